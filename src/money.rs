@@ -1,0 +1,155 @@
+//! Money: whole cents, never a binary float on the way in or out.
+
+mod decimal;
+
+use std::fmt;
+
+pub use decimal::ParseCentsError;
+
+/// A sum of money, or a balance: whole cents, `0..=Cents::MAX`.
+///
+/// Its text is a decimal number of currency units, read by [`FromStr`](std::str::FromStr) and printed
+/// by [`Display`](fmt::Display) exactly: with at least one decimal and no needless zero.
+///
+/// ```
+/// use cashpoint::Cents;
+///
+/// let price: Cents = "12.34".parse()?;
+/// assert_eq!(price.get(), 1234);
+/// assert_eq!(price.to_string(), "12.34");
+/// assert_eq!("1e3".parse::<Cents>()?.to_string(), "1000.0");
+/// # Ok::<(), cashpoint::ParseCentsError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cents(i64);
+
+impl Cents {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// The largest sum: one cent below ten trillion units, 15 decimal digits.
+    ///
+    /// A binary double tells any two decimal numbers of 15 digits apart. So a client that reads our
+    /// JSON into floats, as most do, still gets the very cent; one digit more and it would not.
+    pub const MAX: Self = Self(999_999_999_999_999);
+
+    /// `cents`, if it is in `0..=Cents::MAX`.
+    #[must_use]
+    pub const fn new(cents: i64) -> Option<Self> {
+        if cents >= 0 && cents <= Self::MAX.0 {
+            Some(Self(cents))
+        } else {
+            None
+        }
+    }
+
+    /// The number of cents.
+    #[must_use]
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The sum of both, unless it exceeds [`Cents::MAX`].
+    #[must_use]
+    pub const fn checked_add(self, amount: Amount) -> Option<Self> {
+        // Both are at most MAX, so the sum cannot overflow.
+        Self::new(self.0 + amount.0.0)
+    }
+
+    /// What is left of it without `amount`, unless that is more than there is.
+    #[must_use]
+    pub const fn checked_sub(self, amount: Amount) -> Option<Self> {
+        // Neither is negative, so the difference cannot overflow.
+        Self::new(self.0 - amount.0.0)
+    }
+}
+
+impl fmt::Display for Cents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (units, cents) = (self.0 / 100, self.0 % 100);
+        if cents % 10 == 0 {
+            write!(f, "{units}.{}", cents / 10)
+        } else {
+            write!(f, "{units}.{cents:02}")
+        }
+    }
+}
+
+/// An amount to be moved: a sum of money that is not nothing, `1..=Cents::MAX` cents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Amount(Cents);
+
+impl Amount {
+    /// The largest amount, [`Cents::MAX`].
+    pub const MAX: Self = Self(Cents::MAX);
+
+    /// `sum`, unless it is nothing.
+    #[must_use]
+    pub const fn new(sum: Cents) -> Option<Self> {
+        if sum.0 > 0 { Some(Self(sum)) } else { None }
+    }
+
+    /// `cents`, if it is in `1..=Cents::MAX`.
+    #[must_use]
+    pub const fn from_cents(cents: i64) -> Option<Self> {
+        match Cents::new(cents) {
+            Some(sum) => Self::new(sum),
+            None => None,
+        }
+    }
+
+    /// The sum to be moved.
+    #[must_use]
+    pub const fn cents(self) -> Cents {
+        self.0
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_prints_with_one_decimal_or_two() {
+        for (cents, text) in [
+            (0, "0.0"),
+            (1, "0.01"),
+            (10, "0.1"),
+            (12, "0.12"),
+            (1234, "12.34"),
+            (100_000, "1000.0"),
+        ] {
+            assert_eq!(Cents::new(cents).unwrap().to_string(), text);
+        }
+        assert_eq!(Cents::MAX.to_string(), "9999999999999.99");
+    }
+
+    #[test]
+    fn the_largest_balance_survives_a_client_that_reads_floats() {
+        for cents in Cents::MAX.get() - 10_000..=Cents::MAX.get() {
+            let text = Cents::new(cents).unwrap().to_string();
+            let float: f64 = text.parse().unwrap();
+            assert_eq!(
+                format!("{float:.2}").parse(),
+                Ok(Cents::new(cents).unwrap()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn sums_stay_within_their_range() {
+        assert_eq!(Cents::new(-1), None);
+        assert_eq!(Cents::new(Cents::MAX.get() + 1), None);
+        assert_eq!(Amount::new(Cents::ZERO), None);
+        assert_eq!(Cents::MAX.checked_add(Amount::MAX), None);
+        assert_eq!(Cents::ZERO.checked_sub(Amount::MAX), None);
+        assert_eq!(Cents::MAX.checked_sub(Amount::MAX), Some(Cents::ZERO));
+    }
+}
