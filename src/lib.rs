@@ -1,0 +1,62 @@
+//! A lock-free concurrent ledger engine, exact to the cent.
+//!
+//! ```
+//! use cashpoint::{Amount, Cents, Ledger, LedgerError, WithdrawError};
+//!
+//! let ledger = Ledger::new(1_000);
+//! let account = ledger.create("100.0".parse().unwrap())?;
+//! let amount = Amount::new("30.0".parse().unwrap()).unwrap();
+//!
+//! assert_eq!(ledger.withdraw(account, amount)?.to_string(), "70.0");
+//! assert_eq!(ledger.close(account)?.to_string(), "70.0");
+//! assert_eq!(ledger.withdraw(account, amount), Err(WithdrawError::UnknownAccount));
+//! # Ok::<(), LedgerError>(())
+//! ```
+//!
+//! # Guarantees
+//!
+//! - **Exact.** Money is whole [`Cents`]. It is read from decimal text and printed as decimal text; no
+//!   binary float is on the way. No interleaving of operations creates or loses a cent.
+//! - **Linearizable.** Each operation on an account takes effect at one instant between its call and
+//!   its return. A balance is never negative and never above [`Cents::MAX`], not even for an instant.
+//! - **Refusals change nothing.** What returns an error has had no effect.
+//! - **A closed account stays closed.** Once [`Ledger::close`] has returned the final balance, no
+//!   operation succeeds on the account, also none that had begun before and found it open.
+//! - **The limit is exact.** There are never more accounts than allowed, under any race. While a
+//!   closing is still under way its account counts, and a creation may be refused.
+//! - **Listings are weakly consistent.** They are in order of creation and can be resumed from any
+//!   account. An account that is open throughout appears exactly once, one that comes or goes meanwhile
+//!   at most once. The balances are each exact, but read one after another: their sum is not that of one
+//!   instant while money moves.
+//! - **Lock-free.** A thread that is stopped in the middle of an operation on an account never keeps
+//!   others from theirs. (The map shares the work of growing; presized by its limit it does not grow.)
+//! - **In memory.** Nothing survives the process.
+//!
+//! The loom models in the crate `loom-tests` run the shipped account, capacity and closing code over
+//! all interleavings of two and three operations, and assert that the outcomes are exactly those of
+//! sequential orders.
+//!
+//! # Features
+//!
+//! The engine needs none: `default-features = false`. `server` adds the REST service, `cli` (the
+//! default) the command line.
+
+mod account;
+mod account_number;
+mod capacity;
+mod error;
+mod ledger;
+mod lifecycle;
+mod money;
+mod roster;
+mod session;
+mod sync;
+
+pub use account::Account;
+pub use account_number::{AccountNumber, ParseAccountNumberError};
+pub use capacity::{Capacity, Reservation};
+pub use error::{CreateError, DepositError, LedgerError, UnknownAccount, WithdrawError};
+pub use ledger::Ledger;
+pub use money::{Amount, Cents, ParseCentsError};
+pub use roster::CreationNumber;
+pub use session::{AccountView, Posting, Session};
