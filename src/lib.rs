@@ -49,6 +49,7 @@ mod ledger;
 mod lifecycle;
 mod money;
 mod roster;
+pub mod service;
 mod session;
 mod sync;
 
