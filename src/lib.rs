@@ -49,6 +49,8 @@ mod ledger;
 mod lifecycle;
 mod money;
 mod roster;
+#[cfg(feature = "server")]
+pub mod server;
 pub mod service;
 mod session;
 mod sync;

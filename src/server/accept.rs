@@ -1,0 +1,175 @@
+//! The accept loop: from a listening socket to connections served, and to none left.
+//!
+//! It is ours, and not `warp::serve`, because that sets no TCP_NODELAY (pipelined requests then stall),
+//! no timeout and no limit.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+use tracing::{debug, error, info, warn};
+use warp::reply::Response;
+
+use super::Config;
+use super::api::Api;
+use super::cors::Cors;
+use super::edge;
+
+/// The most that hyper buffers of one connection: the head of a request must fit in.
+const CONNECTION_BUFFER_MAX_BYTES: usize = 64 * 1024;
+
+/// How long to wait before accepting again when the process is out of file descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How the server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Drained {
+    /// How many connections had to be cut off in the middle of a request.
+    pub connections_cut: usize,
+}
+
+/// Serves every connection that arrives until `stop` is ready, then lets them finish.
+pub(super) async fn serve_until(
+    stop: impl Future<Output = ()>,
+    listener: TcpListener,
+    config: &Config,
+    api: &Arc<Api>,
+    cors: &Arc<Cors>,
+) -> Drained {
+    let builder = connection_builder(config);
+    let permits = Arc::new(Semaphore::new(
+        config.connections_max.min(Semaphore::MAX_PERMITS),
+    ));
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        tokio::select! {
+            (stream, permit) = accept(&listener, &permits) => {
+                let service = edge::service(api, cors);
+                let served = serve(stream, builder.clone(), service, graceful.watcher());
+                connections.spawn(async move {
+                    served.await;
+                    drop(permit);
+                });
+            }
+            Some(ended) = connections.join_next() => report(ended),
+            () = &mut stop => break,
+        }
+    }
+
+    // From here on new connections are refused.
+    drop(listener);
+    drain(connections, graceful, config.shutdown_timeout).await
+}
+
+fn connection_builder(config: &Config) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.header_timeout)
+        .max_buf_size(CONNECTION_BUFFER_MAX_BYTES)
+        .pipeline_flush(true);
+    builder
+}
+
+/// The next connection, once there is a permit for it. Errors of single connections are passed over;
+/// where the process itself is short of something, the loop pauses instead of spinning.
+async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> (TcpStream, OwnedSemaphorePermit) {
+    loop {
+        let Ok(permit) = Arc::clone(permits).acquire_owned().await else {
+            // The semaphore is never closed.
+            std::future::pending::<()>().await;
+            continue;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, permit),
+            Err(error) if concerns_one_connection(&error) => {
+                debug!(%error, "connection lost early")
+            }
+            Err(error) => {
+                warn!(%error, "cannot accept connections, trying again");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// Serves one connection to its end.
+async fn serve<S>(stream: TcpStream, builder: http1::Builder, service: S, watcher: Watcher)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+{
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "connection lost early");
+        return;
+    }
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        // What a client does wrong below HTTP, a timeout included, is its own affair.
+        debug!(%error, "connection ended early");
+    }
+}
+
+/// A connection's task can only have ended well, or by a panic, which is a defect of ours.
+fn report(ended: Result<(), JoinError>) {
+    if let Err(failure) = ended {
+        error!(%failure, "a connection's task failed");
+    }
+}
+
+/// Lets the connections finish the requests that they are in, for as long as `timeout`.
+async fn drain(
+    mut connections: JoinSet<()>,
+    graceful: GracefulShutdown,
+    timeout: Duration,
+) -> Drained {
+    info!(
+        open_connections = connections.len(),
+        timeout_s = timeout.as_secs_f64(),
+        "finishing running requests"
+    );
+    let finished = tokio::time::timeout(timeout, graceful.shutdown()).await;
+    while let Some(ended) = connections.try_join_next() {
+        report(ended);
+    }
+    // A task may be a step behind the end of its connection.
+    let connections_cut = if finished.is_ok() {
+        0
+    } else {
+        connections.len()
+    };
+    if connections_cut > 0 {
+        warn!(
+            connections_cut,
+            "requests were still running and have been cut off"
+        );
+    }
+    connections.shutdown().await;
+    info!("stopped");
+    Drained { connections_cut }
+}

@@ -1,0 +1,168 @@
+//! The handlers of accounts: decode, call the service once, encode. No rule of business is decided here.
+
+use hyper::StatusCode;
+use warp::reply::Response;
+
+use super::answer::{self, Refusal};
+use super::api::Api;
+use super::decode::{self, RequestBody, SentAmount};
+use super::invalid::InvalidInputResponse;
+use super::listing;
+use super::wire::{
+    AccountCreate, AccountCreateResponse, AccountListResponse, BalanceResponse, RefusalResponse,
+    TransactionRequest, TransactionResponse, TransactionType,
+};
+use crate::account_number::AccountNumber;
+use crate::error::{DepositError, UnknownAccount};
+use crate::money::Cents;
+use crate::service::Receipt;
+
+/// `POST /accounts`.
+#[utoipa::path(post, path = "/accounts", tag = "accounts",
+    summary = "Create an account",
+    request_body = AccountCreate,
+    responses(
+        (status = 201, description = "The account exists", body = AccountCreateResponse),
+        (status = 422, description = "Invalid input", body = InvalidInputResponse),
+        (status = 507, description = "There are as many accounts as allowed", body = RefusalResponse)))]
+pub(super) async fn create(api: &Api, body: &RequestBody) -> Result<Response, Refusal> {
+    let balance = decode::initial_balance(body, api.transaction_max)?;
+    let opened = api.service.create(balance).await?;
+    let created = AccountCreateResponse {
+        account_number: opened.number,
+        balance,
+        message: "Account created successfully",
+    };
+    Ok(answer::json_text(StatusCode::CREATED, created.to_json()))
+}
+
+/// `GET /accounts/{account_number}/balance`.
+#[utoipa::path(get, path = "/accounts/{account_number}/balance", tag = "accounts",
+    summary = "Read a balance",
+    params(("account_number" = String, Path, description = "The account's number")),
+    responses(
+        (status = 200, description = "The balance", body = BalanceResponse),
+        (status = 404, description = "There is no such account", body = RefusalResponse)))]
+pub(super) fn balance(api: &Api, number: &str) -> Result<Response, Refusal> {
+    let account_number = account_number(number)?;
+    let balance = api.service.balance(account_number)?;
+    Ok(answer::json_text(
+        StatusCode::OK,
+        BalanceResponse {
+            account_number,
+            balance,
+        }
+        .to_json(),
+    ))
+}
+
+/// `POST /accounts/{account_number}/deposit`.
+#[utoipa::path(post, path = "/accounts/{account_number}/deposit", tag = "transactions",
+    summary = "Deposit money",
+    params(("account_number" = String, Path, description = "The account's number")),
+    request_body = TransactionRequest,
+    responses(
+        (status = 200, description = "The money has been added", body = TransactionResponse),
+        (status = 404, description = "There is no such account", body = RefusalResponse),
+        (status = 422, description = "Invalid input", body = InvalidInputResponse)))]
+pub(super) async fn deposit(
+    api: &Api,
+    number: &str,
+    body: &RequestBody,
+) -> Result<Response, Refusal> {
+    let sent = decode::amount(body, api.transaction_max)?;
+    let number = account_number(number)?;
+    match api.service.deposit(number, sent.amount).await {
+        Ok(receipt) => Ok(transaction(
+            number,
+            &sent,
+            TransactionType::Deposit,
+            receipt,
+        )),
+        Err(DepositError::UnknownAccount) => Err(Refusal::AccountNotFound),
+        Err(DepositError::BalanceLimit { balance }) => {
+            let room = Cents::new(Cents::MAX.get() - balance.get()).unwrap_or_default();
+            Err(sent.above(room).into())
+        }
+    }
+}
+
+/// `POST /accounts/{account_number}/withdraw`.
+#[utoipa::path(post, path = "/accounts/{account_number}/withdraw", tag = "transactions",
+    summary = "Withdraw money",
+    params(("account_number" = String, Path, description = "The account's number")),
+    request_body = TransactionRequest,
+    responses(
+        (status = 200, description = "The money has been taken out", body = TransactionResponse),
+        (status = 400, description = "There is not enough money on the account", body = RefusalResponse),
+        (status = 404, description = "There is no such account", body = RefusalResponse),
+        (status = 422, description = "Invalid input", body = InvalidInputResponse)))]
+pub(super) async fn withdraw(
+    api: &Api,
+    number: &str,
+    body: &RequestBody,
+) -> Result<Response, Refusal> {
+    let sent = decode::amount(body, api.transaction_max)?;
+    let number = account_number(number)?;
+    let receipt = api.service.withdraw(number, sent.amount).await?;
+    Ok(transaction(
+        number,
+        &sent,
+        TransactionType::Withdrawal,
+        receipt,
+    ))
+}
+
+/// `DELETE /accounts/{account_number}`.
+#[utoipa::path(delete, path = "/accounts/{account_number}", tag = "accounts",
+    summary = "Delete an account",
+    description = "Closes the account for good, also when money is left on it.",
+    params(("account_number" = String, Path, description = "The account's number")),
+    responses(
+        (status = 204, description = "The account is gone"),
+        (status = 404, description = "There is no such account", body = RefusalResponse)))]
+pub(super) async fn delete(api: &Api, number: &str) -> Result<Response, Refusal> {
+    api.service.close(account_number(number)?).await?;
+    Ok(answer::no_content())
+}
+
+/// `GET /accounts`.
+#[utoipa::path(get, path = "/accounts", tag = "accounts",
+    summary = "List accounts",
+    description = "All accounts in order of creation, or a page of them if `limit` or `after` is sent. \
+        The header `Link` then leads to the next page.",
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000,
+            description = "The most accounts to list; 100 if only `after` is sent"),
+        ("after" = Option<String>, Query,
+            description = "Where to go on: the `next_after` of the page before")),
+    responses(
+        (status = 200, description = "The accounts", body = AccountListResponse),
+        (status = 422, description = "Invalid input", body = InvalidInputResponse)))]
+pub(super) async fn list(api: &Api, query: &str) -> Result<Response, Refusal> {
+    match decode::page(query)? {
+        Some(page) => Ok(listing::page(&api.service, page)),
+        None => Ok(listing::whole(&api.service).await),
+    }
+}
+
+/// A text that is no account number is the number of no account.
+fn account_number(text: &str) -> Result<AccountNumber, UnknownAccount> {
+    text.parse().map_err(|_| UnknownAccount)
+}
+
+fn transaction(
+    account_number: AccountNumber,
+    sent: &SentAmount<'_>,
+    transaction_type: TransactionType,
+    receipt: Receipt,
+) -> Response {
+    let transaction = TransactionResponse {
+        account_number,
+        new_balance: receipt.balance,
+        transaction_amount: sent.amount,
+        transaction_type,
+        timestamp: receipt.at,
+    };
+    answer::json_text(StatusCode::OK, transaction.to_json())
+}

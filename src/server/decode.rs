@@ -1,0 +1,329 @@
+//! From a request's body and query to what the service takes, or to what is wrong with them.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::invalid::{self, InvalidInput, Place};
+use crate::money::{Amount, Cents, ParseCentsError};
+use crate::roster::CreationNumber;
+
+/// The most accounts on a page.
+const PAGE_LIMIT_MAX: usize = 1000;
+
+/// How many accounts are on a page if only its begin is asked for.
+const PAGE_LIMIT_DEFAULT: usize = 100;
+
+const AMOUNT: Place = Place::Body("amount");
+const INITIAL_BALANCE: Place = Place::Body("initial_balance");
+const LIMIT: Place = Place::Query("limit");
+const AFTER: Place = Place::Query("after");
+
+/// Whether a body was declared to be JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum ContentType {
+    /// It was, or nothing was declared.
+    #[default]
+    Json,
+    Other,
+}
+
+impl FromStr for ContentType {
+    type Err = Infallible;
+
+    fn from_str(header: &str) -> Result<Self, Infallible> {
+        let essence = header
+            .split_once(';')
+            .map_or(header, |(essence, _)| essence)
+            .trim();
+        let is_json = match essence.split_once('/') {
+            Some((kind, subtype)) if kind.eq_ignore_ascii_case("application") => {
+                let subtype = subtype.to_ascii_lowercase();
+                subtype == "json" || subtype.ends_with("+json")
+            }
+            _ => false,
+        };
+        Ok(if is_json { Self::Json } else { Self::Other })
+    }
+}
+
+/// The body of a request, whole.
+#[derive(Debug)]
+pub(super) struct RequestBody {
+    pub(super) content: Vec<u8>,
+    pub(super) content_type: ContentType,
+}
+
+/// An amount, with the text that it was sent as.
+pub(super) struct SentAmount<'body> {
+    pub(super) amount: Amount,
+    sent: &'body RawValue,
+}
+
+impl SentAmount<'_> {
+    /// That it is larger than `max`, after all.
+    pub(super) fn above(&self, max: Cents) -> InvalidInput {
+        InvalidInput::above(AMOUNT, self.sent, max)
+    }
+}
+
+/// Reads the `amount` of a transaction: above zero, and at most `max`.
+pub(super) fn amount(body: &RequestBody, max: Cents) -> Result<SentAmount<'_>, InvalidInput> {
+    let object = body.object()?;
+    let sent =
+        field(object, "amount")?.ok_or_else(|| InvalidInput::missing_field(AMOUNT, object))?;
+    let not_above_zero = || InvalidInput::not_above_zero(AMOUNT, sent);
+    let sum = sum(AMOUNT, sent, max, not_above_zero)?;
+    let amount = Amount::new(sum).ok_or_else(not_above_zero)?;
+    Ok(SentAmount { amount, sent })
+}
+
+/// Reads the `initial_balance` of an account: nothing, or at most `max`. Nothing if it is not sent.
+pub(super) fn initial_balance(body: &RequestBody, max: Cents) -> Result<Cents, InvalidInput> {
+    match field(body.object()?, "initial_balance")? {
+        Some(sent) => sum(INITIAL_BALANCE, sent, max, || {
+            InvalidInput::below_zero(INITIAL_BALANCE, sent)
+        }),
+        None => Ok(Cents::ZERO),
+    }
+}
+
+/// Reads a sum of money from a number, or from a string that holds one.
+fn sum(
+    place: Place,
+    sent: &RawValue,
+    max: Cents,
+    negative: impl FnOnce() -> InvalidInput,
+) -> Result<Cents, InvalidInput> {
+    let text = sent.get();
+    let decimal = match text.as_bytes().first() {
+        Some(b'"') => string(text).ok_or_else(|| InvalidInput::no_number(place, sent))?,
+        Some(b'-' | b'0'..=b'9') => Cow::Borrowed(text),
+        _ => return Err(InvalidInput::wrong_type(place, sent)),
+    };
+    match decimal.trim_ascii().parse::<Cents>() {
+        Ok(sum) if sum <= max => Ok(sum),
+        Ok(_) | Err(ParseCentsError::TooLarge) => Err(InvalidInput::above(place, sent, max)),
+        Err(ParseCentsError::Negative) => Err(negative()),
+        Err(ParseCentsError::FractionOfCent) => Err(InvalidInput::fraction_of_cent(place, sent)),
+        Err(ParseCentsError::NotANumber) => Err(InvalidInput::no_number(place, sent)),
+    }
+}
+
+/// The content of a JSON string. `None` if it has escapes that stand for no text.
+fn string(json: &str) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<&str>(json)
+        .map(Cow::Borrowed)
+        .or_else(|_| serde_json::from_str::<String>(json).map(Cow::Owned))
+        .ok()
+}
+
+impl RequestBody {
+    /// The JSON object that the body is.
+    fn object(&self) -> Result<&RawValue, InvalidInput> {
+        if self.content.is_empty() {
+            return Err(InvalidInput::missing_body());
+        }
+        if self.content_type == ContentType::Other {
+            let text = String::from_utf8_lossy(&self.content);
+            return Err(InvalidInput::no_object(invalid::echo_text(&text)));
+        }
+        let text = std::str::from_utf8(&self.content).map_err(|error| {
+            let valid = self.content.get(..error.valid_up_to()).unwrap_or_default();
+            let position = String::from_utf8_lossy(valid).chars().count();
+            InvalidInput::malformed_json(position, "invalid UTF-8")
+        })?;
+        let value: &RawValue =
+            serde_json::from_str(text).map_err(|error| malformed_json(text, &error))?;
+        match value.get().as_bytes().first() {
+            Some(b'{') => Ok(value),
+            Some(b'n') => Err(InvalidInput::missing_body()),
+            _ => Err(InvalidInput::no_object(invalid::echo(value))),
+        }
+    }
+}
+
+/// The last field of this name in an object, as text. Others are passed over.
+fn field<'body>(
+    object: &'body RawValue,
+    name: &'static str,
+) -> Result<Option<&'body RawValue>, InvalidInput> {
+    let text = object.get();
+    serde_json::Deserializer::from_str(text)
+        .deserialize_map(LastField(name))
+        .map_err(|error| malformed_json(text, &error))
+}
+
+/// Visits an object for its last field of this name.
+struct LastField(&'static str);
+
+impl<'de> Visitor<'de> for LastField {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut last = None;
+        while let Some(is_it) = fields.next_key_seed(IsName(self.0))? {
+            if is_it {
+                last = Some(fields.next_value()?);
+            } else {
+                fields.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(last)
+    }
+}
+
+/// Compares a key with this name, without keeping it.
+struct IsName(&'static str);
+
+impl<'de> DeserializeSeed<'de> for IsName {
+    type Value = bool;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, key: D) -> Result<bool, D::Error> {
+        key.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for IsName {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
+        Ok(key == self.0)
+    }
+}
+
+/// Where `text` breaks off being JSON, and what the parser says of it.
+fn malformed_json(text: &str, error: &serde_json::Error) -> InvalidInput {
+    let line_start: usize = text
+        .split_inclusive('\n')
+        .take(error.line().saturating_sub(1))
+        .map(str::len)
+        .sum();
+    // The column counts bytes from 1; at the end of the text it is that of the last byte.
+    let column = if error.is_eof() {
+        error.column()
+    } else {
+        error.column().saturating_sub(1)
+    };
+    let position = text
+        .bytes()
+        .take(line_start + column)
+        .filter(|byte| !is_continuation(*byte));
+    let message = error.to_string();
+    let (message, _) = message.split_once(" at line ").unwrap_or((&message, ""));
+    InvalidInput::malformed_json(position.count(), message)
+}
+
+/// Whether a byte of UTF-8 goes on with a character that began before it.
+fn is_continuation(byte: u8) -> bool {
+    byte & 0b1100_0000 == 0b1000_0000
+}
+
+/// Which part of the accounts a listing is to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    pub(super) limit: usize,
+    pub(super) after: Option<CreationNumber>,
+}
+
+/// Reads the page that a query asks for. `None` if it asks for none, which means all accounts.
+pub(super) fn page(query: &str) -> Result<Option<Page>, InvalidInput> {
+    let mut limit = None;
+    let mut after = None;
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "limit" => limit = Some(page_limit(&value)?),
+            "after" => after = Some(cursor(&value)?),
+            _ => {}
+        }
+    }
+    let asked = limit.is_some() || after.is_some();
+    Ok(asked.then(|| Page {
+        limit: limit.unwrap_or(PAGE_LIMIT_DEFAULT),
+        after,
+    }))
+}
+
+fn page_limit(text: &str) -> Result<usize, InvalidInput> {
+    let number: i128 = text
+        .parse()
+        .map_err(|_| InvalidInput::no_integer(LIMIT, text))?;
+    match usize::try_from(number) {
+        Ok(limit @ 1..=PAGE_LIMIT_MAX) => Ok(limit),
+        _ if number < 1 => Err(InvalidInput::integer_below(LIMIT, text, 1)),
+        _ => Err(InvalidInput::integer_above(LIMIT, text, PAGE_LIMIT_MAX)),
+    }
+}
+
+fn cursor(text: &str) -> Result<CreationNumber, InvalidInput> {
+    text.parse()
+        .map(CreationNumber::from_u64)
+        .map_err(|_| InvalidInput::no_integer(AFTER, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_declared_in_several_ways() {
+        for header in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=utf-8",
+            "application/problem+json",
+        ] {
+            assert_eq!(header.parse(), Ok(ContentType::Json), "{header}");
+        }
+        for header in [
+            "",
+            "text/plain",
+            "text/json",
+            "application/jsonl",
+            "application",
+            "json",
+        ] {
+            assert_eq!(header.parse(), Ok(ContentType::Other), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn malformed_json_is_located_in_characters() {
+        for (text, position) in [
+            (r#"{"amount": }"#, 11),
+            (r#"{"amount":"#, 10),
+            ("{\n\"amount\": x}", 12),
+            (r#"{"é": x}"#, 6),
+            (r#"{"amount": NaN}"#, 11),
+            (r#"{"amount": 1} x"#, 14),
+        ] {
+            let error = serde_json::from_str::<&RawValue>(text).unwrap_err();
+            let invalid = serde_json::to_value(malformed_json(text, &error)).unwrap();
+            assert_eq!(invalid["loc"][1], position, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn of_several_fields_of_one_name_the_last_counts() {
+        let body = |text: &str| RequestBody {
+            content: text.into(),
+            content_type: ContentType::Json,
+        };
+        let last = body(r#"{"amount": "x", "other": [1, {"amount": 2}], "am\u006funt": 3}"#);
+        assert_eq!(amount(&last, Cents::MAX).unwrap().amount.cents().get(), 300);
+        assert_eq!(initial_balance(&last, Cents::MAX).unwrap(), Cents::ZERO);
+    }
+}

@@ -1,0 +1,120 @@
+//! What every request and every answer has in common: an id, a line in the log, and CORS.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::service::{Service, service_fn};
+use hyper::{Method, StatusCode, Uri};
+use tower_service::Service as _;
+use tracing::{Level, debug, enabled, info};
+use uuid::Uuid;
+use warp::reply::Response;
+
+use super::answer::RefusalReason;
+use super::api::{self, Api};
+use super::cors::Cors;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest request id that is taken over from a client.
+const REQUEST_ID_MAX_BYTES: usize = 128;
+
+/// The longest path that is logged in full.
+const LOGGED_PATH_MAX_BYTES: usize = 128;
+
+/// The service of one connection.
+pub(super) fn service(
+    api: &Arc<Api>,
+    cors: &Arc<Cors>,
+) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + use<>
+{
+    let filter = warp::service(api::filter(Arc::clone(api)));
+    let cors = Arc::clone(cors);
+    let ids = RequestIds::of_connection();
+    service_fn(move |request: Request<Incoming>| {
+        let mut filter = filter.clone();
+        let cors = Arc::clone(&cors);
+        let id = ids.for_request(request.headers());
+        async move {
+            let origin = request.headers().get(ORIGIN).cloned();
+            let line = LogLine {
+                method: request.method().clone(),
+                uri: request.uri().clone(),
+            };
+            let mut response = match cors.preflight(request.method(), request.headers()) {
+                Some(answered) => answered,
+                None => filter.call(request).await?,
+            };
+            line.log(&response, &id);
+            if let Some(origin) = origin {
+                cors.mark(&origin, response.headers_mut());
+            }
+            response.headers_mut().insert(X_REQUEST_ID, id);
+            Ok(response)
+        }
+    })
+}
+
+/// Names the requests of one connection: a random name for the connection, and a running number.
+struct RequestIds {
+    connection: Uuid,
+    requests: Cell<u64>,
+}
+
+impl RequestIds {
+    fn of_connection() -> Self {
+        Self {
+            connection: Uuid::new_v4(),
+            requests: Cell::new(0),
+        }
+    }
+
+    /// The id that the client sent, if it is fit to be returned and logged; one of ours otherwise.
+    fn for_request(&self, headers: &HeaderMap) -> HeaderValue {
+        let number = self.requests.get() + 1;
+        self.requests.set(number);
+        let sent = headers.get(X_REQUEST_ID).filter(|sent| {
+            (1..=REQUEST_ID_MAX_BYTES).contains(&sent.len())
+                && sent.as_bytes().iter().all(u8::is_ascii_graphic)
+        });
+        sent.cloned().unwrap_or_else(|| {
+            HeaderValue::try_from(format!("{}-{number}", self.connection.simple()))
+                .unwrap_or(HeaderValue::from_static("unknown"))
+        })
+    }
+}
+
+/// What the log says of a request: refusals at `info`, the others at `debug`. Amounts and balances are
+/// never logged.
+struct LogLine {
+    method: Method,
+    uri: Uri,
+}
+
+impl LogLine {
+    fn log(&self, response: &Response, id: &HeaderValue) {
+        let status = response.status();
+        if status.is_client_error() || status.is_server_error() {
+            self.log_refusal(response, status, id);
+        } else if enabled!(Level::DEBUG) {
+            debug!(method = %self.method, path = self.path(), status = status.as_u16(),
+                request_id = ?id, "answered");
+        }
+    }
+
+    fn log_refusal(&self, response: &Response, status: StatusCode, id: &HeaderValue) {
+        let reason = response.extensions().get::<RefusalReason>();
+        let detail = reason.map_or("", |reason| reason.0.as_str());
+        info!(method = %self.method, path = self.path(), status = status.as_u16(), detail,
+            request_id = ?id, "refused");
+    }
+
+    fn path(&self) -> &str {
+        let path = self.uri.path();
+        path.get(..LOGGED_PATH_MAX_BYTES).unwrap_or(path)
+    }
+}

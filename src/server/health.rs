@@ -1,0 +1,58 @@
+//! Whether the service is well: for people, load balancers and container engines.
+
+use std::sync::atomic::Ordering::Acquire;
+
+use hyper::StatusCode;
+use warp::reply::Response;
+
+use super::answer;
+use super::api::Api;
+use super::wire::{HealthResponse, StatusResponse};
+use crate::service::Timestamp;
+
+/// `GET /health`: how the service is, in numbers.
+#[utoipa::path(get, path = "/health", tag = "health",
+    summary = "Health check",
+    description = "How the service is, in numbers.",
+    responses((status = 200, description = "The service is well", body = HealthResponse)))]
+pub(super) fn health(api: &Api) -> Response {
+    let health = HealthResponse {
+        status: "healthy",
+        accounts_count: api.service.count(),
+        max_accounts: api.service.account_limit(),
+        timestamp: Timestamp::now(),
+        version: env!("CARGO_PKG_VERSION"),
+        max_transaction_amount: api.transaction_max,
+        uptime_seconds: api.started.elapsed().as_secs(),
+    };
+    answer::json_text(StatusCode::OK, health.to_json())
+}
+
+/// `GET /livez`: whether the process answers at all.
+#[utoipa::path(get, path = "/livez", tag = "health",
+    summary = "Liveness probe",
+    description = "Whether the process answers at all. If not, restart it.",
+    responses((status = 200, description = "It does", body = StatusResponse)))]
+pub(super) fn live() -> Response {
+    status(StatusCode::OK, "alive")
+}
+
+/// `GET /readyz`: whether the service wants new requests.
+#[utoipa::path(get, path = "/readyz", tag = "health",
+    summary = "Readiness probe",
+    description = "Whether the service wants new requests. If not, send them elsewhere.",
+    responses(
+        (status = 200, description = "It does", body = StatusResponse),
+        (status = 503, description = "It is stopping", body = StatusResponse)))]
+pub(super) fn ready(api: &Api) -> Response {
+    // ORDERING: Acquire, pairs with the Release store in `server::run`.
+    if api.stopping.load(Acquire) {
+        status(StatusCode::SERVICE_UNAVAILABLE, "stopping")
+    } else {
+        status(StatusCode::OK, "ready")
+    }
+}
+
+fn status(code: StatusCode, status: &'static str) -> Response {
+    answer::json_text(code, StatusResponse { status }.to_json())
+}

@@ -1,0 +1,119 @@
+//! The REST service: warp over hyper, with an accept loop of our own.
+//!
+//! A request takes this way: [`accept`] takes the connection, [`edge`] gives the request its id and
+//! what every answer needs, [`api`] is the warp filter that takes it apart, [`routes`] says what its
+//! path means, the handlers in [`accounts`] and [`health`] decode it, call the
+//! [`Service`](crate::service::Service) once and encode the answer. Only this module knows JSON and
+//! status codes.
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! use std::sync::Arc;
+//! use cashpoint::{server, service::Service};
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let service = Arc::new(Service::in_memory(1_000));
+//! let stop = async { let _ = tokio::signal::ctrl_c().await; };
+//! server::run(listener, service, server::Config::default(), stop).await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod accept;
+mod accounts;
+mod answer;
+mod api;
+mod body;
+mod cors;
+mod decode;
+mod edge;
+mod health;
+mod invalid;
+mod listing;
+mod openapi;
+mod pages;
+mod routes;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Release;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tracing::info;
+
+use crate::money::Cents;
+use crate::service::Service;
+
+pub use accept::Drained;
+pub use cors::{AllowedOrigin, ParseOriginError};
+
+/// The settings of the server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The largest initial balance, and the largest amount of one deposit or withdrawal.
+    pub transaction_max: Cents,
+    /// Which web pages of other origins may call the service.
+    pub allowed_origin: AllowedOrigin,
+    /// How many connections are served at a time. Further ones wait to be accepted.
+    pub connections_max: usize,
+    /// How long a client may take from the end of one answer until the head of its next request is
+    /// complete. Connections that take longer, idle ones too, are closed.
+    pub header_timeout: Duration,
+    /// How long a client may take to send the body of a request.
+    pub body_timeout: Duration,
+    /// How long the server goes on as before once it is told to stop, with `/readyz` answering 503, so
+    /// that a load balancer can turn elsewhere first.
+    pub drain_delay: Duration,
+    /// How long running requests may then take to finish.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            transaction_max: TRANSACTION_MAX_DEFAULT,
+            allowed_origin: AllowedOrigin::Any,
+            connections_max: 16_384,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            drain_delay: Duration::ZERO,
+            shutdown_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// 10,000 units, as in the service that this one replaces.
+const TRANSACTION_MAX_DEFAULT: Cents = match Cents::new(1_000_000) {
+    Some(cents) => cents,
+    None => Cents::MAX,
+};
+
+/// Serves `service` on `listener` until `stop` is ready, then lets running requests finish.
+///
+/// New connections are refused from then on; those that are idle are closed at once, the others after
+/// the answer to the request that they are in. What is still running after
+/// [`shutdown_timeout`](Config::shutdown_timeout) is cut off, and counted in the result.
+///
+/// # Cancellation
+///
+/// If the returned future is dropped, the server ends at once, and its connections with it.
+pub async fn run(
+    listener: TcpListener,
+    service: Arc<Service>,
+    config: Config,
+    stop: impl Future<Output = ()>,
+) -> Drained {
+    let stopping = Arc::new(AtomicBool::new(false));
+    let api = api::Api::new(service, &config, Arc::clone(&stopping));
+    let cors = Arc::new(cors::Cors::new(config.allowed_origin.clone()));
+    let stop = async {
+        stop.await;
+        // ORDERING: Release, pairs with the Acquire load in `health::ready`.
+        stopping.store(true, Release);
+        info!(drain_delay_s = config.drain_delay.as_secs_f64(), "stopping");
+        tokio::time::sleep(config.drain_delay).await;
+    };
+    accept::serve_until(stop, listener, &config, &api, &cors).await
+}

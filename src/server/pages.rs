@@ -1,0 +1,87 @@
+//! The pages for people: the console at `/`, and the documentation. They are part of the binary, and
+//! work without the internet.
+
+use hyper::StatusCode;
+use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use warp::reply::Response;
+
+use super::answer;
+
+/// A file that is served as it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    path: &'static str,
+    content_type: &'static str,
+    /// What the browser may load and run for it.
+    policy: &'static str,
+    content: &'static [u8],
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Nothing from elsewhere, nothing inline.
+const STRICT: &str = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'";
+/// Swagger UI and ReDoc write styles into the page; ReDoc searches in a worker.
+const DOCUMENTATION: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'none'";
+
+macro_rules! page {
+    ($path:literal, $content_type:expr, $policy:expr, $file:literal) => {
+        Page {
+            path: $path,
+            content_type: $content_type,
+            policy: $policy,
+            content: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/", $file)),
+        }
+    };
+}
+
+static PAGES: [Page; 10] = [
+    page!("/", HTML, STRICT, "console.html"),
+    page!("/assets/console.css", CSS, STRICT, "console.css"),
+    page!("/assets/console.js", JAVASCRIPT, STRICT, "console.js"),
+    page!("/docs", HTML, DOCUMENTATION, "docs.html"),
+    page!("/assets/docs.js", JAVASCRIPT, STRICT, "docs.js"),
+    page!("/redoc", HTML, DOCUMENTATION, "redoc.html"),
+    page!("/assets/redoc.js", JAVASCRIPT, STRICT, "redoc.js"),
+    page!(
+        "/assets/swagger-ui.css",
+        CSS,
+        STRICT,
+        "vendor/swagger-ui.css"
+    ),
+    page!(
+        "/assets/swagger-ui-bundle.js",
+        JAVASCRIPT,
+        STRICT,
+        "vendor/swagger-ui-bundle.js"
+    ),
+    page!(
+        "/assets/redoc.standalone.js",
+        JAVASCRIPT,
+        STRICT,
+        "vendor/redoc.standalone.js"
+    ),
+];
+
+/// The page at `path`.
+pub(super) fn find(path: &str) -> Option<&'static Page> {
+    PAGES.iter().find(|page| page.path == path)
+}
+
+impl Page {
+    pub(super) fn response(&self) -> Response {
+        let content_type = HeaderValue::from_static(self.content_type);
+        let mut response = answer::with_type(StatusCode::OK, content_type, self.content);
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(self.policy),
+        );
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response
+    }
+}
