@@ -44,6 +44,8 @@
 mod account;
 mod account_number;
 mod capacity;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod error;
 mod ledger;
 mod lifecycle;

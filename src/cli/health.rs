@@ -1,0 +1,81 @@
+//! `cashpoint health`.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use clap::Args;
+use ureq::http::Uri;
+
+use super::{Failure, settings};
+
+/// Ask a service whether it is well; the exit code is 0 if it is.
+///
+/// Made for the health checks of containers, which have no other program to ask with.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The service, or its health page [default: the service on this machine, by HOST and PORT].
+    url: Option<Uri>,
+
+    /// Where the service on this machine listens.
+    #[arg(long, env = "HOST", default_value = "0.0.0.0", value_parser = settings::host)]
+    host: String,
+
+    /// The port of the service on this machine.
+    #[arg(long, env = "PORT", default_value = "8000", value_parser = settings::port)]
+    port: u16,
+
+    /// How long to wait for the answer.
+    #[arg(long, default_value = "3", value_name = "SECONDS", value_parser = settings::timeout)]
+    timeout: Duration,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cashpoint health
+  PORT=9000 cashpoint health
+  cashpoint health http://localhost:9000";
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let url = arguments.url();
+    let agent = ureq::Agent::new_with_config(
+        ureq::Agent::config_builder()
+            .timeout_global(Some(arguments.timeout))
+            .proxy(None)
+            .build(),
+    );
+    let mut answer = agent
+        .get(&url)
+        .call()
+        .map_err(|error| Failure(format!("{url} is not well: {error}")))?;
+    let health = answer
+        .body_mut()
+        .read_to_string()
+        .map_err(|error| Failure(format!("{url} broke off: {error}")))?;
+    println!("{health}");
+    Ok(())
+}
+
+impl Arguments {
+    fn url(&self) -> String {
+        match &self.url {
+            Some(url) if matches!(url.path(), "" | "/") => {
+                format!("{}/health", url.to_string().trim_end_matches('/'))
+            }
+            Some(url) => url.to_string(),
+            None => format!("http://{}/health", self.local_authority()),
+        }
+    }
+
+    /// The host and port of the service on this machine. One that listens on all addresses is asked on
+    /// the loopback.
+    fn local_authority(&self) -> String {
+        let host = match self.host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) if address.is_unspecified() => "127.0.0.1".to_owned(),
+            Ok(IpAddr::V6(address)) if address.is_unspecified() => "[::1]".to_owned(),
+            Ok(IpAddr::V6(address)) => format!("[{address}]"),
+            _ => self.host.clone(),
+        };
+        format!("{host}:{}", self.port)
+    }
+}

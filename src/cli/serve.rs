@@ -1,0 +1,233 @@
+//! `cashpoint serve`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+use super::{Failure, logging, settings};
+use crate::money::Cents;
+use crate::server::{self, AllowedOrigin, Config};
+use crate::service::Service;
+
+/// File descriptors that are needed beside those of connections: the listener, the runtime's, the log.
+const OTHER_FILES: u64 = 64;
+
+/// Serve the ledger over HTTP, in memory.
+///
+/// Accounts live as long as the process. Ctrl-C or SIGTERM lets running requests finish; a second one
+/// stops at once.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The address to listen on; 127.0.0.1 for this machine only.
+    #[arg(long, env = "HOST", default_value = "0.0.0.0", value_parser = settings::host)]
+    host: String,
+
+    /// The port to listen on; 0 for any that is free.
+    #[arg(long, env = "PORT", default_value = "8000", value_parser = settings::port)]
+    port: u16,
+
+    /// The most accounts that may exist at a time.
+    #[arg(long, env = "MAX_ACCOUNTS", default_value = "1000", value_name = "NUMBER",
+        value_parser = settings::max_accounts)]
+    max_accounts: usize,
+
+    /// The largest initial balance, deposit or withdrawal.
+    #[arg(long, env = "MAX_TRANSACTION_AMOUNT", default_value = "10000.0", value_name = "AMOUNT",
+        value_parser = settings::max_transaction_amount)]
+    max_transaction_amount: Cents,
+
+    /// How much to log.
+    #[arg(long, env = "LOG_LEVEL", default_value = "info", ignore_case = true)]
+    log_level: logging::Level,
+
+    /// How to write the log.
+    #[arg(long, env = "LOG_FORMAT", default_value = "text", ignore_case = true)]
+    log_format: logging::Format,
+
+    /// In production, only pages of the external URL may call the service.
+    #[arg(
+        long,
+        env = "ENVIRONMENT",
+        default_value = "development",
+        ignore_case = true
+    )]
+    environment: Environment,
+
+    /// The URL under which the service is reached from outside.
+    #[arg(long, env = "RENDER_EXTERNAL_URL", default_value = "", value_name = "URL",
+        value_parser = settings::external_url, hide_default_value = true)]
+    external_url: settings::ExternalUrl,
+
+    /// The most connections to serve at a time; further ones wait.
+    #[arg(long, env = "MAX_CONNECTIONS", default_value = "16384", value_name = "NUMBER",
+        value_parser = settings::max_connections)]
+    max_connections: usize,
+
+    /// How long a connection may be idle, or take to send the head of a request.
+    #[arg(long, env = "HEADER_TIMEOUT", default_value = "30", value_name = "SECONDS",
+        value_parser = settings::timeout)]
+    header_timeout: Duration,
+
+    /// How long a client may take to send the body of a request.
+    #[arg(long, env = "BODY_TIMEOUT", default_value = "30", value_name = "SECONDS",
+        value_parser = settings::timeout)]
+    body_timeout: Duration,
+
+    /// How long to go on as before after a signal to stop, with /readyz answering 503.
+    #[arg(long, env = "DRAIN_DELAY", default_value = "0", value_name = "SECONDS",
+        value_parser = settings::delay)]
+    drain_delay: Duration,
+
+    /// How long running requests may then take to finish.
+    #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "10", value_name = "SECONDS",
+        value_parser = settings::delay)]
+    shutdown_timeout: Duration,
+}
+
+/// Where the service runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Environment {
+    Development,
+    Testing,
+    Staging,
+    Production,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cashpoint serve
+  cashpoint serve --host 127.0.0.1 --port 9000 --max-accounts 1000000
+  PORT=9000 LOG_LEVEL=debug cashpoint serve --log-format json
+
+  curl -X POST localhost:8000/accounts -H 'Content-Type: application/json' \\
+       -d '{\"initial_balance\": 1000.0}'
+  curl localhost:8000/accounts";
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    logging::start(arguments.log_level, arguments.log_format);
+    let config = arguments.config();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure(format!("the runtime does not start: {error}")))?;
+    runtime.block_on(serve(arguments, config))
+}
+
+impl Arguments {
+    fn config(&self) -> Config {
+        let production = self.environment == Environment::Production;
+        Config {
+            transaction_max: self.max_transaction_amount,
+            allowed_origin: match &self.external_url.0 {
+                Some(origin) if production => origin.clone(),
+                _ => AllowedOrigin::Any,
+            },
+            connections_max: connections_within_file_limit(self.max_connections),
+            header_timeout: self.header_timeout,
+            body_timeout: self.body_timeout,
+            drain_delay: self.drain_delay,
+            shutdown_timeout: self.shutdown_timeout,
+        }
+    }
+}
+
+async fn serve(arguments: &Arguments, config: Config) -> Result<(), Failure> {
+    let listener = listen(&arguments.host, arguments.port).await?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure(error.to_string()))?;
+    let stop = stop_signal().map_err(|error| Failure(format!("no signal handlers: {error}")))?;
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        max_accounts = arguments.max_accounts,
+        max_transaction_amount = %arguments.max_transaction_amount,
+        max_connections = config.connections_max,
+        "listening on http://{}",
+        reachable(address)
+    );
+    let service = Arc::new(Service::in_memory(arguments.max_accounts));
+    let _ = server::run(listener, service, config, stop).await;
+    Ok(())
+}
+
+async fn listen(host: &str, port: u16) -> Result<TcpListener, Failure> {
+    TcpListener::bind((host, port)).await.map_err(|error| {
+        Failure(match error.kind() {
+            io::ErrorKind::AddrInUse => format!(
+                "port {port} on {host} is in use: stop the program that uses it, or choose another \
+                 port with --port or PORT"
+            ),
+            io::ErrorKind::PermissionDenied => format!(
+                "no permission to listen on port {port} of {host}: choose a port above 1023 with \
+                 --port or PORT"
+            ),
+            io::ErrorKind::AddrNotAvailable => format!(
+                "{host} is no address of this machine: choose another with --host or HOST, or \
+                 0.0.0.0 for all"
+            ),
+            _ => format!("cannot listen on {host}, port {port}: {error}"),
+        })
+    })
+}
+
+/// The address to open in a browser: where the service listens on all addresses, this machine's.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+/// Is ready at the first SIGINT or SIGTERM. A second one ends the process at once.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut next = async move || {
+        tokio::select! {
+            _ = interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
+        }
+    };
+    Ok(async move {
+        let name = next().await;
+        info!(signal = name, "told to stop");
+        tokio::spawn(async move {
+            let name = next().await;
+            warn!(
+                signal = name,
+                "told to stop again: requests still running are cut off"
+            );
+            std::process::exit(1);
+        });
+    })
+}
+
+/// As many connections as wanted, if the process may open as many files: raises its limit as needed and
+/// allowed.
+fn connections_within_file_limit(wanted: usize) -> usize {
+    let files = u64::try_from(wanted)
+        .unwrap_or(u64::MAX)
+        .saturating_add(OTHER_FILES);
+    let allowed = rlimit::increase_nofile_limit(files).unwrap_or(files);
+    let possible = usize::try_from(allowed.saturating_sub(OTHER_FILES))
+        .unwrap_or(usize::MAX)
+        .max(1);
+    if possible < wanted {
+        warn!(
+            wanted,
+            possible, "the limit of open files allows fewer connections (see ulimit -n)"
+        );
+    }
+    wanted.min(possible)
+}

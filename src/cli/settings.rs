@@ -1,0 +1,86 @@
+//! Reads the values of settings. Each error names the variable, and says what is allowed; clap adds the
+//! flag and the value that was given.
+
+use std::time::Duration;
+
+use crate::money::{Amount, Cents};
+use crate::server::AllowedOrigin;
+
+/// The most accounts that may be asked for.
+const MAX_ACCOUNTS_MAX: usize = 1_000_000_000;
+
+/// The longest time that may be asked for: a day.
+const SECONDS_MAX: f64 = 86_400.0;
+
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    text.parse()
+        .map_err(|_| "PORT is a whole number from 0 (any free port) to 65535".to_owned())
+}
+
+pub(super) fn host(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(|character: char| character.is_whitespace()) {
+        return Err("HOST is an address or a host name, such as 0.0.0.0 or localhost".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn max_accounts(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(accounts @ 1..=MAX_ACCOUNTS_MAX) => Ok(accounts),
+        _ => Err(format!(
+            "MAX_ACCOUNTS is a whole number from 1 to {MAX_ACCOUNTS_MAX}"
+        )),
+    }
+}
+
+pub(super) fn max_transaction_amount(text: &str) -> Result<Cents, String> {
+    text.parse()
+        .ok()
+        .and_then(Amount::new)
+        .map(Amount::cents)
+        .ok_or_else(|| {
+            format!(
+                "MAX_TRANSACTION_AMOUNT is an amount from 0.01 to {}, at most two decimals",
+                Cents::MAX
+            )
+        })
+}
+
+pub(super) fn max_connections(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(connections @ 1..=1_000_000) => Ok(connections),
+        _ => Err("MAX_CONNECTIONS is a whole number from 1 to 1000000".to_owned()),
+    }
+}
+
+/// The origin of `RENDER_EXTERNAL_URL`, if it has one: hosting platforms set variables that they have no
+/// value for to nothing.
+#[derive(Clone, Debug)]
+pub(super) struct ExternalUrl(pub(super) Option<AllowedOrigin>);
+
+pub(super) fn external_url(text: &str) -> Result<ExternalUrl, String> {
+    if text.is_empty() {
+        return Ok(ExternalUrl(None));
+    }
+    match text.parse() {
+        Ok(origin) => Ok(ExternalUrl(Some(origin))),
+        Err(error) => Err(format!("RENDER_EXTERNAL_URL is the URL of a site: {error}")),
+    }
+}
+
+/// A time that may be nothing.
+pub(super) fn delay(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds| (0.0..=SECONDS_MAX).contains(seconds))
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or_else(|| format!("it is a number of seconds from 0 to {SECONDS_MAX}"))
+}
+
+/// A time that may not be nothing.
+pub(super) fn timeout(text: &str) -> Result<Duration, String> {
+    delay(text)
+        .ok()
+        .filter(|timeout| *timeout >= Duration::from_millis(1))
+        .ok_or_else(|| format!("it is a number of seconds from 0.001 to {SECONDS_MAX}"))
+}
