@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes};
-use futures_util::Stream;
+use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use warp::filters::path::FullPath;
 use warp::reply::Response;
@@ -43,11 +42,13 @@ pub(super) fn filter(
     warp::method()
         .and(warp::path::full())
         .and(query())
-        .and(content_type())
-        .and(warp::body::stream())
-        .then(move |method, path, query, content_type, body| {
+        .and(request_body(api.body_timeout))
+        .then(move |method, path, query: String, body| {
             let api = Arc::clone(&api);
-            async move { api.answer(method, path, query, content_type, body).await }
+            async move {
+                let answered = api.answer(&method, &path, &query, body).await;
+                answered.unwrap_or_else(Refusal::into_response)
+            }
         })
 }
 
@@ -56,10 +57,32 @@ fn query() -> impl Filter<Extract = (String,), Error = Rejection> + Clone {
     warp::query::raw().or_else(|_| ready(Ok::<_, Rejection>((String::new(),))))
 }
 
+/// The body. It is read whatever becomes of the request: what is left unread would end the connection.
+fn request_body(
+    timeout: Duration,
+) -> impl Filter<Extract = (Result<RequestBody, Refusal>,), Error = Rejection> + Clone {
+    content_type()
+        .and(content_length())
+        .and(warp::body::stream())
+        .then(move |content_type, length, body| async move {
+            let content = body::read(body, length, timeout).await?;
+            Ok(RequestBody {
+                content,
+                content_type,
+            })
+        })
+}
+
 /// The content type. A header that is no text at all is not rejected: the contract has an answer to it.
-fn content_type() -> impl Filter<Extract = (Option<ContentType>,), Error = Rejection> + Clone {
+fn content_type() -> impl Filter<Extract = (ContentType,), Error = Rejection> + Clone {
     warp::header::optional("content-type")
-        .or_else(|_| ready(Ok::<_, Rejection>((Some(ContentType::Other),))))
+        .map(Option::unwrap_or_default)
+        .or_else(|_| ready(Ok::<_, Rejection>((ContentType::Other,))))
+}
+
+/// The length of the body, where it is known from the start. Whether it is valid, hyper has checked.
+fn content_length() -> impl Filter<Extract = (Option<u64>,), Error = Rejection> + Clone {
+    warp::header::optional("content-length").or_else(|_| ready(Ok::<_, Rejection>((None,))))
 }
 
 impl Api {
@@ -80,29 +103,19 @@ impl Api {
 
     async fn answer(
         &self,
-        method: Method,
-        path: FullPath,
-        query: String,
-        content_type: Option<ContentType>,
-        body: impl Stream<Item = Result<impl Buf, warp::Error>>,
-    ) -> Response {
-        // The body is read whatever becomes of the request: what is left unread would end the
-        // connection.
-        let body = match body::read(body, self.body_timeout).await {
-            Ok(content) => RequestBody {
-                content,
-                content_type: content_type.unwrap_or_default(),
-            },
-            Err(refusal) => return refusal.into_response(),
-        };
+        method: &Method,
+        path: &FullPath,
+        query: &str,
+        body: Result<RequestBody, Refusal>,
+    ) -> Result<Response, Refusal> {
+        let body = body?;
         let path = path.as_str();
-        let answered = match Endpoint::of(&routes::decoded(path)) {
-            Some(endpoint) => self.call(endpoint, &method, &query, &body).await,
+        match Endpoint::of(&routes::decoded(path)) {
+            Some(endpoint) => self.call(endpoint, method, query, &body).await,
             None => routes::without_trailing_slash(path)
-                .map(|location| answer::redirect(location, &query))
+                .map(|location| answer::redirect(location, query))
                 .ok_or(Refusal::NotFound),
-        };
-        answered.unwrap_or_else(Refusal::into_response)
+        }
     }
 
     async fn call(

@@ -10,47 +10,61 @@ use super::answer::Refusal;
 /// The largest body that is read. The largest that makes sense is a hundred bytes long.
 const BODY_MAX_BYTES: usize = 16 * 1024;
 
-/// How much more of a body that is too large is read, and thrown away, so that the client gets to see
-/// the refusal and the connection lives on. Beyond it the connection is closed.
+/// How much more of a body that is too large is read, and thrown away, so that a client that sends first
+/// and listens afterwards gets to see the refusal. Beyond it the connection is closed.
 const BODY_DISCARD_MAX_BYTES: usize = 1024 * 1024;
 
-/// Reads a body to its end.
+/// Reads a body to its end. `announced_bytes` is its length, where the request says it.
+///
+/// A body that is too large is refused as soon as this is known; what still comes of it is thrown away
+/// while the refusal is on its way.
 ///
 /// # Errors
 ///
 /// [`Refusal::BodyTooLarge`] above [`BODY_MAX_BYTES`]; [`Refusal::BodyTimedOut`] if the client takes
 /// longer than `timeout` to send it; [`Refusal::BodyUnreadable`] if it breaks off or is no valid
 /// chunked encoding.
-pub(super) async fn read(
-    body: impl Stream<Item = Result<impl Buf, warp::Error>>,
+pub(super) async fn read<S, B>(
+    mut body: S,
+    announced_bytes: Option<u64>,
     timeout: Duration,
-) -> Result<Vec<u8>, Refusal> {
-    match tokio::time::timeout(timeout, read_to_end(body)).await {
-        Ok(read) => read,
-        Err(_) => Err(Refusal::BodyTimedOut),
+) -> Result<Vec<u8>, Refusal>
+where
+    S: Stream<Item = Result<B, warp::Error>> + Send + Unpin + 'static,
+    B: Buf + Send + 'static,
+{
+    let read = match announced_bytes {
+        Some(length) if length > BODY_MAX_BYTES as u64 => Err(Refusal::BodyTooLarge),
+        _ => tokio::time::timeout(timeout, read_to_end(&mut body))
+            .await
+            .unwrap_or(Err(Refusal::BodyTimedOut)),
+    };
+    if matches!(read, Err(Refusal::BodyTooLarge)) {
+        tokio::spawn(tokio::time::timeout(timeout, discard(body)));
     }
+    read
 }
 
-async fn read_to_end(
-    body: impl Stream<Item = Result<impl Buf, warp::Error>>,
+async fn read_to_end<B: Buf>(
+    body: &mut (impl Stream<Item = Result<B, warp::Error>> + Unpin),
 ) -> Result<Vec<u8>, Refusal> {
-    let mut body = std::pin::pin!(body);
     let mut read = Vec::new();
-    let mut discarded_bytes = 0;
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|_| Refusal::BodyUnreadable)?;
-        if discarded_bytes == 0 && read.len() + chunk.remaining() <= BODY_MAX_BYTES {
-            read.put(chunk);
-            continue;
+        if read.len() + chunk.remaining() > BODY_MAX_BYTES {
+            return Err(Refusal::BodyTooLarge);
         }
+        read.put(chunk);
+    }
+    Ok(read)
+}
+
+async fn discard<B: Buf>(mut body: impl Stream<Item = Result<B, warp::Error>> + Unpin) {
+    let mut discarded_bytes = 0;
+    while let Some(Ok(chunk)) = body.next().await {
         discarded_bytes += chunk.remaining();
         if discarded_bytes > BODY_DISCARD_MAX_BYTES {
             break;
         }
-    }
-    if discarded_bytes > 0 {
-        Err(Refusal::BodyTooLarge)
-    } else {
-        Ok(read)
     }
 }

@@ -14,7 +14,7 @@ use tracing::{Level, debug, enabled, info};
 use uuid::Uuid;
 use warp::reply::Response;
 
-use super::answer::RefusalReason;
+use super::answer::{Refusal, RefusalReason};
 use super::api::{self, Api};
 use super::cors::Cors;
 
@@ -45,7 +45,10 @@ pub(super) fn service(
                 method: request.method().clone(),
                 uri: request.uri().clone(),
             };
-            let mut response = match cors.preflight(request.method(), request.headers()) {
+            let answered = cors
+                .preflight(request.method(), request.headers())
+                .or_else(|| without_path(request.uri()));
+            let mut response = match answered {
                 Some(answered) => answered,
                 None => filter.call(request).await?,
             };
@@ -57,6 +60,14 @@ pub(super) fn service(
             Ok(response)
         }
     })
+}
+
+/// The answer to `CONNECT host:port`, the one request whose target has no path. warp 0.4 panics on it.
+fn without_path(target: &Uri) -> Option<Response> {
+    target
+        .path_and_query()
+        .is_none()
+        .then(|| Refusal::NotFound.into_response())
 }
 
 /// Names the requests of one connection: a random name for the connection, and a running number.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -225,10 +226,11 @@ impl fmt::Display for InvalidInput {
     }
 }
 
-/// `input` as it was sent, without the spaces between its parts; cut if it is long.
+/// `input` as it was sent, without the spaces between its parts. As a text, if it is long (then cut), or
+/// if it is JSON that many parsers do not read, as `1e400`.
 pub(super) fn echo(input: &RawValue) -> Box<RawValue> {
     let compact = without_spaces(input.get());
-    if compact.len() <= ECHO_MAX_BYTES {
+    if compact.len() <= ECHO_MAX_BYTES && serde_json::from_str::<Value>(&compact).is_ok() {
         return raw(compact);
     }
     match serde_json::from_str::<String>(&compact) {
@@ -264,7 +266,7 @@ fn without_spaces(json: &str) -> String {
 }
 
 fn quote(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    Value::from(text).to_string()
 }
 
 fn null() -> Box<RawValue> {
