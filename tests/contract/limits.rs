@@ -1,0 +1,292 @@
+//! Bounds: of a body, of memory, of time, of connections.
+
+use crate::answers::{assert_answer, detail};
+use crate::support::{Client, Launch, PATIENCE, Request, Response, Server, raise_open_files_limit};
+use std::io;
+use std::time::{Duration, Instant};
+
+const BODY_LIMIT: usize = 16 * 1024;
+const IDLE_CONNECTIONS: usize = 10_000;
+
+/// A body of that many bytes that opens an account.
+fn body_of(bytes: usize) -> String {
+    let json = r#"{"initial_balance":1.0}"#;
+    format!("{json}{}", " ".repeat(bytes - json.len()))
+}
+
+#[track_caller]
+fn assert_too_large(response: &Response, case: &str) {
+    assert_answer(response, 413, &detail("Request body too large"), case);
+}
+
+#[test]
+fn a_body_of_16_kib_is_read_and_a_longer_one_is_refused() {
+    let server = Server::start();
+    let post = || Request::new("POST", "/accounts").header("Content-Type", "application/json");
+    for (case, request) in [
+        ("with a length", post().body(body_of(BODY_LIMIT).as_bytes())),
+        (
+            "in one chunk",
+            post().chunked([body_of(BODY_LIMIT).as_bytes()]),
+        ),
+        (
+            "in many chunks",
+            post().chunked(body_of(BODY_LIMIT).as_bytes().chunks(100)),
+        ),
+    ] {
+        let response = server.send(&request);
+        assert_eq!(response.status, 201, "{case}, 16 KiB: {}", response.text());
+    }
+    for bytes in [BODY_LIMIT + 1, 100_000] {
+        let body = body_of(bytes);
+        for (case, request) in [
+            ("with a length", post().body(body.as_bytes())),
+            (
+                "of another type",
+                Request::new("POST", "/accounts")
+                    .header("Content-Type", "text/plain")
+                    .body(body.as_bytes()),
+            ),
+            ("in one chunk", post().chunked([body.as_bytes()])),
+            (
+                "in many chunks",
+                post().chunked(body.as_bytes().chunks(100)),
+            ),
+            (
+                "for a deposit",
+                Request::post("/accounts/nobody/deposit", &body),
+            ),
+            (
+                "for a withdrawal",
+                Request::post("/accounts/nobody/withdraw", &body),
+            ),
+        ] {
+            let mut client = server.connect();
+            assert_too_large(&client.send(&request), &format!("{case}, {bytes} bytes"));
+            // The connection either goes on or ends cleanly.
+            let sent = client.try_write(&Request::get("/health").to_bytes());
+            if let Ok(next) = sent.and_then(|()| client.try_receive("GET")) {
+                assert_eq!(next.status, 200, "after {case}");
+            }
+        }
+    }
+    assert_eq!(server.accounts_count(), 3);
+}
+
+#[test]
+fn a_body_announced_as_too_large_is_refused_before_it_is_sent() {
+    let server = Server::start();
+    for length in ["16385", "209715200", "9223372036854775807"] {
+        for expect in ["", "Expect: 100-continue\r\n"] {
+            let mut client = server.connect();
+            let head = format!(
+                "POST /accounts HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n{expect}\r\n"
+            );
+            client.write(head.as_bytes());
+            assert_too_large(&client.receive("POST"), &format!("{length} {expect}"));
+        }
+    }
+}
+
+#[test]
+fn a_client_that_sends_200_mb_is_refused_and_costs_no_memory() {
+    let server = Server::start();
+    assert_eq!(server.get("/health").status, 200);
+    let before = server.resident_kib();
+    for head in [
+        "Content-Length: 209715200\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\nC800000\r\n",
+    ] {
+        let mut client = server.connect();
+        client.write(format!("POST /accounts HTTP/1.1\r\nHost: a\r\n{head}").as_bytes());
+        let megabyte = vec![b' '; 1 << 20];
+        // The server may stop reading; then its answer has long been sent.
+        let _ = (0..200).try_for_each(|_| client.try_write(&megabyte));
+        match client.try_receive("POST") {
+            Ok(response) => assert_too_large(&response, head),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{head}"),
+        }
+    }
+    let growth = server.resident_kib().saturating_sub(before);
+    assert!(growth < 8 * 1024, "grew by {growth} KiB");
+}
+
+/// Reads balances of that many unknown accounts, pipelined; one in fifty has a name of 4 KB.
+fn read_unknown_accounts(client: &mut Client, count: usize, round: &str) {
+    const BATCH: usize = 50;
+    for batch in 0..count / BATCH {
+        let mut requests = Vec::new();
+        for n in 1..BATCH {
+            let account = format!("{n:08x}-{batch:04x}-4000-8000-{round}00000000");
+            requests.extend(Request::get(&format!("/accounts/{account}/balance")).to_bytes());
+        }
+        let long = format!("{round}{batch}{}", "x".repeat(4 * 1024));
+        requests.extend(Request::get(&format!("/accounts/{long}/balance")).to_bytes());
+        client.write(&requests);
+        for _ in 0..BATCH {
+            assert_eq!(client.receive("GET").status, 404);
+        }
+    }
+}
+
+#[test]
+fn reading_100_000_unknown_accounts_does_not_grow_the_server() {
+    let server = Launch::bare()
+        .env("LOG_LEVEL", "ERROR")
+        .start_on_a_free_port();
+    let mut client = server.connect();
+    read_unknown_accounts(&mut client, 20_000, "0000");
+    let before = server.resident_kib();
+    read_unknown_accounts(&mut client, 100_000, "1111");
+    let growth = server.resident_kib().saturating_sub(before);
+    println!("{growth} KiB for 100,000 reads, from {before} KiB");
+    assert!(growth <= 1024, "grew by {growth} KiB");
+}
+
+/// Sends a byte at a time until the server ends the connection; returns what it said before.
+fn drip(client: &mut Client, bytes: &[u8], pause: Duration) -> Option<Vec<u8>> {
+    client.read_timeout(pause);
+    for byte in bytes {
+        if client.try_write(&[*byte]).is_err() {
+            return Some(client.read_to_end());
+        }
+        match client.read_more() {
+            Ok(0) => return Some(client.read_to_end()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Some(Vec::new()),
+            _ => {}
+        }
+    }
+    None
+}
+
+#[test]
+fn a_client_that_sends_headers_a_byte_a_second_is_disconnected() {
+    let server = Server::configure().flag("--header-timeout", "2").start();
+    let mut slow = server.connect();
+    let mut slow_second = server.connect();
+    assert_eq!(slow_second.send(&Request::get("/health")).status, 200);
+    let second = std::thread::spawn(move || {
+        drip(
+            &mut slow_second,
+            b"GET /health HTTP/1.1\r\nHost: a",
+            Duration::from_secs(1),
+        )
+        .is_some()
+    });
+    let ended = drip(
+        &mut slow,
+        b"GET /health HTTP/1.1\r\nHost: a",
+        Duration::from_secs(1),
+    );
+    assert!(
+        ended.is_some(),
+        "still connected after 30 seconds of a timeout of 2"
+    );
+    assert!(
+        second.join().unwrap(),
+        "a second request may not be slow either"
+    );
+    assert_eq!(server.get("/health").status, 200);
+}
+
+#[test]
+fn an_idle_connection_is_closed() {
+    let server = Server::configure().flag("--header-timeout", "1").start();
+    let mut never_used = server.connect();
+    let mut used = server.connect();
+    assert_eq!(used.send(&Request::get("/health")).status, 200);
+    let start = Instant::now();
+    used.read_to_end();
+    never_used.read_to_end();
+    assert!(
+        start.elapsed() < PATIENCE,
+        "still connected after {:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn a_connection_in_steady_use_outlives_the_header_timeout() {
+    let server = Server::configure().flag("--header-timeout", "2").start();
+    let mut client = server.connect();
+    for n in 0..6 {
+        assert_eq!(
+            client.send(&Request::get("/health")).status,
+            200,
+            "request {n}"
+        );
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+#[test]
+fn a_slow_body_is_answered_408_or_disconnected() {
+    let server = Server::configure().flag("--body-timeout", "1").start();
+    let account = server.open_account("1.0");
+    let head = format!(
+        "POST /accounts/{account}/deposit HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+    );
+    let mut silent = server.connect();
+    silent.write(head.as_bytes());
+    let mut dripping = server.connect();
+    dripping.write(head.as_bytes());
+    let spaces = [b' '; 100];
+    let dripped = drip(&mut dripping, &spaces, Duration::from_millis(200));
+    let dripped = dripped.expect("a body that drips is ended after 1 second, not after 20");
+    let waited = silent.read_to_end();
+    for (case, answer) in [("dripping", dripped), ("silent", waited)] {
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 408 "),
+            "{case}: {answer}"
+        );
+    }
+    assert_eq!(server.balance(&account), "1.0");
+}
+
+#[test]
+fn ten_thousand_idle_connections_do_not_stop_others_from_being_served() {
+    // Each connection needs a file on either side, and other tests need some as well.
+    let allowed = usize::try_from(raise_open_files_limit()).unwrap_or(usize::MAX);
+    let count = IDLE_CONNECTIONS.min(allowed.saturating_sub(3_000));
+    if count < IDLE_CONNECTIONS {
+        println!("only {count} idle connections: the limit of open files is {allowed}");
+    }
+    let server = Server::start();
+    let idle: Vec<Client> = (0..count)
+        .map(|n| {
+            let mut client = server.connect();
+            // Half of them have begun a request.
+            if n % 2 == 0 {
+                client.write(b"GET /health HT");
+            }
+            client
+        })
+        .collect();
+    let account = server.open_account("1.0");
+    for _ in 0..20 {
+        let response = server.post(&format!("/accounts/{account}/deposit"), r#"{"amount":1.0}"#);
+        assert_eq!(response.status, 200);
+    }
+    assert_eq!(server.balance(&account), "21.0");
+    drop(idle);
+    assert_eq!(server.get("/health").status, 200);
+}
+
+#[test]
+fn connections_beyond_the_limit_are_served_when_there_is_room_again() {
+    let server = Server::configure().flag("--max-connections", "2").start();
+    let mut held: Vec<Client> = (0..2).map(|_| server.connect()).collect();
+    for client in &mut held {
+        assert_eq!(client.send(&Request::get("/health")).status, 200);
+    }
+    let mut waiting = server.connect();
+    let sent = waiting.try_write(&Request::get("/health").to_bytes());
+    drop(held);
+    // Either it has waited for its turn, or it was refused; a later one is served in any case.
+    if let Ok(response) = sent.and_then(|()| waiting.try_receive("GET")) {
+        assert!([200, 503].contains(&response.status), "{}", response.status);
+    }
+    drop(waiting);
+    assert_eq!(server.get("/health").status, 200);
+}

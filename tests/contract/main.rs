@@ -1,0 +1,34 @@
+//! The REST contract over real sockets: each module is a part of it, each test a sentence of it.
+//!
+//! The tests start the shipped binary and know nothing of the code behind it. Where the contract
+//! fixes bytes, bytes are compared, not parsed JSON.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test states what it expects by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod accounts;
+mod amounts;
+mod answers;
+mod command_line;
+mod concurrency;
+mod cors;
+mod docs;
+mod health;
+mod http;
+mod invalid_input;
+mod limits;
+mod logs;
+mod malformed_http;
+mod paging;
+mod redirects;
+mod refusals;
+mod settings;
+mod shutdown;

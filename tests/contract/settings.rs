@@ -1,0 +1,237 @@
+//! Settings by environment variable and by flag, their defaults, and what is said of bad ones.
+
+use crate::answers::{Invalid, assert_answer};
+use crate::support::{Launch, Server, free_port};
+use std::net::TcpListener;
+
+#[test]
+fn the_number_of_accounts_is_a_thousand_unless_set() {
+    for (case, launch, expected) in [
+        ("default", Server::configure(), 1_000),
+        ("variable", Server::configure().env("MAX_ACCOUNTS", "7"), 7),
+        ("flag", Server::configure().flag("--max-accounts", "8"), 8),
+        (
+            "flag wins",
+            Server::configure()
+                .env("MAX_ACCOUNTS", "7")
+                .flag("--max-accounts", "8"),
+            8,
+        ),
+    ] {
+        let server = launch.start();
+        assert_eq!(
+            server.get("/health").json()["max_accounts"],
+            expected,
+            "{case}"
+        );
+        assert_eq!(
+            server.get("/accounts").json()["max_accounts"],
+            expected,
+            "{case}"
+        );
+    }
+}
+
+#[test]
+fn the_maximum_amount_is_10_000_unless_set() {
+    let set = |value: &str| Server::configure().env("MAX_TRANSACTION_AMOUNT", value);
+    for (case, launch, in_message, in_context, accepted, refused) in [
+        (
+            "default",
+            Server::configure(),
+            "10000",
+            "10000.0",
+            "10000",
+            "10000.01",
+        ),
+        ("integer", set("500"), "500", "500.0", "500", "500.01"),
+        (
+            "one decimal",
+            set("10000.0"),
+            "10000",
+            "10000.0",
+            "10000",
+            "10000.01",
+        ),
+        ("half", set("99.5"), "99.5", "99.5", "99.5", "99.51"),
+        ("cents", set("0.01"), "0.01", "0.01", "0.01", "0.02"),
+        (
+            "large",
+            set("1000000000"),
+            "1000000000",
+            "1000000000.0",
+            "1e9",
+            "1000000000.01",
+        ),
+        (
+            "largest",
+            set("9999999999999.99"),
+            "9999999999999.99",
+            "9999999999999.99",
+            "9999999999999.99",
+            "1e13",
+        ),
+        (
+            "flag wins",
+            set("5").flag("--max-transaction-amount", "99.5"),
+            "99.5",
+            "99.5",
+            "99.5",
+            "99.51",
+        ),
+    ] {
+        let server = launch.start();
+        let account = server.open_account(accepted);
+        let above = Invalid::above(in_message, in_context);
+        for (path, field) in [
+            ("/accounts".to_owned(), "initial_balance"),
+            (format!("/accounts/{account}/deposit"), "amount"),
+            (format!("/accounts/{account}/withdraw"), "amount"),
+        ] {
+            let response = server.post(&path, &format!(r#"{{"{field}":{refused}}}"#));
+            let body = above.at(&format!(r#"["body","{field}"]"#), refused);
+            assert_answer(&response, 422, &body, &format!("{case}: {field}"));
+        }
+    }
+}
+
+#[test]
+fn host_and_port_are_set_by_variable_or_by_flag() {
+    let server = Launch::bare()
+        .env("HOST", "127.0.0.1")
+        .env("PORT", "0")
+        .start();
+    assert_eq!(server.get("/health").status, 200);
+
+    let port = free_port();
+    let server = Launch::bare()
+        .env("HOST", "127.0.0.1")
+        .env("PORT", &port.to_string())
+        .start();
+    assert_eq!(server.port(), port);
+    assert_eq!(server.get("/health").status, 200);
+
+    let flags_win = Server::configure()
+        .env("HOST", "203.0.113.1")
+        .env("PORT", "1")
+        .start();
+    assert_eq!(flags_win.get("/health").status, 200);
+}
+
+#[test]
+fn the_default_host_is_every_interface() {
+    let server = Launch::bare().start_on_a_free_port();
+    let listening = format!(" 00000000:{:04X} 00000000:0000 0A ", server.port());
+    let table = server.tcp_table();
+    assert!(table.contains(&listening), "no{listening}in\n{table}");
+}
+
+#[test]
+fn the_levels_of_the_original_are_known_in_any_case() {
+    for level in [
+        "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "debug", "info", "warning",
+    ] {
+        let launch = Launch::bare()
+            .env("HOST", "127.0.0.1")
+            .env("LOG_LEVEL", level);
+        let server = launch.start_on_a_free_port();
+        assert_eq!(server.get("/health").status, 200, "{level}");
+    }
+}
+
+#[test]
+fn a_bad_value_stops_the_start_and_is_named() {
+    for (variable, flag, values) in [
+        ("PORT", "--port", &["abc", "70000", "-1", "80.5"][..]),
+        (
+            "MAX_ACCOUNTS",
+            "--max-accounts",
+            &["abc", "-1", "1.5", "99999999999999999999"],
+        ),
+        (
+            "MAX_TRANSACTION_AMOUNT",
+            "--max-transaction-amount",
+            &[
+                "abc",
+                "-5",
+                "0",
+                "NaN",
+                "inf",
+                "1e400",
+                "0.001",
+                "10000000000000",
+            ],
+        ),
+        ("LOG_LEVEL", "--log-level", &["LOUD", "7"]),
+    ] {
+        for value in values {
+            // `--flag=value`, because a value may begin with a hyphen.
+            let by_flag = Launch::bare().argument(&format!("{flag}={value}"));
+            let by_variable = Launch::bare().env(variable, value);
+            for (launch, name) in [(by_variable, variable), (by_flag, flag)] {
+                let case = format!("{name}={value}");
+                let (status, stderr) = launch.env("HOST", "127.0.0.1").run_to_exit();
+                assert!(
+                    status.code().is_some_and(|code| code != 0),
+                    "{case}: {status}"
+                );
+                assert!(stderr.contains(name), "{case} is not named: {stderr}");
+                assert!(
+                    stderr.contains(value),
+                    "{case}: the value is not named: {stderr}"
+                );
+                assert!(!stderr.contains("panicked"), "{case}: {stderr}");
+                println!("{case}\n{stderr}\n");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bad_format_of_logs_stops_the_start() {
+    let (status, stderr) = Server::configure()
+        .flag("--log-format", "xml")
+        .run_to_exit();
+    assert!(!status.success());
+    for part in ["--log-format", "xml", "text", "json"] {
+        assert!(stderr.contains(part), "no {part} in {stderr}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_one_clear_line() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let launch = Launch::bare()
+        .flag("--host", "127.0.0.1")
+        .flag("--port", &port);
+    let (status, stderr) = launch.run_to_exit();
+    assert!(status.code().is_some_and(|code| code != 0), "{status}");
+    let lines: Vec<&str> = stderr
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    assert_eq!(lines.len(), 1, "{stderr}");
+    assert!(
+        lines[0].contains(&port) && lines[0].contains("in use"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn an_address_of_another_machine_is_one_clear_line() {
+    let launch = Launch::bare()
+        .flag("--host", "203.0.113.1")
+        .flag("--port", "0");
+    let (status, stderr) = launch.run_to_exit();
+    assert!(status.code().is_some_and(|code| code != 0), "{status}");
+    let lines: Vec<&str> = stderr
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    assert_eq!(lines.len(), 1, "{stderr}");
+    assert!(
+        lines[0].contains("203.0.113.1") && !lines[0].contains("panicked"),
+        "{stderr}"
+    );
+}
