@@ -101,21 +101,45 @@ fn the_described_answers_have_the_keys_of_the_real_ones() {
     let server = Server::start();
     let document = description(&server);
     let created = server.post("/accounts", "{}");
-    let account = created.account_number();
-    let balance = server.get(&format!("/accounts/{account}/balance"));
-    let deposit = server.post(&format!("/accounts/{account}/deposit"), r#"{"amount":1}"#);
+    let path = format!("/accounts/{}", created.account_number());
+    let refused = server.post("/accounts", r#"{"initial_balance":-1}"#);
+    let listing = server.get("/accounts");
     for (schema, answer) in [
         ("AccountCreateResponse", created.json()),
-        ("BalanceResponse", balance.json()),
-        ("TransactionResponse", deposit.json()),
-        ("ValidationError", json!({"type": "", "loc": [], "msg": ""})),
+        (
+            "BalanceResponse",
+            server.get(&format!("{path}/balance")).json(),
+        ),
+        (
+            "TransactionResponse",
+            server
+                .post(&format!("{path}/deposit"), r#"{"amount":1}"#)
+                .json(),
+        ),
+        ("AccountItem", listing.json()["accounts"][0].clone()),
+        ("AccountListResponse", listing.json()),
+        (
+            "AccountListResponse",
+            server.get("/accounts?limit=1").json(),
+        ),
+        ("HealthResponse", server.get("/health").json()),
+        ("StatusResponse", server.get("/livez").json()),
+        ("StatusResponse", server.get("/readyz").json()),
+        ("RefusalResponse", server.get("/accounts/x/balance").json()),
+        ("HTTPValidationError", refused.json()),
+        ("ValidationError", refused.json()["detail"][0].clone()),
     ] {
-        let properties = &document["components"]["schemas"][schema]["properties"];
-        for key in answer.as_object().unwrap().keys() {
+        let schema = &document["components"]["schemas"][schema];
+        let answer = answer.as_object().unwrap();
+        for key in answer.keys() {
             assert!(
-                properties[key].is_object(),
-                "{schema} lacks {key}: {properties}"
+                schema["properties"][key].is_object(),
+                "{key} is not in {schema}"
             );
+        }
+        for key in schema["required"].as_array().unwrap() {
+            let key = key.as_str().unwrap();
+            assert!(answer.contains_key(key), "{key} of {schema} is missing");
         }
     }
 }
