@@ -1,0 +1,17 @@
+-- For run.sh: what to send, and one line of result.
+
+if os.getenv("DEPOSIT") then
+    wrk.method = "POST"
+    wrk.headers["Content-Type"] = "application/json"
+    wrk.body = '{"amount":0.01}'
+end
+
+function done(summary, latency, _)
+    local e = summary.errors
+    io.write(string.format("%d %.0f %.2f %.2f %d\n",
+        summary.requests,
+        summary.requests / (summary.duration / 1e6),
+        latency:percentile(50) / 1e3,
+        latency:percentile(99) / 1e3,
+        e.connect + e.read + e.write + e.status + e.timeout))
+end
