@@ -75,7 +75,7 @@ pub(super) struct Arguments {
         value_parser = settings::timeout)]
     header_timeout: Duration,
 
-    /// How long a client may take to send the body of a request.
+    /// How long a client may take to send the body of a request, or leave an answer unread.
     #[arg(long, env = "BODY_TIMEOUT", default_value = "30", value_name = "SECONDS",
         value_parser = settings::timeout)]
     body_timeout: Duration,

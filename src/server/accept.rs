@@ -59,6 +59,10 @@ pub(super) async fn serve_until(
         tokio::select! {
             (stream, permit) = accept(&listener, &permits) => {
                 let service = edge::service(api, cors);
+                if let Err(error) = prepare(&stream, config) {
+                    debug!(%error, "connection lost early");
+                    continue;
+                }
                 let served = serve(stream, builder.clone(), service, graceful.watcher());
                 connections.spawn(async move {
                     served.await;
@@ -119,15 +123,20 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// Sets what the kernel does for a connection: to send answers at once, and to give up on a client that
+/// takes none of what was sent to it, which no timer of hyper's does.
+fn prepare(stream: &TcpStream, config: &Config) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(config.body_timeout))?;
+    Ok(())
+}
+
 /// Serves one connection to its end.
 async fn serve<S>(stream: TcpStream, builder: http1::Builder, service: S, watcher: Watcher)
 where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
 {
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "connection lost early");
-        return;
-    }
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         // What a client does wrong below HTTP, a timeout included, is its own affair.

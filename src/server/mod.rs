@@ -61,7 +61,8 @@ pub struct Config {
     /// How long a client may take from the end of one answer until the head of its next request is
     /// complete. Connections that take longer, idle ones too, are closed.
     pub header_timeout: Duration,
-    /// How long a client may take to send the body of a request.
+    /// How long a client may take to send the body of a request, and, on Linux, how long it may take
+    /// nothing of an answer.
     pub body_timeout: Duration,
     /// How long the server goes on as before once it is told to stop, with `/readyz` answering 503, so
     /// that a load balancer can turn elsewhere first.

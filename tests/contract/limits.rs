@@ -245,6 +245,22 @@ fn a_slow_body_is_answered_408_or_disconnected() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_client_that_reads_no_answer_is_disconnected() {
+    let server = Server::configure()
+        .flag("--body-timeout", "1")
+        .flag("--max-connections", "1")
+        .start();
+    let mut deaf = server.connect();
+    // More than the buffers of both sides hold.
+    for _ in 0..40 {
+        deaf.write(b"GET /assets/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    // Only one connection is served at a time: the next is, once the deaf one is gone.
+    assert_eq!(server.get("/health").status, 200);
+}
+
+#[test]
 fn ten_thousand_idle_connections_do_not_stop_others_from_being_served() {
     // Each connection needs a file on either side, and other tests need some as well.
     let allowed = usize::try_from(raise_open_files_limit()).unwrap_or(usize::MAX);
