@@ -67,18 +67,22 @@ mod modelled {
                 ) -> Result<$value, $value> {
                     self.0.compare_exchange_weak(current, new, success, failure)
                 }
-
-                pub(crate) fn swap(&self, value: $value, order: Ordering) -> $value {
-                    self.0.swap(value, order)
-                }
-
-                pub(crate) fn fetch_sub(&self, value: $value, order: Ordering) -> $value {
-                    self.0.fetch_sub(value, order)
-                }
             }
         };
     }
 
     modelled_atomic!(AtomicI64, i64);
     modelled_atomic!(AtomicUsize, usize);
+
+    impl AtomicI64 {
+        pub(crate) fn swap(&self, value: i64, order: Ordering) -> i64 {
+            self.0.swap(value, order)
+        }
+    }
+
+    impl AtomicUsize {
+        pub(crate) fn fetch_sub(&self, value: usize, order: Ordering) -> usize {
+            self.0.fetch_sub(value, order)
+        }
+    }
 }

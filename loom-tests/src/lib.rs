@@ -1,1 +1,88 @@
-//! x
+//! The engine as shipped, over loom's atomics.
+//!
+//! The files are those of the crate `cashpoint`, not copies. What is `pub(crate)` there and stands in a
+//! model is opened up here. The models are in `tests/`; run them with `cargo test -p loom-tests`, and with
+//! `-- --nocapture` to see how many executions each took.
+
+#[path = "../../src/account.rs"]
+mod account;
+#[path = "../../src/capacity.rs"]
+mod capacity;
+#[path = "../../src/error.rs"]
+mod error;
+#[path = "../../src/lifecycle.rs"]
+mod lifecycle;
+#[path = "../../src/money.rs"]
+mod money;
+#[path = "../../src/sync.rs"]
+mod sync;
+
+pub use account::Account;
+pub use capacity::{Capacity, Reservation};
+pub use error::{CreateError, DepositError, LedgerError, UnknownAccount, WithdrawError};
+pub use money::{Amount, Cents, ParseCentsError};
+
+/// How a load is shown to loom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loads {
+    /// As it ships. It may read any value that the memory model allows, but hides interleavings.
+    Plain,
+    /// As `fetch_add(0)`: no interleaving is hidden, but it always reads the newest value.
+    ReadModifyWrite,
+}
+
+/// Sets how loads are modelled from now on, on this OS thread.
+pub fn model_loads_as(loads: Loads) {
+    sync::model_loads_as(match loads {
+        Loads::Plain => sync::Loads::Plain,
+        Loads::ReadModifyWrite => sync::Loads::ReadModifyWrite,
+    });
+}
+
+/// The ledger's way to open an account: `publish` runs once a slot is reserved.
+///
+/// # Errors
+///
+/// [`CreateError::LimitReached`] if no slot is free.
+pub fn open<T>(capacity: &Capacity, publish: impl FnOnce() -> T) -> Result<T, CreateError> {
+    lifecycle::open(capacity, publish)
+}
+
+/// The ledger's way to close an account: `unlink` takes it out of the directory.
+///
+/// # Errors
+///
+/// [`UnknownAccount`] if somebody else closed it first.
+pub fn close(
+    account: &Account,
+    unlink: impl FnOnce(),
+    capacity: &Capacity,
+) -> Result<Cents, UnknownAccount> {
+    lifecycle::close(account, unlink, capacity)
+}
+
+/// Whether something can be found: what stands in the models for an entry of the map. Its loads are
+/// modelled as those of the engine are, for the same reason.
+#[derive(Debug)]
+pub struct Link(sync::AtomicI64);
+
+impl Link {
+    /// A link that is there, or is not.
+    #[must_use]
+    pub fn new(is_there: bool) -> Self {
+        Self(sync::AtomicI64::new(is_there.into()))
+    }
+
+    /// Whether it is there: an `Acquire` load, as a lookup in papaya is.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.0.load(sync::Ordering::Acquire) != 0
+    }
+
+    /// Makes it be there or not, and tells whether it was: an `AcqRel` swap, as papaya's insertion and
+    /// removal are.
+    #[must_use]
+    pub fn set(&self, is_there: bool) -> bool {
+        self.0.swap(is_there.into(), sync::Ordering::AcqRel) != 0
+    }
+}
