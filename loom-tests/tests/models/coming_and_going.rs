@@ -256,3 +256,27 @@ fn whoever_gets_the_slot_of_a_closed_account_sees_that_it_is_gone() {
         &BTreeSet::from([(false, true), (false, false), (true, false)]),
     );
 }
+
+/// The number of slots in use goes and comes back (ABA): the reservation may have read it before that.
+#[test]
+fn whoever_gets_a_slot_that_was_taken_and_given_back_sees_that_nobody_is_there() {
+    assert_outcomes_also_of_stale_reads(
+        || {
+            let directory = Directory::with(0, 1);
+            concurrently([
+                on(&directory, |it| {
+                    if it.open(0) {
+                        it.close(0).unwrap();
+                    }
+                    (false, false)
+                }),
+                on(&directory, |it| {
+                    let opened = it.open(1);
+                    (opened, it.places[0].find().is_some())
+                }),
+            ])[1]
+        },
+        // Never opened, and the other account still there.
+        &BTreeSet::from([(false, true), (false, false), (true, false)]),
+    );
+}

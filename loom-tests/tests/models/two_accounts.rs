@@ -7,7 +7,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::outcomes::{amount, assert_outcomes_also_of_stale_reads, cents, concurrently};
+use crate::outcomes::{
+    amount, assert_outcomes, assert_outcomes_also_of_stale_reads, cents, concurrently,
+};
 use loom::sync::Arc;
 use loom_tests::{Account, Cents};
 
@@ -158,5 +160,42 @@ fn who_is_granted_a_withdrawal_from_a_deposit_sees_what_came_before_it() {
             )
         },
         &BTreeSet::from([vec![], vec![Some(0)]]),
+    );
+}
+
+/// The balance goes and comes back (ABA): the observer may have read it before that, and its exchange then
+/// succeeds on the one that came back.
+#[test]
+fn who_withdraws_from_a_balance_that_came_back_sees_what_came_between() {
+    // With plain loads four of the five come up.
+    assert_outcomes(
+        || {
+            let accounts = Arc::new([100, 100].map(|balance| Account::open(cents(balance))));
+            let of_observer = Arc::clone(&accounts);
+            concurrently([
+                Box::new(move || {
+                    let [paid, spent] = &*accounts;
+                    let was_first = paid.withdraw(amount(100)).is_ok();
+                    spent.withdraw(amount(100)).unwrap();
+                    paid.deposit(amount(100)).unwrap();
+                    (was_first, None)
+                }) as Box<dyn FnOnce() -> (bool, Option<i64>) + Send>,
+                Box::new(move || {
+                    let [paid, spent] = &*of_observer;
+                    let granted = paid.withdraw(amount(50)).is_ok();
+                    (granted, balance(spent))
+                }),
+            ])
+        },
+        &BTreeSet::from([
+            // The observer came first.
+            vec![(false, None), (true, Some(100))],
+            vec![(false, None), (true, Some(0))],
+            // It came between, and was refused.
+            vec![(true, None), (false, Some(100))],
+            vec![(true, None), (false, Some(0))],
+            // It came last.
+            vec![(true, None), (true, Some(0))],
+        ]),
     );
 }
