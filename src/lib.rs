@@ -65,3 +65,7 @@ pub use ledger::Ledger;
 pub use money::{Amount, Cents, ParseCentsError};
 pub use roster::CreationNumber;
 pub use session::{AccountView, Posting, Session};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

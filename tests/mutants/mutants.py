@@ -1,4 +1,4 @@
-"""Puts faults into a copy of the engine, one at a time, and shows which test catches each. See run.sh."""
+"""Puts faults into a copy of the engine, one at a time, and shows which model catches each. See run.sh."""
 
 import os
 import pathlib
@@ -13,8 +13,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "target" / "mutants"
 COPIED = ["Cargo.toml", "Cargo.lock", "README.md", "src", "assets", "loom-tests", "tests", "benches", "examples"]
 
-MODELS = ["-p", "loom-tests", "--test", "models"]
-ENGINE = ["-p", "cashpoint", "--no-default-features", "--test", "engine"]
 
 
 @dataclass
@@ -25,7 +23,6 @@ class Mutant:
     file: str
     before: str
     after: str
-    tests: list[str]
     caught_by: str
 
 
@@ -44,7 +41,6 @@ MUTANTS = [
         """            observed = self.state.swap(next.get(), AcqRel);
             let _ = observed;
             return Ok(next);""",
-        MODELS,
         "when_funds_cover_only_one_withdrawal_exactly_one_is_granted",
     ),
     Mutant(
@@ -52,7 +48,6 @@ MUTANTS = [
         "account.rs",
         "                Err(newer) => observed = newer,",
         "                Err(newer) => {\n                    observed = newer;\n                    let _ = observed;\n                    return Ok(next);\n                }",
-        MODELS,
         "a_deposit_between_two_withdrawals_can_pay_for_the_second",
     ),
     Mutant(
@@ -60,7 +55,6 @@ MUTANTS = [
         "account.rs",
         "        balance_in(self.state.swap(CLOSED, AcqRel))",
         "        let state = self.state.load(Acquire);\n        let _ = self.state.swap(CLOSED, AcqRel);\n        balance_in(state)",
-        MODELS,
         "a_deposit_is_part_of_the_final_balance_or_refused",
     ),
     Mutant(
@@ -68,7 +62,6 @@ MUTANTS = [
         "account.rs",
         "            let next = decide(balance_in(observed)?)?;",
         "            let next = decide(balance_in(observed).unwrap_or_default())?;",
-        MODELS,
         "a_late_depositor_is_refused_or_part_of_the_final_balance",
     ),
     Mutant(
@@ -76,7 +69,6 @@ MUTANTS = [
         "money.rs",
         "        Self::new(self.0 + amount.0.0)",
         "        Some(Self(self.0 + amount.0.0))",
-        MODELS,
         "of_two_deposits_that_only_one_has_room_for_exactly_one_is_granted",
     ),
     Mutant(
@@ -84,7 +76,6 @@ MUTANTS = [
         "money.rs",
         "        Self::new(self.0 - amount.0.0)",
         "        Some(Self(self.0 - amount.0.0))",
-        MODELS,
         "when_funds_cover_only_one_withdrawal_exactly_one_is_granted",
     ),
     # Coming and going.
@@ -93,7 +84,6 @@ MUTANTS = [
         "lifecycle.rs",
         "    let balance = account.close()?;\n    unlink();\n",
         "    unlink();\n    let balance = account.close()?;\n",
-        MODELS,
         "an_account_that_cannot_be_found_any_more_is_closed",
     ),
     Mutant(
@@ -101,7 +91,6 @@ MUTANTS = [
         "lifecycle.rs",
         "    unlink();\n    capacity.release();\n",
         "    capacity.release();\n    unlink();\n",
-        MODELS,
         "no_more_accounts_than_allowed_can_ever_be_found",
     ),
     Mutant(
@@ -109,7 +98,6 @@ MUTANTS = [
         "lifecycle.rs",
         "    capacity.release();\n",
         "    let _ = capacity;\n",
-        MODELS,
         "two_closings_release_one_slot",
     ),
     Mutant(
@@ -117,7 +105,6 @@ MUTANTS = [
         "lifecycle.rs",
         "    let slot = capacity.reserve()?;\n    let published = publish();\n",
         "    let published = publish();\n    let slot = capacity.reserve()?;\n",
-        MODELS,
         "of_two_creations_for_one_slot_exactly_one_succeeds",
     ),
     Mutant(
@@ -125,7 +112,6 @@ MUTANTS = [
         "capacity.rs",
         "        loop {\n            if observed >= self.limit {\n                return Err(CreateError::LimitReached { limit: self.limit });\n            }\n",
         "        if observed >= self.limit {\n            return Err(CreateError::LimitReached { limit: self.limit });\n        }\n        loop {\n",
-        MODELS,
         "of_two_creations_for_one_slot_exactly_one_succeeds",
     ),
     Mutant(
@@ -133,7 +119,6 @@ MUTANTS = [
         "capacity.rs",
         "            if observed >= self.limit {",
         "            if observed > self.limit {",
-        MODELS,
         "of_three_creations_for_two_slots_exactly_two_succeed",
     ),
     Mutant(
@@ -141,7 +126,6 @@ MUTANTS = [
         "capacity.rs",
         "    fn drop(&mut self) {\n        self.capacity.release();\n",
         "    fn drop(&mut self) {\n        let _ = self.capacity;\n",
-        MODELS,
         "a_reservation_that_is_dropped_frees_its_slot",
     ),
     # Orderings.
@@ -150,7 +134,6 @@ MUTANTS = [
         "account.rs",
         "        balance_in(self.state.load(Acquire))",
         "        balance_in(self.state.load(crate::sync::Ordering::Relaxed))",
-        MODELS,
         "who_sees_the_deposit_of_a_transfer_sees_its_withdrawal",
     ),
     Mutant(
@@ -158,7 +141,6 @@ MUTANTS = [
         "account.rs",
         "        let mut observed = self.state.load(Acquire);",
         "        let mut observed = self.state.load(crate::sync::Ordering::Relaxed);",
-        MODELS,
         "who_is_refused_for_want_of_funds_sees_what_came_before",
     ),
     Mutant(
@@ -166,7 +148,6 @@ MUTANTS = [
         "account.rs",
         ".compare_exchange_weak(observed, next.get(), AcqRel, Acquire)",
         ".compare_exchange_weak(observed, next.get(), Acquire, Acquire)",
-        MODELS,
         "who_sees_the_deposit_of_a_transfer_sees_its_withdrawal",
     ),
     Mutant(
@@ -174,7 +155,6 @@ MUTANTS = [
         "account.rs",
         ".compare_exchange_weak(observed, next.get(), AcqRel, Acquire)",
         ".compare_exchange_weak(observed, next.get(), crate::sync::Ordering::Release, Acquire)",
-        MODELS,
         "who_withdraws_from_a_balance_that_came_back_sees_what_came_between",
     ),
     Mutant(
@@ -182,7 +162,6 @@ MUTANTS = [
         "account.rs",
         ".compare_exchange_weak(observed, next.get(), AcqRel, Acquire)",
         ".compare_exchange_weak(observed, next.get(), AcqRel, crate::sync::Ordering::Relaxed)",
-        MODELS,
         "who_is_refused_for_want_of_funds_sees_what_came_before",
     ),
     Mutant(
@@ -190,7 +169,6 @@ MUTANTS = [
         "account.rs",
         "self.state.swap(CLOSED, AcqRel)",
         "self.state.swap(CLOSED, Acquire)",
-        MODELS,
         "who_finds_an_account_closed_sees_what_came_before_the_closing",
     ),
     Mutant(
@@ -198,7 +176,6 @@ MUTANTS = [
         "account.rs",
         "self.state.swap(CLOSED, AcqRel)",
         "self.state.swap(CLOSED, crate::sync::Ordering::Release)",
-        MODELS,
         "who_closes_an_account_sees_what_came_before_the_balance_left_on_it",
     ),
     Mutant(
@@ -206,7 +183,6 @@ MUTANTS = [
         "capacity.rs",
         "self.in_use.fetch_sub(1, Release)",
         "self.in_use.fetch_sub(1, crate::sync::Ordering::Relaxed)",
-        MODELS,
         "whoever_gets_the_slot_of_a_closed_account_sees_that_it_is_gone",
     ),
     Mutant(
@@ -214,7 +190,6 @@ MUTANTS = [
         "capacity.rs",
         ".compare_exchange_weak(observed, observed + 1, AcqRel, Acquire)",
         ".compare_exchange_weak(observed, observed + 1, Release, Acquire)",
-        MODELS,
         "whoever_gets_a_slot_that_was_taken_and_given_back_sees_that_nobody_is_there",
     ),
 ]
@@ -234,10 +209,10 @@ def copy_tree() -> pathlib.Path:
     return tree
 
 
-def run_tests(tree: pathlib.Path, arguments: list[str], filters: list[str]) -> tuple[set[str], str]:
-    """Runs tests in the copy. The names of those that failed, and everything that was printed."""
+def run_models(tree: pathlib.Path, names: list[str]) -> tuple[set[str], str]:
+    """Runs models in the copy. The names of those that failed, and everything that was printed."""
     done = subprocess.run(
-        ["cargo", "test", "--quiet", *arguments, "--", *filters],
+        ["cargo", "test", "--quiet", "-p", "loom-tests", "--", *names],
         cwd=tree,
         env=os.environ | {"CARGO_TARGET_DIR": str(WORK / "target"), "RUST_BACKTRACE": "0", "RUSTFLAGS": "--cap-lints=allow"},
         stdout=subprocess.PIPE,
@@ -246,7 +221,7 @@ def run_tests(tree: pathlib.Path, arguments: list[str], filters: list[str]) -> t
         check=False,
     )
     if "running " not in done.stdout:
-        sys.exit(f"the tests did not run:\n{done.stdout}")
+        sys.exit(f"the models did not run:\n{done.stdout}")
     failed = set(re.findall(r"^    ((?:\w+::)*\w+)$", done.stdout, re.MULTILINE)) if done.returncode else set()
     return failed, done.stdout
 
@@ -258,7 +233,7 @@ def check(tree: pathlib.Path, mutant: Mutant) -> bool:
         sys.exit(f"{mutant.name}: its place in {mutant.file} is there {text.count(mutant.before)} times, not once")
     path.write_text(text.replace(mutant.before, mutant.after))
     try:
-        failed, _ = run_tests(tree, mutant.tests, [mutant.caught_by])
+        failed, _ = run_models(tree, [mutant.caught_by])
     finally:
         path.write_text(text)
     return any(name.split("::")[-1] == mutant.caught_by for name in failed)
@@ -271,14 +246,10 @@ def main() -> None:
         sys.exit(f"no mutant has {wanted!r} in its name")
     tree = copy_tree()
 
-    # A test that fails without a fault catches nothing.
-    for tests in (MODELS, ENGINE):
-        catchers = sorted({mutant.caught_by for mutant in mutants if mutant.tests is tests})
-        if not catchers:
-            continue
-        failed, printed = run_tests(tree, tests, catchers)
-        if failed:
-            sys.exit(f"without any fault these fail: {', '.join(sorted(failed))}\n{printed}")
+    # A model that fails without a fault catches nothing.
+    failed, printed = run_models(tree, sorted({mutant.caught_by for mutant in mutants}))
+    if failed:
+        sys.exit(f"without any fault these fail: {', '.join(sorted(failed))}\n{printed}")
 
     width = max(len(mutant.name) for mutant in mutants)
     survivors = 0

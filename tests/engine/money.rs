@@ -1,0 +1,100 @@
+//! Reading and printing money, against arithmetic of arbitrary precision.
+
+use std::str::FromStr as _;
+
+use bigdecimal::{BigDecimal, RoundingMode, Zero as _};
+use cashpoint::{Cents, ParseCentsError};
+use proptest::prelude::*;
+use serde_json::value::RawValue;
+
+/// What a JSON number means, by the rule: a value within a millionth of a cent of a whole cent means that
+/// cent; nothing but zero means no money.
+fn meant(number: &str) -> Result<i64, ParseCentsError> {
+    let cents = BigDecimal::from_str(number).unwrap() * BigDecimal::from(100);
+    if cents.is_zero() {
+        return Ok(0);
+    }
+    if cents < BigDecimal::zero() {
+        return Err(ParseCentsError::Negative);
+    }
+    let nearest = cents.with_scale_round(0, RoundingMode::HalfUp);
+    let is_near = (&cents - &nearest).abs() <= BigDecimal::from_str("1e-6").unwrap();
+    if !is_near || nearest.is_zero() {
+        // A number of 16 digits and more is too large whatever follows.
+        return Err(if cents >= 10_i64.pow(15) {
+            ParseCentsError::TooLarge
+        } else {
+            ParseCentsError::FractionOfCent
+        });
+    }
+    if nearest > Cents::MAX.get() {
+        return Err(ParseCentsError::TooLarge);
+    }
+    Ok(nearest.to_string().parse().unwrap())
+}
+
+fn read(text: &str) -> Result<i64, ParseCentsError> {
+    text.parse().map(Cents::get)
+}
+
+/// Numbers as JSON writes them, with an eye to the places where something changes.
+fn json_number() -> impl Strategy<Value = String> {
+    let whole = prop_oneof![Just("0".to_owned()), "[1-9][0-9]{0,16}"];
+    let fraction = prop_oneof![
+        Just(String::new()),
+        "\\.[0-9]{1,12}",
+        // Float noise and what is just beside it.
+        "\\.[0-9]{2}(0{4,8}|9{4,8})[0-9]{0,3}",
+        "\\.0{1,20}[0-9]{0,3}",
+    ];
+    let exponent = prop_oneof![
+        4 => Just(String::new()),
+        1 => "[eE][+-]?[0-9]{1,2}",
+        1 => "[eE][+-]?0{0,3}[0-9]{3}",
+    ];
+    ("-?", whole, fraction, exponent)
+        .prop_map(|(sign, whole, fraction, exponent)| sign + &whole + &fraction + &exponent)
+}
+
+/// Whole cents as a client gets them that adds them up in binary floats.
+#[expect(clippy::float_arithmetic, reason = "it is what such clients do")]
+fn float_noise(cents: i64) -> f64 {
+    let third = cents / 3;
+    third as f64 / 100.0 + third as f64 / 100.0 + (cents - 2 * third) as f64 / 100.0
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn a_number_means_what_exact_arithmetic_says(number in json_number()) {
+        prop_assert_eq!(read(&number), meant(&number), "{}", number);
+    }
+
+    #[test]
+    fn what_is_printed_is_exact_and_reads_back(value in 0..=Cents::MAX.get()) {
+        let printed = Cents::new(value).unwrap().to_string();
+        prop_assert_eq!(read(&printed), Ok(value));
+        let exact = BigDecimal::from_str(&printed).unwrap() * BigDecimal::from(100);
+        prop_assert_eq!(exact, BigDecimal::from(value));
+        // At least one decimal, and no needless zero.
+        let (_, decimals) = printed.split_once('.').unwrap();
+        prop_assert!(decimals.len() == 1 || (decimals.len() == 2 && !decimals.ends_with('0')));
+    }
+
+    #[test]
+    fn a_sum_of_binary_floats_means_the_cents_that_it_is_near_to(value in 0..100_000_000_i64) {
+        // Twice a third and the like: noise of a client's arithmetic, far below a millionth of a cent.
+        let float = float_noise(value);
+        prop_assert_eq!(read(&float.to_string()), Ok(value), "{}", float);
+    }
+
+    #[test]
+    fn whatever_text_comes_it_is_read_or_refused(text in "[-+.eE0-9a-z \u{e9}]{0,20}") {
+        // Serde's own reading of the grammar decides what is a number.
+        let is_number = serde_json::from_str::<&RawValue>(&text).is_ok()
+            && text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+            && text.trim() == text;
+        prop_assert_eq!(read(&text) != Err(ParseCentsError::NotANumber), is_number, "{}", text);
+    }
+}
