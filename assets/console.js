@@ -1,0 +1,557 @@
+// The console: a page of steps. Each sends one request to this service, and shows the curl line that does
+// the same, with the status and the body of the answer.
+//
+// Money is text here. It is sent as the text that was typed, and shown as the digits that the service
+// printed; no amount ever becomes a JavaScript number, which would be a binary float.
+
+const HEALTH_INTERVAL_MS = 3000;
+const HEALTH_TIMEOUT_MS = 2500;
+const COPIED_SHOWN_MS = 1500;
+
+/** The tokens of a JSON text that matter here: a key, a string, a number, a word. */
+const JSON_TOKENS =
+  /(?<key>"(?:[^"\\]|\\.)*"(?=\s*:))|(?<string>"(?:[^"\\]|\\.)*")|(?<number>-?\d[\d.eE+-]*)|(?<word>true|false|null)/g;
+
+const element = (id) => document.getElementById(id);
+
+// ---------------------------------------------------------------------------------------------------
+// Requests and answers
+
+/** @typedef {{method: string, path: string, body?: string}} Request */
+/** @typedef {{status: number, reason: string, text: string, value: any, took_ms: number}} Answer */
+
+/** A request that sends `value` as JSON. */
+function post(path, value) {
+  return { method: "POST", path, body: JSON.stringify(value) };
+}
+
+function accountPath(number, operation = "") {
+  return `/accounts/${encodeURIComponent(number)}${operation}`;
+}
+
+/**
+ * Sends a request.
+ *
+ * @param {Request} request
+ * @returns {Promise<Answer | null>} `null` if the service does not answer
+ */
+async function send({ method, path, body }, signal) {
+  const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+  const started_ms = performance.now();
+  try {
+    const response = await fetch(path, { method, headers, body, signal, cache: "no-store" });
+    const text = await response.text();
+    const took_ms = performance.now() - started_ms;
+    const { status, statusText: reason } = response;
+    return { status, reason, text, value: parsed(text), took_ms };
+  } catch {
+    return null;
+  }
+}
+
+/** The value of a JSON text, in which every number stays the text that it was printed as. */
+function parsed(text) {
+  const quoted = text.replace(JSON_TOKENS, (token, ...rest) =>
+    rest.at(-1).number === undefined ? token : `"${token}"`,
+  );
+  try {
+    return JSON.parse(quoted);
+  } catch {
+    // No body, or the page of some proxy.
+    return null;
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------
+// What a refusal means
+
+const PLAIN_WORDS = {
+  decimal_max_places: () => "Money goes down to the cent: use at most two decimals, as in 100.50.",
+  float_parsing: () => "That is not a number. Write an amount such as 100.50.",
+  greater_than: ({ gt }) => `The amount must be more than ${gt}.`,
+  greater_than_equal: ({ ge }) => `The balance cannot begin below ${ge}.`,
+  less_than_equal: ({ le }) => `That is too much: the most is ${le}.`,
+};
+
+/** Why an answer is no success, for a person. */
+function refusal(answer) {
+  if (answer === null) {
+    return "The service does not answer. Nothing is known of what became of the request.";
+  }
+  const detail = answer.value?.detail;
+  if (Array.isArray(detail)) {
+    return detail.map(invalidInput).join(" ");
+  }
+  switch (answer.status) {
+    case 400:
+      return `${detail}: the account holds less than that.`;
+    case 404:
+      return `${detail}: there is none of this number, or it was deleted.`;
+    case 507:
+      return `${detail}. Delete one to make room.`;
+    default:
+      return typeof detail === "string" ? `${detail}.` : `The service answered ${answer.status}.`;
+  }
+}
+
+function invalidInput({ type, msg, ctx }) {
+  return PLAIN_WORDS[type]?.(ctx ?? {}) ?? `${msg}.`;
+}
+
+// ---------------------------------------------------------------------------------------------------
+// The curl line
+
+/** `text` as one word of a POSIX shell. */
+function shellQuoted(text) {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+function curlLine({ method, path, body }) {
+  const parts = ["curl"];
+  if (method === "DELETE") {
+    // Its answer has no body: without the head, curl would print nothing.
+    parts.push("-i");
+  }
+  if (method !== "GET") {
+    parts.push("-X", method);
+  }
+  parts.push(shellQuoted(location.origin + path));
+  if (body !== undefined) {
+    parts.push("\\\n  -H", shellQuoted("Content-Type: application/json"));
+    parts.push("\\\n  -d", shellQuoted(body));
+  }
+  return parts.join(" ");
+}
+
+/** Copies the text of a node; leaves it selected where the browser does not allow that. */
+async function copy(node) {
+  try {
+    // Only there on https and on localhost.
+    await navigator.clipboard.writeText(node.textContent);
+    return "Copied";
+  } catch {
+    getSelection().selectAllChildren(node);
+    return document.execCommand("copy") ? "Copied" : "Press Ctrl+C";
+  }
+}
+
+/** The panel of a step that shows a request as a curl line, and what came back. */
+class Exchange {
+  constructor(step) {
+    const panel = element("exchange").content.cloneNode(true);
+    this.curl = panel.querySelector(".curl");
+    this.received = panel.querySelector(".received");
+    this.status = panel.querySelector(".status");
+    this.body = panel.querySelector(".body");
+    const button = panel.querySelector(".copy");
+    button.addEventListener("click", async () => {
+      button.textContent = await copy(this.curl);
+      setTimeout(() => (button.textContent = "Copy"), COPIED_SHOWN_MS);
+    });
+    step.append(panel);
+  }
+
+  /** Shows a request that is about to be sent, or that would be. */
+  ask(request) {
+    this.curl.textContent = curlLine(request);
+    this.received.hidden = true;
+  }
+
+  /** Shows what came back. */
+  answer(answer) {
+    this.received.hidden = false;
+    this.received.dataset.kind = answer !== null && answer.status < 400 ? "success" : "refusal";
+    if (answer === null) {
+      this.status.textContent = "No answer";
+      this.body.replaceChildren();
+      return;
+    }
+    const { status, reason, text, took_ms } = answer;
+    this.status.textContent = `${status} ${reason} · ${Math.max(1, Math.round(took_ms))} ms`;
+    this.body.replaceChildren(...coloured(text));
+    // What scrolls must be reachable by keyboard; what does not would only be a stop on the way.
+    this.body.tabIndex = this.body.scrollHeight > this.body.clientHeight ? 0 : -1;
+  }
+}
+
+/** The nodes that show a JSON text as it came, with its tokens coloured. */
+function coloured(text) {
+  const nodes = [];
+  let end = 0;
+  for (const match of text.matchAll(JSON_TOKENS)) {
+    const token = document.createElement("span");
+    token.className = Object.keys(match.groups).find((kind) => match.groups[kind] !== undefined);
+    token.textContent = match[0];
+    nodes.push(text.slice(end, match.index), token);
+    end = match.index + match[0].length;
+  }
+  nodes.push(text.slice(end));
+  return nodes;
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Steps
+
+/** One step: a form, its outcome in words, and its exchange. */
+class Step {
+  /**
+   * @param {() => Request} request what the form asks for now
+   * @param {(value: any, request: Request) => string | null} succeeded
+   *   takes the answer in, and says what happened; `null` keeps silent
+   */
+  constructor(id, request, succeeded) {
+    this.id = id;
+    this.request = request;
+    this.succeeded = succeeded;
+    this.form = element(id).querySelector("form");
+    this.field = this.form.querySelector("input");
+    this.outcome = element(`${id}-outcome`);
+    this.exchange = new Exchange(element(id));
+    this.isRunning = false;
+    this.form.addEventListener("input", () => this.preview());
+    this.preview();
+  }
+
+  /** Shows the curl line of what the form asks for now. */
+  preview() {
+    this.exchange.ask(this.request());
+    this.say("");
+  }
+
+  /** Sends what the form asks for. Does nothing while an answer is awaited: a double click is one deposit. */
+  async run() {
+    if (this.isRunning) {
+      return null;
+    }
+    this.isRunning = true;
+    try {
+      return await this.perform(this.request());
+    } finally {
+      this.isRunning = false;
+    }
+  }
+
+  async perform(request) {
+    this.exchange.ask(request);
+    const answer = await send(request);
+    this.exchange.answer(answer);
+    if (answer !== null && answer.status < 400) {
+      this.say(this.succeeded(answer.value, request) ?? "");
+    } else {
+      this.refuse(answer);
+    }
+    void showHealth();
+    return answer;
+  }
+
+  /** Says what happened. */
+  say(text) {
+    this.outcome.classList.remove("refused");
+    announce(this.outcome, text);
+    this.field?.removeAttribute("aria-invalid");
+  }
+
+  /** Says why an answer, or the lack of one, is no success, and marks the field that is to blame. */
+  refuse(answer) {
+    this.complain(refusal(answer));
+    if (answer?.status === 404) {
+      blame(accountField);
+    } else if (answer !== null) {
+      blame(this.field);
+    }
+  }
+
+  /** Says what is wrong. */
+  complain(text) {
+    this.outcome.classList.add("refused");
+    announce(this.outcome, text);
+  }
+}
+
+function blame(field) {
+  field?.setAttribute("aria-invalid", "true");
+}
+
+/** Writes to a live region. Only a change is read out. */
+function announce(region, text) {
+  if (region.textContent !== text) {
+    region.textContent = text;
+  }
+}
+
+const accountField = element("account");
+
+/** What stands for the number in a curl line while no account is chosen. */
+const NO_ACCOUNT = "{account_number}";
+
+function pathOfChosen(operation) {
+  // Not encoded, so that it is seen for what it is.
+  return accountField.value === ""
+    ? `/accounts/${NO_ACCOUNT}${operation}`
+    : accountPath(accountField.value, operation);
+}
+
+const create = new Step(
+  "create",
+  () => {
+    const amount = element("create-amount").value;
+    return post("/accounts", amount === "" ? {} : { initial_balance: amount });
+  },
+  ({ account_number, balance }) => {
+    choose(account_number, balance);
+    return `Created with ${balance}. The steps below use it.`;
+  },
+);
+
+const balance = new Step(
+  "balance",
+  () => ({ method: "GET", path: pathOfChosen("/balance") }),
+  ({ account_number, balance }) => {
+    showBalance(account_number, balance);
+    // The balance itself is read out: it is an `<output>`.
+    return null;
+  },
+);
+
+const deposit = new Step(
+  "deposit",
+  () => post(pathOfChosen("/deposit"), { amount: element("deposit-amount").value }),
+  ({ account_number, transaction_amount, new_balance }) => {
+    showBalance(account_number, new_balance);
+    return `${transaction_amount} put in: the account holds ${new_balance}.`;
+  },
+);
+
+const withdraw = new Step(
+  "withdraw",
+  () => post(pathOfChosen("/withdraw"), { amount: element("withdraw-amount").value }),
+  ({ account_number, transaction_amount, new_balance }) => {
+    showBalance(account_number, new_balance);
+    return `${transaction_amount} taken out: the account holds ${new_balance}.`;
+  },
+);
+
+/** The cursors of the pages up to the one that is shown. The first page has none. */
+let cursors = [null];
+let nextCursor = null;
+
+const list = new Step(
+  "list",
+  () => {
+    const query = new URLSearchParams({ limit: element("list-limit").value });
+    const after = cursors.at(-1);
+    if (after !== null) {
+      query.set("after", after);
+    }
+    return { method: "GET", path: `/accounts?${query}` };
+  },
+  showListing,
+);
+
+const remove = new Step(
+  "delete",
+  () => ({ method: "DELETE", path: pathOfChosen("") }),
+  (_, { path }) => {
+    if (path === pathOfChosen("")) {
+      choose("", "–");
+    }
+    return "Deleted.";
+  },
+);
+
+const stepsOfChosen = [balance, deposit, withdraw, remove];
+
+// ---------------------------------------------------------------------------------------------------
+// The account in use
+
+/** Makes an account the one that the steps work on. */
+function choose(number, itsBalance) {
+  accountField.value = number;
+  element("balance-now").textContent = itsBalance;
+  for (const step of stepsOfChosen) {
+    // What a step has just shown stays: it is about the account that was chosen then.
+    if (!step.isRunning) {
+      step.preview();
+    }
+  }
+}
+
+/** Shows the balance of an account, if it is still the one that is chosen. */
+function showBalance(number, itsBalance) {
+  if (number === accountField.value) {
+    element("balance-now").textContent = itsBalance;
+  }
+}
+
+/** Runs a step on the account that is chosen; if none is, says so. */
+async function runOnChosen(step) {
+  if (accountField.value === "") {
+    step.complain("Create an account first, or enter the number of one.");
+    blame(accountField);
+    accountField.focus();
+    return;
+  }
+  await step.run();
+  void refreshListing();
+}
+
+// ---------------------------------------------------------------------------------------------------
+// The list
+
+/** Shows a page of accounts. */
+function showListing({ accounts, total_accounts, has_more, next_after }) {
+  nextCursor = has_more === true ? next_after : null;
+  element("list-rows").replaceChildren(...accounts.map(row));
+  element("listing").hidden = accounts.length === 0;
+  element("list-pages").hidden = cursors.length === 1 && nextCursor === null;
+  element("list-page").textContent = `Page ${cursors.length}`;
+  // Not `disabled`: that would take the focus away from someone who leafs through by keyboard.
+  element("list-previous").setAttribute("aria-disabled", cursors.length === 1);
+  element("list-next").setAttribute("aria-disabled", nextCursor === null);
+  return total_accounts === "0" ? "There are no accounts yet." : `${accounts.length} of ${total_accounts} shown.`;
+}
+
+function row({ account_number, balance, last_updated }) {
+  const fragment = element("list-row").content.cloneNode(true);
+  fragment.querySelector(".number").textContent = account_number;
+  fragment.querySelector(".money").textContent = balance;
+  fragment.querySelector(".time").textContent = last_updated.replace("T", " ").slice(0, "yyyy-mm-dd hh:mm:ss".length);
+  const use = fragment.querySelector(".use");
+  use.setAttribute("aria-label", `Use account ${account_number}`);
+  use.addEventListener("click", () => {
+    choose(account_number, balance);
+    accountField.focus();
+  });
+  const button = fragment.querySelector(".delete");
+  button.setAttribute("aria-label", `Delete account ${account_number}`);
+  button.addEventListener("click", async () => {
+    choose(account_number, balance);
+    await deleteChosen();
+    // The row may be gone, and the focus with it.
+    element("list-title").focus();
+  });
+  return fragment;
+}
+
+/** Lists again what is shown, after a change. Steps back when the last account of a page is gone. */
+async function refreshListing() {
+  const answer = await list.run();
+  if (answer?.value?.accounts?.length === 0 && cursors.length > 1) {
+    cursors.pop();
+    await list.run();
+  }
+}
+
+/** Lets a button turn the page. */
+function leaf(id, turn) {
+  const button = element(id);
+  button.addEventListener("click", () => {
+    if (button.getAttribute("aria-disabled") !== "true" && !list.isRunning) {
+      turn();
+      void list.run();
+    }
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Deleting
+
+/** Asks whether the account that is chosen shall go, naming the money left on it, and deletes it. */
+async function deleteChosen() {
+  const number = accountField.value;
+  const answer = await send({ method: "GET", path: accountPath(number, "/balance") });
+  if (answer?.status !== 200) {
+    remove.refuse(answer);
+    return;
+  }
+  const left = answer.value.balance;
+  showBalance(number, left);
+  if (await isConfirmed(number, left)) {
+    await runOnChosen(remove);
+  }
+}
+
+/** Asks in the dialog. Escape means to keep it. */
+function isConfirmed(number, left) {
+  const dialog = element("confirm");
+  element("confirm-account").textContent = number;
+  element("confirm-text").textContent =
+    left === "0.0"
+      ? "No money is left on it."
+      : `${left} is left on it. That money is gone with the account; withdraw it first to keep it.`;
+  dialog.returnValue = "keep";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => resolve(dialog.returnValue === "delete"), { once: true });
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Health
+
+/** Asks the service how it is, and shows it. */
+async function showHealth() {
+  const answer = await send({ method: "GET", path: "/health" }, AbortSignal.timeout(HEALTH_TIMEOUT_MS));
+  if (answer === null) {
+    showState("silent", "does not answer");
+  } else if (answer.status !== 200 || answer.value === null) {
+    showState("silent", `answers ${answer.status}`);
+  } else {
+    const { status, accounts_count, max_accounts, max_transaction_amount, version } = answer.value;
+    showState("alive", status);
+    element("health-accounts").textContent = accounts_count;
+    element("health-limit").textContent = max_accounts;
+    element("health-largest").textContent = max_transaction_amount;
+    element("health-version").textContent = version;
+  }
+}
+
+function showState(state, text) {
+  element("vitals").dataset.state = state;
+  element("rosette").dataset.state = state;
+  announce(element("health-status"), text);
+}
+
+async function watchHealth() {
+  if (!document.hidden) {
+    await showHealth();
+  }
+  setTimeout(watchHealth, HEALTH_INTERVAL_MS);
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Beginning
+
+function onSubmit(step, action) {
+  step.form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void action();
+  });
+}
+
+onSubmit(create, async () => {
+  await create.run();
+  void refreshListing();
+});
+onSubmit(balance, () => runOnChosen(balance));
+onSubmit(deposit, () => runOnChosen(deposit));
+onSubmit(withdraw, () => runOnChosen(withdraw));
+onSubmit(list, () => {
+  cursors = [null];
+  return list.run();
+});
+onSubmit(remove, () => (accountField.value === "" ? runOnChosen(remove) : deleteChosen()));
+
+leaf("list-previous", () => cursors.pop());
+leaf("list-next", () => cursors.push(nextCursor));
+element("list-limit").addEventListener("input", () => {
+  cursors = [null];
+  list.preview();
+});
+accountField.addEventListener("input", () => {
+  accountField.removeAttribute("aria-invalid");
+  choose(accountField.value, "–");
+});
+
+void watchHealth();
+void refreshListing();

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Drives the pages of a built service in a headless Chromium.
+#
+#   tests/browser/run.sh [BINARY [PYTEST_OPTION…]]
+#
+# BINARY is target/debug/cashpoint unless given; it is not built here. Screenshots go to target/browser/.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+binary=$(realpath -m "${1:-$root/target/debug/cashpoint}")
+shift || true
+out=$root/target/browser
+venv=$out/venv
+requirements=$root/tests/browser/requirements.txt
+
+missing=()
+command -v chromium >/dev/null || missing+=(chromium)
+command -v chromedriver >/dev/null || missing+=(chromium-driver)
+command -v curl >/dev/null || missing+=(curl)
+command -v python3 >/dev/null || missing+=(python3)
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+if ((${#missing[@]})); then
+  echo "run.sh: missing packages; install them with: apt-get install ${missing[*]}" >&2
+  exit 2
+fi
+if [[ ! -x $binary ]]; then
+  echo "run.sh: $binary is no program; build it with: cargo build" >&2
+  exit 2
+fi
+
+# The copy of the requirements says which ones the environment holds.
+if ! cmp --silent "$requirements" "$venv/requirements.txt"; then
+  rm -rf "$venv"
+  mkdir -p "$out"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
+  cp "$requirements" "$venv/requirements.txt"
+fi
+
+export PYTHONDONTWRITEBYTECODE=1
+export CASHPOINT_BINARY=$binary
+export SCREENSHOTS=$out
+exec "$venv/bin/python" -m pytest -p no:cacheprovider --durations=3 "$root/tests/browser" "$@"

@@ -1,0 +1,396 @@
+"""The console at `/`."""
+
+import json
+import subprocess
+
+import pytest
+from console import Console
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+from service import value_of
+
+LARGEST_BALANCE = "9999999999999.99"
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+
+def test_it_shows_the_service_alive_and_keeps_looking(console, service):
+    _, health = service.call("GET", "/health")
+    assert console.text("#health-status") == "healthy"
+    assert console.text("#health-accounts") == "0"
+    assert console.text("#health-limit") == "1000"
+    assert console.text("#health-largest") == "10000.0"
+    assert console.text("#health-version") == health["version"]
+    service.create()
+    console.wait_for_text("#health-accounts", "1")
+
+
+def test_it_leads_to_the_documentation(console):
+    links = [link.get_dom_attribute("href") for link in console.find_all("nav a")]
+    assert links == ["/docs", "/redoc", "/openapi.json"]
+
+
+def test_an_account_from_its_creation_to_its_end(console, service):
+    assert "Created with 100.5." in console.run("create", "100.50")
+    number = console.account()
+    assert console.status("create").startswith("201 Created")
+    assert value_of(console.body("create"))["account_number"] == number
+    assert console.balance() == service.balance(number) == "100.5"
+
+    assert console.check_balance() == "100.5"
+    assert console.status("balance").startswith("200 OK")
+    assert "the account holds 100.8." in console.run("deposit", "0.30")
+    assert console.status("deposit").startswith("200 OK")
+    assert console.balance() == service.balance(number) == "100.8"
+
+    assert "the account holds 80.79." in console.run("withdraw", "20.01")
+    assert console.balance() == service.balance(number) == "80.79"
+
+    console.run("list")
+    console.wait_for_rows([(number, "80.79")])
+    console.wait_for_text("#health-accounts", "1")
+
+    console.press("delete")
+    assert "80.79 is left on it." in console.wait_for_dialog()
+    assert console.text("#confirm-account") == number
+    console.find("#confirm .danger").click()
+    assert console.outcome("delete") == "Deleted."
+    assert console.status("delete").startswith("204")
+    assert console.account() == "" and console.balance() == "–"
+    console.wait_for_rows([])
+    assert service.accounts() == []
+
+
+def test_ten_deposits_of_a_tenth_can_be_withdrawn_as_one(console, service):
+    number = service.create()
+    console.choose(number)
+    for _ in range(10):
+        console.run("deposit", "0.1")
+    assert console.balance() == "1.0"
+    assert "holds 0.0." in console.run("withdraw", "1.0")
+    console.press("delete")
+    assert console.wait_for_dialog() == "No money is left on it."
+
+
+def test_without_an_amount_an_account_begins_empty(console, service):
+    assert "Created with 0.0." in console.run("create", "")
+    assert service.balance(console.account()) == "0.0"
+
+
+def test_the_dialog_can_be_declined_in_every_way(console, service):
+    number = service.create("5")
+    console.choose(number)
+    for decline in (
+        lambda: console.find("#confirm .quiet").click(),
+        lambda: ActionChains(console.driver).send_keys(Keys.ESCAPE).perform(),
+        lambda: ActionChains(console.driver).send_keys(Keys.ENTER).perform(),
+    ):
+        console.press("delete")
+        console.wait_for_dialog()
+        decline()
+        console.wait(lambda: not console.find("#confirm").is_displayed(), "the dialog to close")
+    assert service.balance(number) == "5.0"
+    assert console.account() == number
+
+
+def test_everything_works_from_the_keyboard(console, service):
+    keys = ActionChains(console.driver)
+    console.find("#create-amount").click()
+    keys.key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL).send_keys("7.5", Keys.ENTER).perform()
+    assert "7.5" in console.outcome("create")
+    for _ in range(3):  # Past the buttons, to the account number.
+        ActionChains(console.driver).send_keys(Keys.TAB).perform()
+    assert console.driver.switch_to.active_element.get_attribute("id") == "account"
+    ActionChains(console.driver).send_keys(Keys.ENTER).perform()
+    console.wait_for_text("#balance .status", "200 OK")
+    assert console.balance() == "7.5"
+
+
+def test_a_double_click_is_one_deposit(console, service):
+    number = service.create()
+    console.choose(number)
+    console.type("#deposit-amount", "1")
+    script = 'const button = document.querySelector("#deposit form button"); button.click(); button.click();'
+    console.driver.execute_script(script)
+    console.outcome("deposit")
+    assert service.balance(number) == "1.0"
+
+
+# The curl lines
+
+
+def in_a_shell(line: str) -> str:
+    ran = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=10)
+    assert ran.returncode == 0, (line, ran.stderr)
+    return ran.stdout
+
+
+def test_every_curl_line_does_the_same_in_a_shell(console, service):
+    console.run("create", "100.50")
+    number = console.account()
+    created = value_of(in_a_shell(console.curl("create")))
+    assert created["balance"] == "100.5" and created["account_number"] != number
+
+    for step, amount, left in (("deposit", "12.34", "125.18"), ("withdraw", "0.01", "125.16")):
+        console.run(step, amount)
+        assert value_of(in_a_shell(console.curl(step)))["new_balance"] == left
+        assert service.balance(number) == left
+
+    console.check_balance()
+    assert in_a_shell(console.curl("balance")) == console.body("balance")
+    console.run("list")
+    assert in_a_shell(console.curl("list")) == console.body("list")
+    assert "204 No Content" in in_a_shell(console.curl("delete"))
+    assert [it["account_number"] for it in service.accounts()] == [created["account_number"]]
+
+
+@pytest.mark.refusals
+@pytest.mark.parametrize("typed", ["it's", "$(exit 7)", '"\\', "a\\'b", "`exit 7`", "é💶", "!!", "&& exit 7"])
+def test_what_is_typed_cannot_break_out_of_the_curl_line(console, service, typed):
+    console.choose(service.create())
+    # A keyboard has no 💶, and chromedriver types no more than a keyboard can.
+    set_value(console, "#deposit-amount", typed)
+    console.run("deposit")
+    printed = in_a_shell(console.curl("deposit"))
+    assert printed == console.body("deposit")
+    assert json.loads(printed)["detail"][0]["input"] == typed
+
+    set_value(console, "#account", typed)
+    console.run("balance")
+    assert in_a_shell(console.curl("balance")) == console.body("balance") == '{"detail":"Account not found"}'
+
+
+def set_value(console: Console, selector: str, value: str) -> None:
+    script = 'arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event("input", {bubbles: true}))'
+    console.driver.execute_script(script, console.find(selector), value)
+
+
+def test_the_curl_line_follows_what_is_typed(console):
+    assert "{account_number}/deposit" in console.curl("deposit")
+    console.type("#create-amount", "3.14")
+    assert "-d '{\"initial_balance\":\"3.14\"}'" in console.curl("create")
+    console.choose(NOBODY)
+    for step in ("balance", "deposit", "withdraw", "delete"):
+        assert f"{console.url}/accounts/{NOBODY}" in console.curl(step)
+
+
+@pytest.mark.parametrize("has_clipboard", [True, False])
+def test_the_curl_line_can_be_copied(console, has_clipboard):
+    if not has_clipboard:
+        # As on a page that came over plain http from another machine.
+        console.driver.execute_script("delete Navigator.prototype.clipboard")
+    grant = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"], "origin": console.url}
+    console.driver.execute_cdp_cmd("Browser.grantPermissions", grant)
+    console.find("#create .copy").click()
+    console.wait_for_text("#create .copy", "Copied")
+    console.choose("")
+    console.find("#account").send_keys(Keys.CONTROL, "v")
+    # A field of one line makes spaces of line ends.
+    assert console.account() == console.curl("create").replace("\n", " ")
+
+
+# Refusals
+
+
+@pytest.mark.refusals
+@pytest.mark.parametrize(
+    ("step", "amount", "words"),
+    [
+        ("deposit", "0.001", "at most two decimals"),
+        ("withdraw", "0.001", "at most two decimals"),
+        ("create", "0.001", "at most two decimals"),
+        ("deposit", "plenty", "not a number"),
+        ("deposit", "", "not a number"),
+        ("deposit", "0", "more than 0.0"),
+        ("create", "-1", "below 0.0"),
+        ("create", "10000.01", "the most is 10000.0"),
+        ("deposit", "1e400", "the most is 10000.0"),
+        ("withdraw", "5.01", "Insufficient funds"),
+    ],
+)
+def test_a_refusal_is_said_in_plain_words_by_the_field(console, service, step, amount, words):
+    number = service.create("5")
+    console.choose(number)
+    assert words in console.run(step, amount)
+    assert console.is_refused(step)
+    field = console.find(f"#{step}-amount")
+    assert field.get_attribute("aria-invalid") == "true"
+    assert field.get_attribute("aria-describedby") == f"{step}-outcome"
+    assert console.status(step)[:3] in ("400", "422")
+    assert service.balance(number) == "5.0" and len(service.accounts()) == 1
+
+    # The next attempt takes the complaint away.
+    console.type(f"#{step}-amount", "1")
+    assert console.text(f"#{step}-outcome") == "" and field.get_attribute("aria-invalid") is None
+
+
+@pytest.mark.refusals
+@pytest.mark.parametrize("step", ["balance", "deposit", "withdraw"])
+def test_an_unknown_account_is_refused_in_plain_words(console, step):
+    console.choose(NOBODY)
+    assert "Account not found" in console.run(step)
+    assert console.status(step).startswith("404") and console.is_refused(step)
+    assert console.find("#account").get_attribute("aria-invalid") == "true"
+
+
+@pytest.mark.refusals
+def test_an_account_that_went_meanwhile_cannot_be_deleted(console, service):
+    number = service.create()
+    console.choose(number)
+    service.call("DELETE", f"/accounts/{number}")
+    console.press("delete")
+    console.wait_for_text("#delete-outcome", "Account not found")
+    assert not console.find("#confirm").is_displayed()
+
+
+@pytest.mark.parametrize("step", ["balance", "deposit", "withdraw", "delete"])
+def test_without_an_account_nothing_is_sent(console, step):
+    console.press(step)
+    console.wait_for_text(f"#{step}-outcome", "Create an account first")
+    assert console.driver.switch_to.active_element.get_attribute("id") == "account"
+
+
+@pytest.mark.refusals
+def test_a_full_service_says_so(browser, start):
+    service = start("--max-accounts", "2")
+    console = Console(browser, service.url)
+    for _ in range(2):
+        assert "Created" in console.run("create", "1")
+    assert "Maximum number of accounts (2) reached" in console.run("create", "1")
+    assert console.status("create").startswith("507") and console.is_refused("create")
+    console.wait_for_text("#health-accounts", "2")
+    assert len(service.accounts()) == 2
+
+
+@pytest.mark.refusals
+def test_markup_stays_text(console, service):
+    markup = "<img src=x onerror=\"document.title='owned'\"><b>bold</b>"
+    number = service.create()
+    console.choose(number)
+    for step in ("create", "deposit", "withdraw"):
+        console.run(step, markup)
+        assert json.loads(console.body(step))["detail"][0]["input"] == markup
+        assert json.dumps(markup) in console.curl(step).replace("'\\''", "'")
+    console.choose(markup)
+    console.run("balance")
+    assert console.find_all("main img, main b, dialog img") == []
+    assert console.driver.title == "Cashpoint"
+
+
+# Exactness
+
+
+@pytest.mark.refusals
+def test_the_largest_balance_is_shown_to_the_cent(browser, start):
+    service = start("--max-transaction-amount", LARGEST_BALANCE)
+    console = Console(browser, service.url)
+    assert console.text("#health-largest") == LARGEST_BALANCE
+    assert LARGEST_BALANCE in console.run("create", LARGEST_BALANCE)
+    number = console.account()
+    assert console.balance() == LARGEST_BALANCE
+    assert f'"balance":{LARGEST_BALANCE},' in console.body("create")
+    console.wait_for_rows([(number, LARGEST_BALANCE)])
+    console.run("deposit", "0.01")
+    assert console.is_refused("deposit")
+    assert "9999999999999.98" in console.run("withdraw", "0.01")
+    assert console.balance() == service.balance(number) == "9999999999999.98"
+    console.resize(360)
+    assert console.what_sticks_out(360) == []
+
+
+def test_digits_that_no_binary_float_holds_are_shown_as_they_came(console, service):
+    # The service prints none so long today. The page must not be what loses them if it ever does.
+    digits = "123456789012345678901234567890.12"
+    script = """const real = window.fetch;
+        window.fetch = async (path, options) => path.endsWith("/balance")
+          ? new Response(`{"account_number":"n","balance":${arguments[0]}}`) : real(path, options)"""
+    console.driver.execute_script(script, digits)
+    console.choose("n")
+    assert console.check_balance() == digits
+    assert console.body("balance") == f'{{"account_number":"n","balance":{digits}}}'
+
+
+# The list
+
+
+def test_all_accounts_are_reached_page_by_page(browser, service):
+    numbers = [(service.create(str(n)), f"{n}.0") for n in range(1, 13)]
+    console = Console(browser, service.url)
+    pages = [numbers[0:5], numbers[5:10], numbers[10:12]]
+    console.wait_for_rows(pages[0])
+    for page in pages[1:]:
+        console.find("#list-next").click()
+        console.wait_for_rows(page)
+    assert "after=" in console.curl("list")
+    assert console.find("#list-next").get_attribute("aria-disabled") == "true"
+    assert console.text("#list-page") == "Page 3"
+
+    console.find("#list-previous").click()
+    console.wait_for_rows(pages[1])
+    console.find("#list-previous").click()
+    console.wait_for_rows(pages[0])
+    assert console.find("#list-previous").get_attribute("aria-disabled") == "true"
+
+    console.find("#list-limit").send_keys("50")
+    console.run("list")
+    console.wait_for_rows(numbers)
+    assert "12 of 12" in console.text("#list-outcome")
+
+
+def test_an_account_is_used_and_deleted_from_the_list(browser, service):
+    numbers = [service.create(str(n)) for n in range(1, 7)]
+    console = Console(browser, service.url)
+    console.find("#list-rows tr:nth-child(2) .use").click()
+    assert console.account() == numbers[1] and console.balance() == "2.0"
+
+    console.find("#list-next").click()
+    console.wait_for_rows([(numbers[5], "6.0")])
+    console.find("#list-rows .delete").click()
+    assert "6.0 is left on it." in console.wait_for_dialog()
+    console.find("#confirm .danger").click()
+    # The last page is gone with its last account: the one before it is shown.
+    console.wait_for_rows([(number, f"{n}.0") for n, number in enumerate(numbers[:5], 1)])
+    assert numbers[5] not in [it["account_number"] for it in service.accounts()]
+
+
+# A service that is gone
+
+
+@pytest.mark.refusals
+def test_a_service_that_is_gone_is_reported(console, service):
+    console.run("create", "1")
+    service.stop()
+    console.wait_for_text("#health-status", "does not answer")
+    assert console.find("#vitals").get_attribute("data-state") == "silent"
+    assert "does not answer" in console.run("deposit", "1")
+    assert console.status("deposit") == "No answer" and console.is_refused("deposit")
+    console.press("delete")
+    console.wait_for_text("#delete-outcome", "does not answer")
+    console.prefer(reduced_motion="reduce", color_scheme="light")
+    console.screenshot("console-silent")
+
+
+# The look
+
+
+@pytest.mark.refusals
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 768, 360])
+def test_it_fits_and_can_be_seen(browser, service, width, scheme):
+    for n in range(1, 8):
+        service.create(f"{n * 1234.5:.2f}")
+    console = Console(browser, service.url)
+    console.prefer(color_scheme=scheme, reduced_motion="reduce")
+    console.resize(width)
+    assert console.what_sticks_out(width) == []
+    console.screenshot(f"console-{width}-{scheme}-first")
+    console.run("create", "100.50")
+    console.check_balance()
+    console.run("deposit", "50.25")
+    console.run("withdraw", "1000")
+    console.wait_for_text("#list-outcome", "of 8")
+    assert console.what_sticks_out(width) == []
+    console.screenshot(f"console-{width}-{scheme}")
+    console.press("delete")
+    console.wait_for_dialog()
+    assert console.what_sticks_out(width) == []
+    console.screenshot(f"console-{width}-{scheme}-dialog", whole=False)
