@@ -1,0 +1,30 @@
+# syntax=docker/dockerfile:1
+
+# The binary is linked statically, so the image needs nothing else: no shell, no libraries.
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+COPY Cargo.toml Cargo.lock clippy.toml rustfmt.toml LICENSE README.md ./
+COPY src src
+COPY assets assets
+# Members and targets that the manifest names must be there, though they are not built.
+COPY loom-tests loom-tests
+COPY benches benches
+COPY examples examples
+COPY tests/contract tests/contract
+# With an explicit target, the flag is for the binary alone and not for build scripts and macros.
+RUN target="$(uname -m)-unknown-linux-gnu" \
+    && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target "$target" \
+    && mv "target/$target/release/cashpoint" /cashpoint
+
+FROM scratch
+COPY --from=build /cashpoint /cashpoint
+COPY LICENSE /LICENSE
+COPY assets/vendor/*.LICENSE* assets/vendor/*.NOTICE /licenses/
+# Nobody, by number: there is no /etc/passwd.
+USER 65534:65534
+EXPOSE 8000
+# Asks the port that PORT names, 8000 without it.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 CMD ["/cashpoint", "health"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/cashpoint"]
+CMD ["serve"]
