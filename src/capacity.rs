@@ -46,7 +46,7 @@ impl Capacity {
         self.in_use.load(Acquire)
     }
 
-    /// Reserves a slot. Lock-free. Unless [kept](Reservation::keep), it is released on drop, so that a
+    /// Reserves a slot. Lock-free. Unless it is kept for an account, it is released on drop, so that a
     /// creation that fails midway leaks nothing.
     ///
     /// # Linearization
