@@ -1,10 +1,9 @@
 //! The REST service: warp over hyper, with an accept loop of our own.
 //!
-//! A request takes this way: `accept` takes the connection, `edge` gives the request its id and
-//! what every answer needs, `api` is the warp filter that takes it apart, `routes` says what its
-//! path means, the handlers in `accounts` and `health` decode it, call the
-//! [`Service`] once and encode the answer. Only this module knows JSON and
-//! status codes.
+//! A request takes this way: `accept` takes the connection, `edge` gives the request its id and what
+//! every answer needs, `api` is the warp filter that takes it apart, `routes` says what its path means,
+//! the handlers in `accounts` and `health` decode it, call the [`Service`] once and encode the answer.
+//! Only this module knows JSON and status codes.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
