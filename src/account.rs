@@ -2,6 +2,7 @@
 
 use crate::error::{DepositError, UnknownAccount, WithdrawError};
 use crate::money::{Amount, Cents};
+use crate::operation::{Operation, Outcome, after_deposit, after_withdrawal};
 use crate::sync::AtomicI64;
 use crate::sync::Ordering::{AcqRel, Acquire};
 
@@ -46,6 +47,7 @@ impl Account {
     /// # Errors
     ///
     /// [`UnknownAccount`] if the account has been closed.
+    #[inline]
     pub fn balance(&self) -> Result<Cents, UnknownAccount> {
         // ORDERING: Acquire, pairs with the release half of every change below.
         balance_in(self.state.load(Acquire))
@@ -64,12 +66,9 @@ impl Account {
     ///
     /// [`DepositError::BalanceLimit`] if the balance would exceed [`Cents::MAX`];
     /// [`DepositError::UnknownAccount`] if the account has been closed.
+    #[inline]
     pub fn deposit(&self, amount: Amount) -> Result<Cents, DepositError> {
-        self.replace(|balance| {
-            balance
-                .checked_add(amount)
-                .ok_or(DepositError::BalanceLimit { balance })
-        })
+        self.replace(|balance| after_deposit(balance, amount))
     }
 
     /// Takes `amount` out and returns the balance left.
@@ -87,12 +86,63 @@ impl Account {
     ///
     /// [`WithdrawError::InsufficientFunds`] if the balance is below `amount`;
     /// [`WithdrawError::UnknownAccount`] if the account has been closed.
+    #[inline]
     pub fn withdraw(&self, amount: Amount) -> Result<Cents, WithdrawError> {
-        self.replace(|available| {
-            available
-                .checked_sub(amount)
-                .ok_or(WithdrawError::InsufficientFunds { available })
+        self.replace(|balance| after_withdrawal(balance, amount))
+    }
+
+    /// Does `operation`: as [`balance`](Account::balance), [`deposit`](Account::deposit) or
+    /// [`withdraw`](Account::withdraw).
+    ///
+    /// # Errors
+    ///
+    /// Those of the operation.
+    #[inline]
+    pub fn operate(&self, operation: Operation) -> Outcome {
+        Ok(match operation {
+            Operation::Balance => self.balance()?,
+            Operation::Deposit(amount) => self.deposit(amount)?,
+            Operation::Withdraw(amount) => self.withdraw(amount)?,
         })
+    }
+
+    /// Does several operations in one atomic step, and appends what came of each to `outcomes`, in their
+    /// order.
+    ///
+    /// Each is decided on the balance that the one before it left, as if they were done one after
+    /// another; a refusal does not stop those that follow. No other operation takes effect in between,
+    /// and no reader sees a balance in between. So a thread that has many operations to do on a busy
+    /// account pays for one contended step, and not for one each. Lock-free.
+    ///
+    /// # Linearization
+    ///
+    /// All take effect at the compare-exchange that installs the last one's balance. If they leave the
+    /// balance as it was, nothing is written, and they take effect at the read.
+    pub fn apply(
+        &self,
+        operations: impl Iterator<Item = Operation> + Clone,
+        outcomes: &mut Vec<Outcome>,
+    ) {
+        let start = outcomes.len();
+        let result = self.replace(|balance| {
+            // What an earlier turn of the loop decided, it decided on a balance that is gone.
+            outcomes.truncate(start);
+            let mut after = balance;
+            outcomes.extend(operations.clone().map(|operation| {
+                let outcome = operation.on(after);
+                after = outcome.unwrap_or(after);
+                outcome
+            }));
+            if after == balance {
+                Err(Untouched::Unchanged)
+            } else {
+                Ok(after)
+            }
+        });
+        if let Err(Untouched::Unknown) = result {
+            outcomes.truncate(start);
+            outcomes.extend(operations.map(|_| Err(UnknownAccount.into())));
+        }
     }
 
     /// Closes the account for good and returns the balance that was left on it. Wait-free.
@@ -114,9 +164,10 @@ impl Account {
     }
 
     /// Replaces the balance by what `decide` makes of it, unless `decide` refuses.
+    #[inline]
     fn replace<E: From<UnknownAccount>>(
         &self,
-        decide: impl Fn(Cents) -> Result<Cents, E>,
+        mut decide: impl FnMut(Cents) -> Result<Cents, E>,
     ) -> Result<Cents, E> {
         // ORDERING: Acquire here and on failure, because a refusal may be decided on what was read;
         // it pairs with the release half of the compare-exchange and of the swap in `close`.
@@ -136,7 +187,22 @@ impl Account {
     }
 }
 
+/// Why several operations at once wrote nothing.
+enum Untouched {
+    /// They leave the balance as it was.
+    Unchanged,
+    /// The account is closed.
+    Unknown,
+}
+
+impl From<UnknownAccount> for Untouched {
+    fn from(_: UnknownAccount) -> Self {
+        Self::Unknown
+    }
+}
+
 /// The balance in a state, unless it is `CLOSED`.
+#[inline]
 fn balance_in(state: i64) -> Result<Cents, UnknownAccount> {
     debug_assert!(state == CLOSED || (0..=Cents::MAX.get()).contains(&state));
     Cents::new(state).ok_or(UnknownAccount)
@@ -145,6 +211,7 @@ fn balance_in(state: i64) -> Result<Cents, UnknownAccount> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::OperationError;
 
     fn cents(value: i64) -> Cents {
         Cents::new(value).unwrap()
@@ -186,6 +253,38 @@ mod tests {
     }
 
     #[test]
+    fn each_of_several_operations_is_decided_on_what_the_one_before_left() {
+        let account = Account::open(cents(100));
+        let operations = [
+            Operation::Withdraw(amount(101)),
+            Operation::Deposit(amount(1)),
+            Operation::Withdraw(amount(101)),
+            Operation::Balance,
+            Operation::Deposit(Amount::MAX),
+            Operation::Deposit(amount(1)),
+        ];
+        let mut outcomes = vec![Ok(cents(7))];
+        account.apply(operations.into_iter(), &mut outcomes);
+        assert_eq!(
+            outcomes,
+            [
+                Ok(cents(7)),
+                Err(OperationError::InsufficientFunds {
+                    available: cents(100)
+                }),
+                Ok(cents(101)),
+                Ok(Cents::ZERO),
+                Ok(Cents::ZERO),
+                Ok(Cents::MAX),
+                Err(OperationError::BalanceLimit {
+                    balance: Cents::MAX
+                }),
+            ]
+        );
+        assert_eq!(account.balance(), Ok(Cents::MAX));
+    }
+
+    #[test]
     fn a_closed_account_is_unknown_to_every_operation() {
         let account = Account::open(cents(100));
         assert_eq!(account.close(), Ok(cents(100)));
@@ -199,5 +298,8 @@ mod tests {
             account.withdraw(amount(1)),
             Err(WithdrawError::UnknownAccount)
         );
+        let mut outcomes = Vec::new();
+        account.apply([Operation::Balance].into_iter(), &mut outcomes);
+        assert_eq!(outcomes, [Err(OperationError::UnknownAccount)]);
     }
 }

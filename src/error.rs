@@ -66,6 +66,54 @@ impl From<UnknownAccount> for WithdrawError {
     }
 }
 
+/// Why an operation of a batch was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperationError {
+    /// See [`UnknownAccount`].
+    #[error("account not found")]
+    UnknownAccount,
+    /// See [`DepositError::BalanceLimit`].
+    #[error(
+        "a balance of {balance} cannot grow by that much: the largest is {}",
+        Cents::MAX
+    )]
+    BalanceLimit {
+        /// The balance that the refusal was decided on.
+        balance: Cents,
+    },
+    /// See [`WithdrawError::InsufficientFunds`].
+    #[error("insufficient funds: {available} available")]
+    InsufficientFunds {
+        /// The balance that the refusal was decided on.
+        available: Cents,
+    },
+}
+
+impl From<UnknownAccount> for OperationError {
+    fn from(_: UnknownAccount) -> Self {
+        Self::UnknownAccount
+    }
+}
+
+impl From<DepositError> for OperationError {
+    fn from(error: DepositError) -> Self {
+        match error {
+            DepositError::UnknownAccount => Self::UnknownAccount,
+            DepositError::BalanceLimit { balance } => Self::BalanceLimit { balance },
+        }
+    }
+}
+
+impl From<WithdrawError> for OperationError {
+    fn from(error: WithdrawError) -> Self {
+        match error {
+            WithdrawError::UnknownAccount => Self::UnknownAccount,
+            WithdrawError::InsufficientFunds { available } => Self::InsufficientFunds { available },
+        }
+    }
+}
+
 /// Any refusal of the ledger, for callers that handle all of them alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -82,4 +130,7 @@ pub enum LedgerError {
     /// A balance was asked for, or a closing, of an account that does not exist.
     #[error(transparent)]
     UnknownAccount(#[from] UnknownAccount),
+    /// An operation of a batch was refused.
+    #[error(transparent)]
+    Operation(#[from] OperationError),
 }

@@ -43,6 +43,7 @@
 
 mod account;
 mod account_number;
+mod batch;
 mod capacity;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -50,6 +51,7 @@ mod error;
 mod ledger;
 mod lifecycle;
 mod money;
+mod operation;
 mod roster;
 #[cfg(feature = "server")]
 pub mod server;
@@ -59,10 +61,14 @@ mod sync;
 
 pub use account::Account;
 pub use account_number::{AccountNumber, ParseAccountNumberError};
+pub use batch::Command;
 pub use capacity::{Capacity, Reservation};
-pub use error::{CreateError, DepositError, LedgerError, UnknownAccount, WithdrawError};
+pub use error::{
+    CreateError, DepositError, LedgerError, OperationError, UnknownAccount, WithdrawError,
+};
 pub use ledger::Ledger;
 pub use money::{Amount, Cents, ParseCentsError};
+pub use operation::{Operation, Outcome};
 pub use roster::CreationNumber;
 pub use session::{AccountView, Posting, Session};
 

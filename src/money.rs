@@ -37,6 +37,7 @@ impl Cents {
 
     /// `cents`, if it is in `0..=Cents::MAX`.
     #[must_use]
+    #[inline]
     pub const fn new(cents: i64) -> Option<Self> {
         if cents >= 0 && cents <= Self::MAX.0 {
             Some(Self(cents))
@@ -47,12 +48,14 @@ impl Cents {
 
     /// The number of cents.
     #[must_use]
+    #[inline]
     pub const fn get(self) -> i64 {
         self.0
     }
 
     /// The sum of both, unless it exceeds [`Cents::MAX`].
     #[must_use]
+    #[inline]
     pub const fn checked_add(self, amount: Amount) -> Option<Self> {
         // Both are at most MAX, so the sum cannot overflow.
         Self::new(self.0 + amount.0.0)
@@ -60,6 +63,7 @@ impl Cents {
 
     /// What is left of it without `amount`, unless that is more than there is.
     #[must_use]
+    #[inline]
     pub const fn checked_sub(self, amount: Amount) -> Option<Self> {
         // Neither is negative, so the difference cannot overflow.
         Self::new(self.0 - amount.0.0)
@@ -87,12 +91,14 @@ impl Amount {
 
     /// `sum`, unless it is nothing.
     #[must_use]
+    #[inline]
     pub const fn new(sum: Cents) -> Option<Self> {
         if sum.0 > 0 { Some(Self(sum)) } else { None }
     }
 
     /// `cents`, if it is in `1..=Cents::MAX`.
     #[must_use]
+    #[inline]
     pub const fn from_cents(cents: i64) -> Option<Self> {
         match Cents::new(cents) {
             Some(sum) => Self::new(sum),
@@ -102,6 +108,7 @@ impl Amount {
 
     /// The sum to be moved.
     #[must_use]
+    #[inline]
     pub const fn cents(self) -> Cents {
         self.0
     }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use papaya::{Guard as _, LocalGuard};
+use papaya::{HashMapRef, LocalGuard};
 
 use crate::account::Account;
-use crate::account_number::AccountNumber;
+use crate::account_number::{AccountNumber, AccountNumberHash};
 use crate::error::{CreateError, DepositError, UnknownAccount, WithdrawError};
 use crate::ledger::{Entry, Ledger};
 use crate::lifecycle;
@@ -32,8 +32,13 @@ use crate::roster::CreationNumber;
 /// ```
 pub struct Session<'ledger, Facts = ()> {
     ledger: &'ledger Ledger<Facts>,
-    guard: LocalGuard<'ledger>,
+    accounts: PinnedMap<'ledger, Facts>,
 }
+
+/// The map with its pin. Unlike the map and a guard apart, the two are known to belong together, and no
+/// lookup has to check that.
+type PinnedMap<'ledger, Facts> =
+    HashMapRef<'ledger, AccountNumber, Entry<Facts>, AccountNumberHash, LocalGuard<'ledger>>;
 
 /// A movement of money that took effect.
 #[derive(Clone, Copy, Debug)]
@@ -58,17 +63,32 @@ pub struct AccountView<'session, Facts> {
 }
 
 impl<'ledger, Facts> Session<'ledger, Facts> {
+    #[inline]
     pub(crate) fn new(ledger: &'ledger Ledger<Facts>) -> Self {
         Self {
             ledger,
-            guard: ledger.accounts.guard(),
+            accounts: ledger.accounts.pin(),
         }
     }
 
-    /// Lets go of the memory that this session has held up so far. Nothing borrowed from the session
-    /// can be alive then.
-    pub fn refresh(&mut self) {
-        self.guard.refresh();
+    /// Lets go of the memory that this session has held up so far, and goes on.
+    ///
+    /// ```
+    /// # let ledger = cashpoint::Ledger::new(1);
+    /// let mut session = ledger.pin();
+    /// for batch in 0..3 {
+    ///     session = session.refresh();
+    ///     // Many operations.
+    /// }
+    /// ```
+    ///
+    /// To drop a session after another one was made on the same thread lets go of nothing: that is why
+    /// this takes the session and not a reference.
+    #[must_use = "the session goes on as the one returned"]
+    pub fn refresh(self) -> Self {
+        let Self { ledger, accounts } = self;
+        drop(accounts);
+        Self::new(ledger)
     }
 
     /// Opens an account that holds `initial`, with `facts` beside it, and returns its number.
@@ -88,6 +108,7 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
     /// # Errors
     ///
     /// [`UnknownAccount`] if no open account has this number.
+    #[inline]
     pub fn balance(&self, number: AccountNumber) -> Result<Cents, UnknownAccount> {
         self.entry(number)?.account.balance()
     }
@@ -98,6 +119,7 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
     ///
     /// [`DepositError::BalanceLimit`] if the balance would exceed [`Cents::MAX`];
     /// [`DepositError::UnknownAccount`] if no open account has this number.
+    #[inline]
     pub fn deposit(
         &self,
         number: AccountNumber,
@@ -116,6 +138,7 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
     ///
     /// [`WithdrawError::InsufficientFunds`] if the balance is below `amount`;
     /// [`WithdrawError::UnknownAccount`] if no open account has this number.
+    #[inline]
     pub fn withdraw(
         &self,
         number: AccountNumber,
@@ -167,19 +190,15 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
             })
     }
 
-    fn entry(&self, number: AccountNumber) -> Result<&Entry<Facts>, UnknownAccount> {
-        self.ledger
-            .accounts
-            .get(&number, &self.guard)
-            .ok_or(UnknownAccount)
+    #[inline]
+    pub(crate) fn entry(&self, number: AccountNumber) -> Result<&Entry<Facts>, UnknownAccount> {
+        self.accounts.get(&number).ok_or(UnknownAccount)
     }
 
     /// Puts an account on the roster, then into the map. In this order no account can be found, and
     /// closed, before it is on the roster, so none stays there for good.
     fn publish(&self, account: Account, facts: Facts) -> AccountNumber {
-        let Ledger {
-            accounts, roster, ..
-        } = self.ledger;
+        let roster = &self.ledger.roster;
         let mut number = AccountNumber::random();
         let mut entry = Entry {
             account,
@@ -187,7 +206,7 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
             facts,
         };
         // The loop ends at its first turn, unless one number is drawn twice out of 2^122.
-        while let Err(taken) = accounts.try_insert(number, entry, &self.guard) {
+        while let Err(taken) = self.accounts.try_insert(number, entry) {
             entry = taken.not_inserted;
             roster.strike(entry.created);
             number = AccountNumber::random();
@@ -197,7 +216,7 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
     }
 
     fn unlink(&self, number: AccountNumber, created: CreationNumber) {
-        self.ledger.accounts.remove(&number, &self.guard);
+        self.accounts.remove(&number);
         self.ledger.roster.strike(created);
     }
 }

@@ -1,9 +1,24 @@
 -- For run.sh: what to send, and one line of result.
 
-if os.getenv("DEPOSIT") then
+local deposit = os.getenv("DEPOSIT")
+local depth = tonumber(os.getenv("PIPELINE") or "1")
+local requests
+
+if deposit then
     wrk.method = "POST"
     wrk.headers["Content-Type"] = "application/json"
     wrk.body = '{"amount":0.01}'
+end
+
+if depth > 1 then
+    function init(_)
+        local one = wrk.format()
+        requests = string.rep(one, depth)
+    end
+
+    function request()
+        return requests
+    end
 end
 
 function done(summary, latency, _)

@@ -1,65 +1,93 @@
 #!/usr/bin/env bash
-# How many balance reads and deposits a second the service answers, over real sockets.
+# How many balance reads and deposits a second the service answers, over real sockets, beside the same two
+# endpoints in raw hyper (benches/src/raw_hyper.rs).
 #
-#   benches/http/run.sh [rounds] [seconds] [connections]      (5 rounds of 5 seconds, 32 connections)
+#   benches/http/run.sh [rounds] [seconds] [connections] [pipelining]      (5 rounds of 3 s, 32 connections, 1)
 #
-# Needs wrk (Debian: apt-get install wrk) and curl. Reads and deposits take turns, each on one account,
-# so that a slow moment of the machine hits both; the medians count. At the end the books are checked:
-# every deposit that was answered must be on the account, to the cent.
+# Needs wrk (Debian: apt-get install wrk) and curl. Both servers and both requests take turns, so that a slow
+# moment of the machine hits all; the medians count. At the end the books are checked: every deposit that was
+# answered must be on its account, to the cent.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-rounds=${1:-5} seconds=${2:-5} connections=${3:-32}
+rounds=${1:-5} seconds=${2:-3} connections=${3:-32}
+export PIPELINE=${4:-1}
 
 command -v wrk >/dev/null || { echo "wrk is not installed: apt-get install wrk" >&2; exit 1; }
-cargo build --release --quiet
+cargo build --release --quiet --package cashpoint --package cashpoint-benches
 
-log=$(mktemp)
-target/release/cashpoint serve --host 127.0.0.1 --port 0 2>"$log" &
-server=$!
-trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true; rm -f "$log"' EXIT
-until url=$(grep -om1 'http://127.0.0.1:[0-9]*' "$log"); do
-    kill -0 "$server" 2>/dev/null || { cat "$log" >&2; exit 1; }
-    sleep 0.05
-done
+logs=$(mktemp -d)
+pids=()
+trap 'kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null || true; rm -rf "$logs"' EXIT
+
+# Starts a server, and sets `url` to where it listens.
+start() {
+    "${@:2}" 2>"$logs/$1" &
+    pids+=($!)
+    until url=$(grep -om1 'http://127.0.0.1:[0-9]*' "$logs/$1"); do
+        kill -0 $! 2>/dev/null || { cat "$logs/$1" >&2; exit 1; }
+        sleep 0.05
+    done
+}
 
 account() {
-    curl -fsS "$url/accounts" -H 'Content-Type: application/json' -d '{}' | cut -d'"' -f4
+    curl -fsS "$1/accounts" -H 'Content-Type: application/json' -d '{"initial_balance":0}' | cut -d'"' -f4
 }
-read_from=$(account)
-deposit_to=$(account)
 
 # Runs wrk and prints: requests answered, requests a second, latencies p50 and p99 in ms, errors.
 measure() {
-    wrk --latency -t2 -c"$connections" -d"${seconds}s" -s benches/http/report.lua "$@" | tail -n 1
+    wrk --latency -t2 -c"$connections" -d"${seconds}s" -s benches/http/report.lua "$1" | tail -n 1
 }
 
 median() { sort -g | sed -n "$(((rounds + 1) / 2))p"; }
 
-reads=() deposits=() answered=0
-printf '%-9s %12s %10s %10s\n' '' 'requests/s' 'p50 ms' 'p99 ms'
-for _ in $(seq "$rounds"); do
+declare -A at number answered=()
+start cashpoint target/release/cashpoint serve --host 127.0.0.1 --port 0
+at[cashpoint]=$url
+start raw-hyper target/release/raw-hyper
+at[raw-hyper]=$url
+for server in cashpoint raw-hyper; do
+    number[$server]=$(account "${at[$server]}")
+    answered[$server]=0
+done
+
+printf '%-10s %-8s %12s %10s %10s\n' '' '' 'requests/s' 'p50 ms' 'p99 ms'
+for round in $(seq "$rounds"); do
     for kind in read deposit; do
-        if [ "$kind" = read ]; then
-            result=$(measure "$url/accounts/$read_from/balance")
-        else
-            result=$(DEPOSIT=1 measure "$url/accounts/$deposit_to/deposit")
-        fi
-        read -r count rate p50 p99 errors <<<"$result"
-        [ "$errors" = 0 ] || { echo "$errors $kind requests failed" >&2; exit 1; }
-        printf '%-9s %12s %10s %10s\n' "$kind" "$rate" "$p50" "$p99"
-        if [ "$kind" = read ]; then reads+=("$rate"); else deposits+=("$rate"); answered=$((answered + count)); fi
+        order='cashpoint raw-hyper'
+        [ $((round % 2)) = 1 ] || order='raw-hyper cashpoint'
+        for server in $order; do
+            account=${at[$server]}/accounts/${number[$server]}
+            if [ "$kind" = read ]; then
+                result=$(measure "$account/balance")
+            else
+                result=$(DEPOSIT=1 measure "$account/deposit")
+            fi
+            read -r count rate p50 p99 errors <<<"$result"
+            [ "$errors" = 0 ] || { echo "$errors $kind requests failed" >&2; exit 1; }
+            printf '%-10s %-8s %12s %10s %10s\n' "$server" "$kind" "$rate" "$p50" "$p99"
+            echo "$rate" >>"$logs/$server-$kind"
+            [ "$kind" = read ] || answered[$server]=$((answered[$server] + count))
+        done
     done
 done
-printf 'median    %12s reads/s, %s deposits/s, %s connections\n' \
-    "$(printf '%s\n' "${reads[@]}" | median)" "$(printf '%s\n' "${deposits[@]}" | median)" "$connections"
+
+for kind in read deposit; do
+    ours=$(median <"$logs/cashpoint-$kind")
+    raw=$(median <"$logs/raw-hyper-$kind")
+    printf 'median     %-8s %12s %12s in raw hyper: %s of it\n' "$kind" "$ours" "$raw" \
+        "$(awk "BEGIN { printf \"%.2f\", $ours / $raw }")"
+done
 
 # Each deposit is of 0.01. Those that were under way when wrk hung up may or may not have happened.
-cents=$(curl -fsS "$url/accounts/$deposit_to/balance" | sed 's/.*"balance":\([0-9]*\)\.\([0-9]*\).*/\1 \2/' |
-    { read -r whole part; part=${part}0; echo $((whole * 100 + 10#${part:0:2})); })
-under_way=$((rounds * connections))
-if [ "$cents" -lt "$answered" ] || [ "$cents" -gt $((answered + under_way)) ]; then
-    echo "the books do not balance: $answered deposits of one cent were answered, $cents are there" >&2
-    exit 1
-fi
-echo "books     $answered deposits of one cent were answered, $cents are on the account"
+for server in cashpoint raw-hyper; do
+    cents=$(curl -fsS "${at[$server]}/accounts/${number[$server]}/balance" |
+        sed 's/.*"balance":\([0-9]*\)\.\([0-9]*\).*/\1 \2/' |
+        { read -r whole part; part=${part}0; echo $((whole * 100 + 10#${part:0:2})); })
+    under_way=$((rounds * connections * PIPELINE))
+    if [ "$cents" -lt "${answered[$server]}" ] || [ "$cents" -gt $((answered[$server] + under_way)) ]; then
+        echo "the books do not balance: ${answered[$server]} deposits of one cent were answered, $cents are there" >&2
+        exit 1
+    fi
+    echo "books      $server: ${answered[$server]} deposits of one cent were answered, $cents are on the account"
+done

@@ -14,13 +14,18 @@ mod error;
 mod lifecycle;
 #[path = "../../src/money.rs"]
 mod money;
+#[path = "../../src/operation.rs"]
+mod operation;
 #[path = "../../src/sync.rs"]
 mod sync;
 
 pub use account::Account;
 pub use capacity::{Capacity, Reservation};
-pub use error::{CreateError, DepositError, LedgerError, UnknownAccount, WithdrawError};
+pub use error::{
+    CreateError, DepositError, LedgerError, OperationError, UnknownAccount, WithdrawError,
+};
 pub use money::{Amount, Cents, ParseCentsError};
+pub use operation::{Operation, Outcome};
 
 /// How a load is shown to loom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -55,7 +55,7 @@ fn transfers_neither_make_nor_lose_a_cent() {
                 session.deposit(to, sum).unwrap();
             }
             if turn % 1_000 == 0 {
-                session.refresh();
+                session = session.refresh();
             }
         }
     });

@@ -65,6 +65,20 @@ MUTANTS = [
         "a_late_depositor_is_refused_or_part_of_the_final_balance",
     ),
     Mutant(
+        "a batch keeps what a try that failed decided",
+        "account.rs",
+        "            outcomes.truncate(start);\n            let mut after = balance;",
+        "            let mut after = balance;",
+        "several_operations_together_are_one_step_against_any_other",
+    ),
+    Mutant(
+        "a batch decides every operation on the first balance",
+        "account.rs",
+        "                let outcome = operation.on(after);",
+        "                let outcome = operation.on(balance);",
+        "several_operations_together_are_one_step_against_several",
+    ),
+    Mutant(
         "overflow unchecked",
         "money.rs",
         "        Self::new(self.0 + amount.0.0)",

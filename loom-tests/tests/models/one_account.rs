@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::outcomes::{amount, assert_outcomes, cents, concurrently};
 use loom::sync::Arc;
-use loom_tests::{Account, Cents, DepositError, WithdrawError};
+use loom_tests::{self as engine, Account, Cents, DepositError, OperationError, WithdrawError};
 
 #[derive(Clone, Copy, Debug)]
 enum Operation {
@@ -17,17 +17,20 @@ enum Operation {
     Deposit(i64),
     Withdraw(i64),
     Close,
+    /// Several in one step.
+    Together(&'static [Operation]),
 }
 
-use Operation::{Balance, Close, Deposit, Withdraw};
+use Operation::{Balance, Close, Deposit, Together, Withdraw};
 
 /// What an operation returned, in cents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Returned {
     Cents(i64),
     /// Insufficient funds, or too much; and the balance that this was decided on.
     Refused(i64),
     Unknown,
+    Several(Vec<Returned>),
 }
 
 impl Operation {
@@ -48,11 +51,38 @@ impl Operation {
                 }
                 Err(_) => Returned::Unknown,
             },
+            Together(operations) => {
+                let mut outcomes = Vec::new();
+                account.apply(operations.iter().map(|it| it.shipped()), &mut outcomes);
+                let returned = outcomes.into_iter().map(|outcome| match outcome {
+                    Ok(balance) => got(balance),
+                    Err(
+                        OperationError::BalanceLimit { balance }
+                        | OperationError::InsufficientFunds { available: balance },
+                    ) => Returned::Refused(balance.get()),
+                    Err(_) => Returned::Unknown,
+                });
+                Returned::Several(returned.collect())
+            }
+        }
+    }
+
+    /// The engine's own value for it.
+    fn shipped(self) -> engine::Operation {
+        match self {
+            Balance => engine::Operation::Balance,
+            Deposit(sum) => engine::Operation::Deposit(amount(sum)),
+            Withdraw(sum) => engine::Operation::Withdraw(amount(sum)),
+            Close | Together(_) => unreachable!("no part of a batch"),
         }
     }
 
     /// Does it to the sequential model: a balance, or nothing once closed.
     fn on_model(self, state: &mut Option<i64>) -> Returned {
+        if let Together(operations) = self {
+            let returned = operations.iter().map(|it| it.on_model(state));
+            return Returned::Several(returned.collect());
+        }
         let Some(balance) = *state else {
             return Returned::Unknown;
         };
@@ -64,6 +94,7 @@ impl Operation {
             }
             Deposit(sum) => balance + sum,
             Withdraw(sum) => balance - sum,
+            Together(_) => unreachable!("done above"),
         };
         if !(0..=Cents::MAX.get()).contains(&after) {
             return Returned::Refused(balance);
@@ -176,6 +207,47 @@ fn every_three_operations_at_once_are_linearizable() {
             }
         }
     }
+}
+
+/// Runs that change the balance, that come back to it, that are refused in part, and in whole.
+const RUNS: [Operation; 4] = [
+    Together(&[Deposit(30), Withdraw(120), Withdraw(20)]),
+    Together(&[Withdraw(80), Deposit(80)]),
+    Together(&[Withdraw(170), Balance, Deposit(30)]),
+    Together(&[Balance, Withdraw(999)]),
+];
+
+#[test]
+fn several_operations_together_are_one_step_against_any_other() {
+    for run in RUNS {
+        for other in [Balance, Deposit(50), Withdraw(70), Close] {
+            println!("{run:?} | {other:?}");
+            assert_linearizable(100, &[vec![run], vec![other]]);
+            assert_linearizable(100, &[vec![run, Balance], vec![other, Deposit(7)]]);
+        }
+    }
+}
+
+#[test]
+fn several_operations_together_are_one_step_against_several() {
+    for one in RUNS {
+        for other in RUNS {
+            println!("{one:?} | {other:?}");
+            assert_linearizable(100, &[vec![one], vec![other]]);
+        }
+    }
+}
+
+#[test]
+fn nobody_sees_a_balance_between_operations_that_are_done_together() {
+    assert_outcomes(
+        || {
+            let account = Arc::new(Account::open(cents(100)));
+            let [_, read] = returned(&account, [RUNS[0], Balance]);
+            read
+        },
+        &BTreeSet::from([Returned::Cents(100), Returned::Cents(10)]),
+    );
 }
 
 #[test]
