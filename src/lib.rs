@@ -44,6 +44,8 @@
 mod account;
 mod account_number;
 mod batch;
+#[cfg(feature = "cli")]
+mod bench;
 mod capacity;
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod health;
 mod logging;
 mod serve;
@@ -22,6 +23,7 @@ struct CommandLine {
 enum Command {
     Serve(serve::Arguments),
     Health(health::Arguments),
+    Bench(bench::Arguments),
 }
 
 const EXAMPLES: &str = "\
@@ -29,7 +31,8 @@ Examples:
   cashpoint serve                 serve on port 8000; open http://localhost:8000 in a browser
   cashpoint serve --port 9000     on another port
   cashpoint serve --help          all settings, and the environment variables that set them
-  cashpoint health                is the service on this machine well? The exit code tells";
+  cashpoint health                is the service on this machine well? The exit code tells
+  cashpoint bench http            measure a server of its own; bench --help has more";
 
 /// Why a command failed, in one line for a person.
 #[derive(Debug)]
@@ -48,6 +51,7 @@ pub fn run() -> ExitCode {
     let result = match CommandLine::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),
+        Command::Bench(arguments) => bench::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::{Failure, logging, settings};
@@ -89,6 +90,10 @@ pub(super) struct Arguments {
     #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value = "10", value_name = "SECONDS",
         value_parser = settings::delay)]
     shutdown_timeout: Duration,
+
+    /// Stop when standard input ends: for a program that starts the service and must not leave it behind.
+    #[arg(long, hide = true)]
+    stop_with_stdin: bool,
 }
 
 /// Where the service runs.
@@ -143,7 +148,8 @@ async fn serve(arguments: &Arguments, config: Config) -> Result<(), Failure> {
     let address = listener
         .local_addr()
         .map_err(|error| Failure(error.to_string()))?;
-    let stop = stop_signal().map_err(|error| Failure(format!("no signal handlers: {error}")))?;
+    let stop = stop_signal(arguments.stop_with_stdin)
+        .map_err(|error| Failure(format!("no signal handlers: {error}")))?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
         max_accounts = arguments.max_accounts,
@@ -189,14 +195,23 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// Is ready at the first SIGINT or SIGTERM. A second one ends the process at once.
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+/// Is ready at the first SIGINT or SIGTERM, or at the end of standard input if that is asked for. A second
+/// signal ends the process at once.
+fn stop_signal(with_stdin: bool) -> io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut stdin_end = with_stdin.then(stdin_end);
     let mut next = async move || {
+        let stdin_end = async {
+            match stdin_end.take() {
+                Some(end) => end.await.unwrap_or_default(),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = interrupt.recv() => "SIGINT",
             _ = terminate.recv() => "SIGTERM",
+            () = stdin_end => "end of standard input",
         }
     };
     Ok(async move {
@@ -211,6 +226,17 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
             std::process::exit(1);
         });
     })
+}
+
+/// Is ready when standard input ends. A thread of its own waits for it: the runtime would not stop before
+/// one of its own did.
+fn stdin_end() -> oneshot::Receiver<()> {
+    let (ended, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        let _ = ended.send(());
+    });
+    end
 }
 
 /// As many connections as wanted, if the process may open as many files: raises its limit as needed and

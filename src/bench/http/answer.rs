@@ -1,0 +1,141 @@
+//! Where an HTTP/1.1 answer ends, and what its status is.
+
+use httparse::{EMPTY_HEADER, Status};
+
+/// The most header fields that an answer may have.
+const FIELDS_MAX: usize = 64;
+
+/// A complete answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// How many bytes it takes, head and body.
+    pub(super) length: usize,
+    /// Whether no other follows on its connection.
+    pub(super) last: bool,
+}
+
+/// What was received is no answer that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// The answer that `bytes` begin with, if all of it is there.
+pub(super) fn first(bytes: &[u8]) -> Result<Option<Answer>, Malformed> {
+    let mut fields = [EMPTY_HEADER; FIELDS_MAX];
+    let mut head = httparse::Response::new(&mut fields);
+    let Status::Complete(head_length) = head.parse(bytes).map_err(|_| Malformed)? else {
+        return Ok(None);
+    };
+    let status = head.code.ok_or(Malformed)?;
+    let mut body = Body::Missing;
+    let mut last = head.version == Some(0);
+    for field in head.headers.iter() {
+        if field.name.eq_ignore_ascii_case("content-length") {
+            body = Body::Length(number(field.value)?);
+        } else if field.name.eq_ignore_ascii_case("transfer-encoding") {
+            body = Body::Chunked;
+        } else if field.name.eq_ignore_ascii_case("connection") {
+            last = field.value.eq_ignore_ascii_case(b"close");
+        }
+    }
+    let rest = bytes.get(head_length..).unwrap_or_default();
+    let body_length = match body {
+        _ if status == 204 || status == 304 => Some(0),
+        Body::Length(length) => (rest.len() >= length).then_some(length),
+        Body::Chunked => chunked_length(rest)?,
+        // It would last until the connection ends; no server of the contract answers so.
+        Body::Missing => return Err(Malformed),
+    };
+    Ok(body_length.map(|body_length| Answer {
+        status,
+        length: head_length + body_length,
+        last,
+    }))
+}
+
+enum Body {
+    Missing,
+    Length(usize),
+    Chunked,
+}
+
+fn number(text: &[u8]) -> Result<usize, Malformed> {
+    let text = std::str::from_utf8(text).map_err(|_| Malformed)?;
+    text.trim().parse().map_err(|_| Malformed)
+}
+
+/// How long a chunked body is that begins here, if all of it is there. Trailers are not read.
+fn chunked_length(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+    let mut at = 0;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Status::Complete((line, size)) =
+            httparse::parse_chunk_size(rest).map_err(|_| Malformed)?
+        else {
+            return Ok(None);
+        };
+        let size = usize::try_from(size).map_err(|_| Malformed)?;
+        // The line that gives the size, the chunk, and the end of its line.
+        at = size.checked_add(at + line + 2).ok_or(Malformed)?;
+        if at > bytes.len() {
+            return Ok(None);
+        }
+        if size == 0 {
+            return Ok(Some(at));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives `first` ever more of `bytes`: it must find nothing until the answer is complete.
+    fn read(bytes: &str, length: usize) -> Answer {
+        for end in 0..length {
+            assert_eq!(
+                first(&bytes.as_bytes()[..end]),
+                Ok(None),
+                "after {end} bytes"
+            );
+        }
+        let answer = first(bytes.as_bytes()).unwrap().unwrap();
+        assert_eq!(answer.length, length);
+        answer
+    }
+
+    #[test]
+    fn an_answer_ends_where_its_length_says() {
+        let one = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+        let answer = read(&format!("{one}{one}"), one.len());
+        assert_eq!((answer.status, answer.last), (200, false));
+    }
+
+    #[test]
+    fn a_chunked_answer_ends_with_its_last_chunk() {
+        let one = "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n\
+                   5\r\nhello\r\n1;x=y\r\n!\r\n0\r\n\r\n";
+        let answer = read(&format!("{one}HTTP"), one.len());
+        assert_eq!((answer.status, answer.last), (400, true));
+    }
+
+    #[test]
+    fn one_without_a_body_ends_with_its_head() {
+        let answer = read("HTTP/1.1 204 No Content\r\n\r\n", 27);
+        assert_eq!((answer.status, answer.last), (204, false));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused() {
+        for bytes in [
+            "SSH-2.0-OpenSSH\r\n",
+            "HTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nx\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffe\r\n",
+        ] {
+            assert_eq!(first(bytes.as_bytes()), Err(Malformed), "{bytes:?}");
+        }
+    }
+}

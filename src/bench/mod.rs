@@ -1,0 +1,46 @@
+//! `cashpoint bench`: measures the engine or a server of the contract, and checks its books.
+//!
+//! # Invariants
+//!
+//! - The books: after the run each balance is what was acknowledged, to the cent (`books`). A target that is
+//!   fast and wrong fails.
+//! - Cases take turns: every round measures each of them once, so that a slow moment of the machine hits
+//!   all. What is compared are medians over rounds; their spread is always shown.
+//! - With a rate, latency counts from when an operation was to begin (`http::event_loop`).
+//! - Equal seeds give equal operations.
+//!
+//! # The way of a run
+//!
+//! A target opens accounts. For each round and case: warm-up, measurement, the answers that are still
+//! under way. Then the books, then the accounts are closed, then the report is written, also after an
+//! interruption.
+//!
+//! `workload` says what is done, `target` what a target is; `engine` and `http` are the two there are.
+//! `record` is what a thread measures, `runner` gets it measured, `report` keeps it, `table`, `page` and
+//! `plot` show it, `compare` holds two of them against each other.
+
+mod books;
+mod compare;
+mod engine;
+mod http;
+mod meter;
+mod own_server;
+mod page;
+mod plot;
+mod quantity;
+mod record;
+mod report;
+mod runner;
+mod table;
+mod target;
+mod workload;
+
+pub(crate) use compare::compare;
+pub(crate) use engine::Calls;
+pub(crate) use http::Manner;
+pub(crate) use page::page;
+pub(crate) use report::Report;
+pub(crate) use runner::{Plan, Subject, run};
+pub(crate) use table::table;
+pub(crate) use target::{Broken, Case};
+pub(crate) use workload::{Mix, Skew};

@@ -1,0 +1,384 @@
+//! `cashpoint bench`.
+
+use std::fs::{self, OpenOptions};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use ureq::http::Uri;
+
+use super::{Failure, settings};
+use crate::bench::{
+    self, Broken, Calls, Case, Manner, Mix, Plan, Report, Skew, Subject, page, table,
+};
+use crate::money::{Amount, Cents};
+
+/// Measure the engine or a server, look at the result, and compare two of them.
+///
+/// Every case is measured in several rounds, and the cases take turns; what counts is the median round.
+/// Afterwards the books are checked: each balance must be what was acknowledged, to the cent.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Engine(Engine),
+    Http(Http),
+    Compare(Compare),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cashpoint bench http --html report.html        a server of its own, measured, with plots
+  cashpoint bench http http://localhost:8000     a server that runs, ours or another of the contract
+  cashpoint bench engine --threads 1,2,4         the engine in this process
+  cashpoint bench compare before.json after.json";
+
+/// Measure the engine in this process, without HTTP.
+///
+/// Latencies are of one operation in about a thousand (with --rate, of each) and include reading the clock.
+#[derive(Debug, Args)]
+#[command(after_help = ENGINE_EXAMPLES)]
+struct Engine {
+    /// How many threads; several numbers, with commas, are measured by turns [default: 1, 2, 4, …, all].
+    #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
+    threads: Vec<NonZeroUsize>,
+
+    /// How a thread calls the ledger.
+    #[arg(long, default_value = "session")]
+    calls: CallsKind,
+
+    /// How many operations a batch has, with --calls batch.
+    #[arg(long, default_value = "256", value_name = "NUMBER")]
+    batch: NonZeroUsize,
+
+    /// What is done: read, deposit, withdraw, transact (deposits and withdrawals), mixed (8:1:1), or parts
+    /// of reads, deposits and withdrawals such as 90:5:5. Several are measured by turns.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "read,transact",
+        value_name = "MIXES"
+    )]
+    mix: Vec<Mix>,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+const ENGINE_EXAMPLES: &str = "\
+Examples:
+  cashpoint bench engine
+  cashpoint bench engine --accounts 1000000 --mix transact --html report.html
+  cashpoint bench engine --skew hot --calls batch --mix withdraw";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CallsKind {
+    /// In sessions, which share the cost of pinning the map.
+    Session,
+    /// One operation at a time.
+    Single,
+    /// In batches, of which operations in a row on one account share an atomic step.
+    Batch,
+}
+
+/// Measure a server over HTTP: any that speaks the contract, or one of its own.
+///
+/// Without an address it starts `cashpoint serve` in a process of its own, and stops it afterwards. The
+/// accounts that it opens on a server it closes again.
+#[derive(Debug, Args)]
+#[command(after_help = HTTP_EXAMPLES)]
+struct Http {
+    /// The server's address, such as http://localhost:8000 [default: a server of its own].
+    url: Option<Uri>,
+
+    /// How many connections; several numbers, with commas, are measured by turns.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1,8,32",
+        value_name = "NUMBERS"
+    )]
+    connections: Vec<NonZeroUsize>,
+
+    /// How many requests a connection has under way at a time.
+    #[arg(long, default_value = "1", value_name = "NUMBER")]
+    pipelining: NonZeroUsize,
+
+    /// The threads that drive the connections [default: as many as processors].
+    #[arg(long, value_name = "NUMBER")]
+    client_threads: Option<NonZeroUsize>,
+
+    /// What is done: read, deposit, withdraw, transact (deposits and withdrawals), mixed (8:1:1), or parts
+    /// of reads, deposits and withdrawals such as 90:5:5. Several are measured by turns.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "read,deposit",
+        value_name = "MIXES"
+    )]
+    mix: Vec<Mix>,
+
+    /// What each account is opened with. It must be within the server's limits.
+    #[arg(long, default_value = "10000.0", value_name = "AMOUNT", value_parser = amount)]
+    initial_balance: Amount,
+
+    /// How long an answer may take before it counts as an error.
+    #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = settings::timeout)]
+    timeout: Duration,
+
+    /// The server's process, for its processor time and memory.
+    #[arg(long, value_name = "PROCESS")]
+    pid: Option<u32>,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+const HTTP_EXAMPLES: &str = "\
+Examples:
+  cashpoint bench http --html report.html
+  cashpoint bench http http://localhost:8000 --pid $(pgrep -x cashpoint) --json run.json
+  cashpoint bench http --connections 32 --mix mixed --skew zipf --rate 20000";
+
+/// Compare two reports that were written with --json.
+///
+/// Shows how many times faster B is than A, with the spread over the rounds, and whether that is more than
+/// noise.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cashpoint bench compare before.json after.json")]
+struct Compare {
+    /// The report to compare with.
+    a: PathBuf,
+
+    /// The report that is compared.
+    b: PathBuf,
+}
+
+/// What the engine and a server are measured with alike.
+#[derive(Debug, Args)]
+struct Common {
+    /// How many accounts to open.
+    #[arg(long, default_value = "1000", value_name = "NUMBER", value_parser = accounts)]
+    accounts: usize,
+
+    /// How operations are spread over the accounts: uniform, zipf, zipf:EXPONENT, or hot (one account).
+    #[arg(long, default_value = "uniform")]
+    skew: Skew,
+
+    /// Begin so many operations a second, whether earlier ones are done or not, and count latency from when
+    /// each was to begin. Without it each worker begins the next when it has the answer to the last.
+    #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
+    rate: Option<f64>,
+
+    /// How often each case is measured.
+    #[arg(long, default_value = "5", value_name = "NUMBER", value_parser = rounds)]
+    rounds: usize,
+
+    /// For how long each time.
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = duration)]
+    duration: Duration,
+
+    /// How long to drive it before each measurement.
+    #[arg(long, default_value = "0.3", value_name = "SECONDS", value_parser = settings::delay)]
+    warm_up: Duration,
+
+    /// What the operations are drawn from: equal seeds, equal operations.
+    #[arg(long, default_value = "1", value_name = "NUMBER")]
+    seed: u64,
+
+    /// Write the report to this file, for programs and for `bench compare`.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Write the report to this file as a page with plots.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.what {
+        What::Engine(engine) => engine.run(),
+        What::Http(http) => http.run(),
+        What::Compare(files) => {
+            let (a, b) = (Report::read(&files.a)?, Report::read(&files.b)?);
+            print!("{}", bench::compare(&a, &b)?);
+            Ok(())
+        }
+    }
+}
+
+impl Engine {
+    fn run(self) -> Result<(), Failure> {
+        let calls = match self.calls {
+            CallsKind::Session => Calls::Session,
+            CallsKind::Single => Calls::Single,
+            CallsKind::Batch => Calls::Batch(self.batch.get()),
+        };
+        let threads = if self.threads.is_empty() {
+            doublings(available_parallelism().map_or(1, usize::from))
+        } else {
+            self.threads.into_iter().map(NonZeroUsize::get).collect()
+        };
+        let subject = Subject::Engine(calls);
+        self.common.run(subject, &self.mix, &threads, Vec::new())
+    }
+}
+
+impl Http {
+    fn run(self) -> Result<(), Failure> {
+        let processors = available_parallelism().map_or(1, usize::from);
+        let manner = Manner {
+            pipelining: self.pipelining.get(),
+            threads: self.client_threads.map_or(processors, NonZeroUsize::get),
+            timeout: self.timeout,
+            initial: self.initial_balance,
+            process: self.pid,
+        };
+        let settings = vec![
+            ("pipelining".to_owned(), manner.pipelining.to_string()),
+            ("client threads".to_owned(), manner.threads.to_string()),
+        ];
+        let connections: Vec<_> = self
+            .connections
+            .into_iter()
+            .map(NonZeroUsize::get)
+            .collect();
+        let subject = Subject::Server(self.url, manner);
+        self.common.run(subject, &self.mix, &connections, settings)
+    }
+}
+
+impl Common {
+    fn run(
+        self,
+        subject: Subject,
+        mixes: &[Mix],
+        workers: &[usize],
+        mut settings: Vec<(String, String)>,
+    ) -> Result<(), Failure> {
+        for file in self.json.iter().chain(&self.html) {
+            check_writable(file)?;
+        }
+        settings.push(("skew".to_owned(), self.skew.to_string()));
+        if let Some(rate) = self.rate {
+            settings.push(("rate".to_owned(), format!("{rate}/s")));
+        }
+        let case = |mix: Mix, workers| Case {
+            mix,
+            skew: self.skew,
+            workers,
+            rate: self.rate,
+        };
+        let plan = Plan {
+            cases: mixes
+                .iter()
+                .flat_map(|mix| workers.iter().map(move |workers| case(*mix, *workers)))
+                .collect(),
+            rounds: self.rounds,
+            duration: self.duration,
+            warm_up: self.warm_up,
+            accounts: self.accounts,
+            seed: self.seed,
+            settings,
+        };
+        let stop = stop_at_interrupt()?;
+        let report = bench::run(subject, &plan, &stop)?;
+        print!("{}", table(&report));
+        if let Some(file) = &self.json {
+            write(file, &report.json()?)?;
+        }
+        if let Some(file) = &self.html {
+            write(file, &page(&report)?)?;
+        }
+        report.verdict().map_err(Failure::from)
+    }
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        Self(broken.to_string())
+    }
+}
+
+/// Is set at the first Ctrl-C or SIGTERM. A second one ends the process at once.
+fn stop_at_interrupt() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if set.swap(true, Relaxed) {
+            std::process::exit(1);
+        }
+        eprintln!("stopping; once more to stop without checking the books");
+    })
+    .map_err(|error| Failure(format!("no signal handlers: {error}")))?;
+    Ok(stop)
+}
+
+/// Finds out before the run whether a file can be written after it.
+fn check_writable(file: &Path) -> Result<(), Failure> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .map(drop)
+        .map_err(|error| Failure(format!("{} cannot be written: {error}", file.display())))
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(file, text)
+        .map_err(|error| Failure(format!("{} cannot be written: {error}", file.display())))?;
+    println!("written: {}", file.display());
+    Ok(())
+}
+
+/// 1, 2, 4 and so on, and `most`.
+fn doublings(most: usize) -> Vec<usize> {
+    let powers = (0..usize::BITS).map(|power| 1 << power);
+    powers
+        .take_while(|power| *power < most)
+        .chain([most])
+        .collect()
+}
+
+fn accounts(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(accounts @ 1..=100_000_000) => Ok(accounts),
+        _ => Err("it is a whole number from 1 to 100000000".to_owned()),
+    }
+}
+
+fn rounds(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(rounds @ 1..=1_000) => Ok(rounds),
+        _ => Err("it is a whole number from 1 to 1000".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    settings::delay(text)
+        .ok()
+        .filter(|duration| *duration >= Duration::from_millis(100))
+        .ok_or_else(|| "it is a number of seconds from 0.1".to_owned())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|rate| (0.1..=1e9).contains(rate))
+        .ok_or_else(|| "it is a number from 0.1 to 1000000000".to_owned())
+}
+
+fn amount(text: &str) -> Result<Amount, String> {
+    let cents = text.parse().ok().and_then(Amount::new);
+    cents.ok_or_else(|| format!("it is an amount from 0.01 to {}", Cents::MAX))
+}
