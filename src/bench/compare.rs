@@ -4,12 +4,11 @@
 
 use std::fmt::Write;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 
 use super::quantity::{rate, time};
 use super::report::{CaseReport, Report, RoundReport};
-use super::table::title;
+use super::table::{STYLE, title};
 use super::target::Broken;
 
 /// The fewest rounds on each side that can show a difference: if both sides were alike, all rounds of one
@@ -20,7 +19,7 @@ const ROUNDS_MIN: usize = 3;
 pub(crate) fn compare(a: &Report, b: &Report) -> Result<String, Broken> {
     let mut table = Table::new();
     table
-        .load_style(UTF8_HORIZONTAL_ONLY)
+        .load_style(STYLE)
         .set_header(["case", "", "A", "B", "B / A", "lowest", "highest", ""]);
     for column in table.column_iter_mut().skip(2).take(5) {
         column.set_cell_alignment(CellAlignment::Right);

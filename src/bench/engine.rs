@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::record::{NOT_BEGUN, Record, Round};
+use super::record::{GRACE, NOT_BEGUN, Record, Round};
 use super::target::{Broken, Case, Target};
 use super::workload::{AMOUNT, Action, Step, Steps};
 use crate::account_number::AccountNumber;
@@ -260,7 +260,7 @@ impl Lane<'_> {
             if intended >= self.round.end || self.round.stop.load(Relaxed) {
                 break;
             }
-            if now >= self.round.end {
+            if now >= self.round.end + GRACE {
                 let calls = (self.round.end - intended).as_nanos() / interval.as_nanos().max(1) + 1;
                 self.record
                     .errors_of_a_kind(NOT_BEGUN, calls as u64 * size as u64);

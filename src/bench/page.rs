@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::plot;
 use super::quantity::{grouped, rate, size, time};
 use super::report::{CaseReport, Report};
-use super::table::books;
+use super::table::{books, spread};
 use super::target::Broken;
 
 /// The report as an HTML page.
@@ -60,11 +60,10 @@ fn table(report: &Report) -> Markup {
     html! {
         div.wide { table {
             thead { tr {
-                @for name in ["case", "ops/s", "slowest to fastest round", "p50", "p90", "p99", "p99.9", "max",
+                @for name in ["case", "ops/s", "spread", "p50", "p90", "p99", "p99.9", "max",
                     "refused", "CPU", "memory"] { th { (name) } }
             } }
             tbody { @for case in &report.cases {
-                @let (lowest, highest) = case.per_second_range();
                 @let latency = case.latency;
                 tr {
                     td { (case.name(&report.workers)) }
@@ -72,7 +71,7 @@ fn table(report: &Report) -> Markup {
                         td colspan="10" { "not measured" }
                     } @else {
                         td { b { (rate(case.per_second())) } }
-                        td { (rate(lowest)) " to " (rate(highest)) }
+                        td { (spread(case)) }
                         @for value in [latency.p50, latency.p90, latency.p99, latency.p99_9, latency.max] {
                             td { (time(value)) }
                         }

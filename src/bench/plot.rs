@@ -49,6 +49,7 @@ pub(super) fn throughput(report: &Report) -> Result<String, Broken> {
     draw(|area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
+            .margin_right(40)
             .x_label_area_size(40)
             .y_label_area_size(90)
             .build_cartesian_2d(x, y)?;
@@ -58,6 +59,7 @@ pub(super) fn throughput(report: &Report) -> Result<String, Broken> {
             .y_desc("operations a second")
             .y_label_formatter(&|value| rate(*value))
             .label_style((FONT, 13))
+            .light_line_style(TRANSPARENT)
             .draw()?;
         for (colour, points) in &lines {
             chart.draw_series(LineSeries::new(
@@ -86,6 +88,7 @@ pub(super) fn latency(report: &Report) -> Result<String, Broken> {
     draw(|area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
+            .margin_right(40)
             .x_label_area_size(40)
             .y_label_area_size(90)
             .build_cartesian_2d(x, y.log_scale())?;
@@ -97,6 +100,7 @@ pub(super) fn latency(report: &Report) -> Result<String, Broken> {
             .x_label_formatter(&|nines| percent(*nines))
             .y_label_formatter(&|nanoseconds| time(*nanoseconds as u64))
             .label_style((FONT, 13))
+            .light_line_style(TRANSPARENT)
             .draw()?;
         for (colour, points) in &lines {
             chart.draw_series(LineSeries::new(
@@ -149,6 +153,7 @@ pub(super) fn scaling(report: &Report) -> Result<String, Broken> {
     draw(|area| {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
+            .margin_right(40)
             .x_label_area_size(40)
             .y_label_area_size(90)
             .build_cartesian_2d(x, y)?;
@@ -158,6 +163,7 @@ pub(super) fn scaling(report: &Report) -> Result<String, Broken> {
             .y_desc("operations a second")
             .y_label_formatter(&|value| rate(*value))
             .label_style((FONT, 13))
+            .light_line_style(TRANSPARENT)
             .draw()?;
         for (colour, points) in lines.iter().chain(&ranges) {
             chart.draw_series(LineSeries::new(

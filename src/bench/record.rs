@@ -14,6 +14,9 @@ pub(super) const SLICE: Duration = Duration::from_millis(100);
 /// The significant digits of latencies: they are right to 0.1 %.
 const DIGITS: u8 = 3;
 
+/// How long after the end of a round operations may begin that were to begin within it.
+pub(super) const GRACE: Duration = Duration::from_millis(100);
+
 /// The kind of error that an operation is that should have begun within the round, and did not.
 pub(super) const NOT_BEGUN: &str = "not begun in time: the target does not keep up with the rate";
 

@@ -138,6 +138,10 @@ impl CaseReport {
 
     /// Its name, which is the same in another run of the same case.
     pub(super) fn name(&self, workers: &str) -> String {
+        let workers = match self.workers {
+            1 => workers.trim_end_matches('s'),
+            _ => workers,
+        };
         format!("{}, {} {workers}", self.mix, self.workers)
     }
 

@@ -3,26 +3,40 @@
 use std::fmt::Write;
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 use super::books::Check;
 use super::quantity::{grouped, rate, size, time};
 use super::report::{CaseReport, Report};
 
+/// How tables look: lines above, below and under the header.
+pub(super) const STYLE: TableStyle = UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
+
 /// The report as text.
 pub(crate) fn table(report: &Report) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(HEADER);
+    table.load_style(STYLE).set_header(HEADER);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     for case in &report.cases {
-        table.add_row(row(case, &report.workers));
+        if case.rounds.is_empty() {
+            table.add_row([case.name(&report.workers), "not measured".to_owned()]);
+        } else {
+            table.add_row(row(case, &report.workers));
+        }
     }
     let mut text = format!("{}\n{table}\n", title(report));
     for case in &report.cases {
+        let name = case.name(&report.workers);
+        if case.refused > 0 {
+            let refused = grouped(case.refused);
+            let _ = writeln!(
+                text,
+                "refused: {name}: {refused} withdrawals for lack of money"
+            );
+        }
         for (kind, count) in &case.errors {
-            let name = case.name(&report.workers);
             let _ = writeln!(text, "errors: {name}: {} × {kind}", grouped(*count));
         }
     }
@@ -30,37 +44,33 @@ pub(crate) fn table(report: &Report) -> String {
     text
 }
 
-const HEADER: [&str; 12] = [
-    "case", "ops/s", "lowest", "highest", "p50", "p90", "p99", "p99.9", "max", "refused", "CPU",
-    "memory",
+const HEADER: [&str; 10] = [
+    "case", "ops/s", "spread", "p50", "p90", "p99", "p99.9", "max", "CPU", "memory",
 ];
 
-fn row(case: &CaseReport, workers: &str) -> [String; 12] {
-    let name = case.name(workers);
-    if case.rounds.is_empty() {
-        let mut row = HEADER.map(|_| "–".to_owned());
-        if let Some(first) = row.first_mut() {
-            *first = name;
-        }
-        return row;
-    }
-    let (lowest, highest) = case.per_second_range();
+fn row(case: &CaseReport, workers: &str) -> [String; 10] {
     let latency = case.latency;
     let processors = case.median(|round| round.processors);
     [
-        name,
+        case.name(workers),
         rate(case.per_second()),
-        rate(lowest),
-        rate(highest),
+        spread(case),
         time(latency.p50),
         time(latency.p90),
         time(latency.p99),
         time(latency.p99_9),
         time(latency.max),
-        grouped(case.refused),
         processors.map_or("–".to_owned(), |processors| format!("{processors:.2}")),
         case.memory().map_or("–".to_owned(), size),
     ]
+}
+
+/// How far the slowest and the fastest round are from the median, such as `-4 +2 %`.
+#[expect(clippy::float_arithmetic, reason = "ratios of rates, not money")]
+pub(super) fn spread(case: &CaseReport) -> String {
+    let (lowest, highest) = case.per_second_range();
+    let off = |rate: f64| 100.0 * (rate / case.per_second() - 1.0);
+    format!("{:+.0} {:+.0} %", off(lowest), off(highest))
 }
 
 /// What was measured, where and how.

@@ -17,7 +17,7 @@ use super::alarm::Alarm;
 use super::connection::{Connection, End, Pending};
 use super::{Address, Server};
 use crate::account_number::AccountNumber;
-use crate::bench::record::{NOT_BEGUN, Record, Round};
+use crate::bench::record::{GRACE, NOT_BEGUN, Record, Round};
 use crate::bench::target::{Broken, Case};
 use crate::bench::workload::{AMOUNT, Action, Step, Steps};
 
@@ -89,7 +89,7 @@ impl<'a> EventLoop<'a> {
         let mut tick = Instant::now();
         loop {
             let now = Instant::now();
-            let sending = now < self.round.end && !self.round.stop.load(Relaxed);
+            let sending = self.has_more(now) && !self.round.stop.load(Relaxed);
             if !sending && self.under_way == 0 {
                 break;
             }
@@ -110,6 +110,14 @@ impl<'a> EventLoop<'a> {
         }
         self.count_what_was_not_begun();
         Ok(self.record)
+    }
+
+    /// Whether there are requests yet to be begun: those due before the end, if need be a little after it.
+    fn has_more(&self, now: Instant) -> bool {
+        match self.schedule {
+            None => now < self.round.end,
+            Some((_, next)) => next < self.round.end && now < self.round.end + GRACE,
+        }
     }
 
     fn wait(&mut self, events: &mut Events, timeout: Duration) -> io::Result<()> {

@@ -1,0 +1,307 @@
+//! `cashpoint bench` as a user runs it: against the engine, a server of its own, and servers that lie,
+//! stall, break off and are not there.
+
+mod crooked_server;
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crooked_server::{CrookedServer, Fault};
+
+/// Runs `cashpoint bench` with these arguments and the shortest rounds.
+fn bench(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cashpoint"))
+        .arg("bench")
+        .args(arguments)
+        .args(["--duration", "0.2", "--warm-up", "0.05"])
+        .output()
+        .unwrap()
+}
+
+fn compare(a: &PathBuf, b: &PathBuf) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cashpoint"))
+        .args(["bench", "compare"])
+        .args([a, b])
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    let both = [output.stdout.as_slice(), &output.stderr].concat();
+    String::from_utf8(both).unwrap()
+}
+
+fn assert_success(output: &Output) {
+    assert!(output.status.success(), "{}", text(output));
+}
+
+/// A file of this name that is not there yet.
+fn fresh(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_file(&path);
+    path
+}
+
+fn report(path: &PathBuf) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn the_engine_is_measured_and_its_books_balance() {
+    for calls in ["session", "single", "batch"] {
+        let json = fresh(&format!("engine-{calls}.json"));
+        let output = bench(&[
+            "engine",
+            "--calls",
+            calls,
+            "--threads",
+            "1,2",
+            "--mix",
+            "read,transact,90:5:5",
+            "--rounds",
+            "2",
+            "--skew",
+            "zipf",
+            "--json",
+            json.to_str().unwrap(),
+        ]);
+        assert_success(&output);
+        assert!(
+            text(&output).contains("books: 1,000 accounts hold what was acknowledged, to the cent")
+        );
+        let report = report(&json);
+        let cases = report["cases"].as_array().unwrap();
+        assert_eq!(cases.len(), 6);
+        for case in cases {
+            assert_eq!(case["rounds"].as_array().unwrap().len(), 2, "{case}");
+            assert!(
+                case["rounds"][0]["per_second"].as_f64().unwrap() > 1_000.0,
+                "{case}"
+            );
+            let latency = &case["latency"];
+            let [p50, p99, max] = ["p50", "p99", "max"].map(|name| latency[name].as_u64().unwrap());
+            assert!(0 < p50 && p50 <= p99 && p99 <= max, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_server_of_its_own_is_measured_shown_and_compared() {
+    let [json, html] = ["http.json", "http.html"].map(fresh);
+    let output = bench(&[
+        "http",
+        "--connections",
+        "1,4",
+        "--mix",
+        "read,mixed",
+        "--pipelining",
+        "3",
+        "--accounts",
+        "20",
+        "--rounds",
+        "3",
+        "--json",
+        json.to_str().unwrap(),
+        "--html",
+        html.to_str().unwrap(),
+    ]);
+    assert_success(&output);
+    assert!(text(&output).contains("books: 20 accounts hold what was acknowledged, to the cent"));
+
+    let page = std::fs::read_to_string(&html).unwrap();
+    assert_eq!(
+        page.matches("<svg").count(),
+        3,
+        "throughput, latency, scaling"
+    );
+    for foreign in ["<script", "src=", "<link", "@import", "url("] {
+        assert!(
+            !page.contains(foreign),
+            "the page must need nothing else: {foreign}"
+        );
+    }
+
+    let compared = compare(&json, &json);
+    assert_success(&compared);
+    let compared = text(&compared);
+    assert!(
+        compared.contains("1.00") && compared.contains("within the noise"),
+        "{compared}"
+    );
+    assert!(
+        !compared.contains("is better") && !compared.contains("is worse"),
+        "{compared}"
+    );
+}
+
+#[test]
+fn accounts_opened_on_a_server_are_closed_again() {
+    let server = CrookedServer::start(Fault::None);
+    let output = bench(&[
+        "http",
+        &server.url(),
+        "--connections",
+        "2",
+        "--accounts",
+        "5",
+    ]);
+    assert_success(&output);
+    assert_eq!(server.accounts_left(), 0);
+}
+
+#[test]
+fn a_server_that_loses_deposits_is_caught() {
+    let server = CrookedServer::start(Fault::LoseOneDeposit);
+    let output = bench(&[
+        "http",
+        &server.url(),
+        "--connections",
+        "2",
+        "--mix",
+        "deposit",
+        "--accounts",
+        "5",
+    ]);
+    assert!(!output.status.success());
+    let said = text(&output);
+    assert!(
+        said.contains("WRONG on 1 of 5 accounts: 1 cents are missing"),
+        "{said}"
+    );
+    assert_eq!(server.accounts_left(), 0);
+}
+
+#[test]
+fn a_server_that_pays_out_twice_is_caught() {
+    let server = CrookedServer::start(Fault::DebitOneWithdrawalTwice);
+    let output = bench(&[
+        "http",
+        &server.url(),
+        "--connections",
+        "2",
+        "--mix",
+        "withdraw",
+        "--accounts",
+        "5",
+    ]);
+    let said = text(&output);
+    assert!(
+        said.contains("WRONG on 1 of 5 accounts: 1 cents are missing"),
+        "{said}"
+    );
+}
+
+#[test]
+fn connections_that_break_off_are_errors_and_leave_the_books_in_doubt() {
+    let server = CrookedServer::start(Fault::BreakOff);
+    let output = bench(&[
+        "http",
+        &server.url(),
+        "--connections",
+        "4",
+        "--mix",
+        "deposit",
+        "--accounts",
+        "5",
+    ]);
+    assert_success(&output);
+    let said = text(&output);
+    assert!(said.contains("× connection closed"), "{said}");
+    assert!(
+        said.contains("cents were sent and never answered for"),
+        "{said}"
+    );
+}
+
+/// One connection waits through the stall, and only one request with it; all that should have begun
+/// meanwhile are late as well.
+#[test]
+fn a_stall_is_charged_to_all_that_should_have_begun_meanwhile() {
+    let stall = Duration::from_millis(100);
+    let server = CrookedServer::start(Fault::Stall(stall));
+    let json = fresh("stall.json");
+    let output = bench(&[
+        "http",
+        &server.url(),
+        "--connections",
+        "1",
+        "--mix",
+        "deposit",
+        "--rate",
+        "500",
+        "--accounts",
+        "5",
+        "--rounds",
+        "1",
+        "--json",
+        json.to_str().unwrap(),
+    ]);
+    assert_success(&output);
+    let p90 = report(&json)["cases"][0]["latency"]["p90"]
+        .as_u64()
+        .unwrap();
+    assert!(Duration::from_nanos(p90) > stall / 4, "{p90} ns");
+}
+
+#[test]
+fn a_rate_is_kept() {
+    let json = fresh("rate.json");
+    let output = bench(&[
+        "http",
+        "--connections",
+        "4",
+        "--mix",
+        "read",
+        "--rate",
+        "1000",
+        "--rounds",
+        "1",
+        "--json",
+        json.to_str().unwrap(),
+    ]);
+    assert_success(&output);
+    let rate = report(&json)["cases"][0]["rounds"][0]["per_second"]
+        .as_f64()
+        .unwrap();
+    // Not below it by much either, but for how much depends on who else uses the machine.
+    assert!((500.0..=1_020.0).contains(&rate), "{rate}");
+}
+
+#[test]
+fn bad_input_is_explained() {
+    let not_json = fresh("not.json");
+    std::fs::write(&not_json, "hello").unwrap();
+    let nobody = "http://127.0.0.1:1";
+    for (arguments, explanation) in [
+        (&["engine", "--mix", "reads"][..], "a mix is read, deposit"),
+        (&["engine", "--skew", "warm"], "a skew is uniform"),
+        (&["engine", "--threads", "0"], "invalid value '0'"),
+        (&["engine", "--accounts", "0"], "from 1 to 100000000"),
+        (&["http", "--rate", "0"], "from 0.1"),
+        (&["http", "--initial-balance", "0"], "from 0.01"),
+        (&["http", nobody], "http://127.0.0.1:1 cannot be reached"),
+        (&["http", "https://localhost"], "begins with http://"),
+        (
+            &["http", "--json", "/nowhere/report.json"],
+            "/nowhere/report.json cannot be written",
+        ),
+    ] {
+        let output = bench(arguments);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(
+            text(&output).contains(explanation),
+            "{arguments:?}: {}",
+            text(&output)
+        );
+    }
+    let output = compare(&not_json, &not_json);
+    assert!(!output.status.success());
+    assert!(
+        text(&output).contains("is no report of cashpoint bench"),
+        "{}",
+        text(&output)
+    );
+}
