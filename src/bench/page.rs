@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::plot;
 use super::quantity::{grouped, rate, size, time};
-use super::report::{CaseReport, Report};
+use super::report::{Books, CaseReport, Report};
 use super::table::{books, spread};
 use super::target::Broken;
 
@@ -30,8 +30,8 @@ pub(crate) fn page(report: &Report) -> Result<String, Broken> {
                 @if report.interrupted {
                     p.wrong { "The run was stopped before its end." }
                 }
-                @let wrong = report.books.is_none_or(|check| !check.balanced());
-                p.wrong[wrong] { (books(report.books.as_ref())) }
+                @let wrong = !matches!(&report.books, Books::Checked(check) if check.balanced());
+                p.wrong[wrong] { (books(&report.books)) }
                 (table(report))
                 @if measured {
                     @let names = report.cases.iter().map(|case| case.name(&report.workers)).collect::<Vec<_>>();

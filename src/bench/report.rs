@@ -33,10 +33,19 @@ pub(crate) struct Report {
     /// How long each of the slices of throughput is, in seconds.
     pub(super) slice_s: f64,
     pub(super) cases: Vec<CaseReport>,
-    /// What the books said; nothing if they could not be checked.
-    pub(super) books: Option<Check>,
+    /// What the books said.
+    pub(super) books: Books,
     /// The user stopped it before its end.
     pub(super) interrupted: bool,
+}
+
+/// Whether the money is where it must be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Books {
+    Checked(Check),
+    /// Not known, and why.
+    Unchecked(String),
 }
 
 /// Where it was measured.
@@ -193,15 +202,19 @@ impl Report {
             settings,
             slice_s: SLICE.as_secs_f64(),
             cases: Vec::new(),
-            books: None,
+            books: Books::Unchecked("nothing was measured".to_owned()),
             interrupted: false,
         }
     }
 
     /// Fails if the books do not balance, or if a case could not be measured.
     pub(crate) fn verdict(&self) -> Result<(), Broken> {
-        if self.books.is_some_and(|check| !check.balanced()) {
-            return Err(Broken::new("the books do not balance"));
+        match &self.books {
+            Books::Checked(check) if check.balanced() => {}
+            Books::Checked(_) => return Err(Broken::new("the books do not balance")),
+            Books::Unchecked(why) => {
+                return Err(Broken(format!("the books could not be checked: {why}")));
+            }
         }
         if self.interrupted {
             return Err(Broken::new("stopped before the end"));

@@ -9,13 +9,13 @@ use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
 use ureq::http::Uri;
 
-use super::books::Tally;
+use super::books::{Check, Tally};
 use super::engine::{Calls, Engine};
 use super::http::{Manner, Server};
 use super::meter::Meter;
 use super::quantity;
 use super::record::{Record, Round, add_histogram, new_histogram};
-use super::report::{CaseReport, Latency, Report, RoundReport, percentiles};
+use super::report::{Books, CaseReport, Latency, Report, RoundReport, percentiles};
 use super::target::{Broken, Case, Target};
 
 /// What is to be measured, and how.
@@ -63,27 +63,31 @@ pub(crate) fn run(subject: Subject, plan: &Plan, stop: &AtomicBool) -> Result<Re
     opening.finish_and_clear();
 
     let mut run = Run::new(plan, target.as_ref(), stop);
-    let measured = run.measure();
-    let mut report = run.report;
-    let tally = run.tally;
+    run.measure()?;
+    let Run {
+        mut report, tally, ..
+    } = run;
     report.interrupted = stop.load(Relaxed);
 
-    let checked = measured.and_then(|()| check_books(target.as_ref(), &tally));
-    let closing = bar(plan.accounts as u64, "closing accounts");
-    let closed = target.close(&|count| closing.inc(count));
-    closing.finish_and_clear();
-    report.books = Some(checked?);
-    closed?;
+    report.books = match check_books(target.as_ref(), &tally) {
+        Ok(check) => Books::Checked(check),
+        Err(Broken(why)) => Books::Unchecked(why),
+    };
+    // A target that does not even answer for its balances keeps its accounts as well.
+    if matches!(report.books, Books::Checked(_)) {
+        let closing = bar(plan.accounts as u64, "closing accounts");
+        let closed = target.close(&|count| closing.inc(count));
+        closing.finish_and_clear();
+        closed?;
+    }
     Ok(report)
 }
 
-fn check_books(target: &dyn Target, tally: &Tally) -> Result<super::books::Check, Broken> {
+fn check_books(target: &dyn Target, tally: &Tally) -> Result<Check, Broken> {
     let checking = bar(target.accounts() as u64, "checking the books");
     let balances = target.balances(&|count| checking.inc(count));
     checking.finish_and_clear();
-    let balances =
-        balances.map_err(|Broken(why)| Broken(format!("the books cannot be checked: {why}")))?;
-    Ok(tally.check(target.initial_cents(), &balances))
+    Ok(tally.check(target.initial_cents(), &balances?))
 }
 
 /// A run that is under way.

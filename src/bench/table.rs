@@ -5,9 +5,8 @@ use std::fmt::Write;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
-use super::books::Check;
 use super::quantity::{grouped, rate, size, time};
-use super::report::{CaseReport, Report};
+use super::report::{Books, CaseReport, Report};
 
 /// How tables look: lines above, below and under the header.
 pub(super) const STYLE: TableStyle = UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
@@ -40,7 +39,7 @@ pub(crate) fn table(report: &Report) -> String {
             let _ = writeln!(text, "errors: {name}: {} × {kind}", grouped(*count));
         }
     }
-    let _ = writeln!(text, "{}", books(report.books.as_ref()));
+    let _ = writeln!(text, "{}", books(&report.books));
     text
 }
 
@@ -92,9 +91,10 @@ pub(super) fn title(report: &Report) -> String {
 }
 
 /// What the books said, in a sentence.
-pub(super) fn books(check: Option<&Check>) -> String {
-    let Some(check) = check else {
-        return "books: not checked".to_owned();
+pub(super) fn books(books: &Books) -> String {
+    let check = match books {
+        Books::Checked(check) => check,
+        Books::Unchecked(why) => return format!("books: NOT CHECKED: {why}"),
     };
     let accounts = grouped(check.accounts);
     let mut text = if check.balanced() {

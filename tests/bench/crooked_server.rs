@@ -17,6 +17,8 @@ pub(super) enum Fault {
     DebitOneWithdrawalTwice,
     /// Every tenth movement of money is done and then the connection broken off instead of an answer.
     BreakOff,
+    /// From some movement of money on every connection is broken off.
+    Die,
     /// One movement of money takes as long as this.
     Stall(Duration),
 }
@@ -100,6 +102,9 @@ impl State {
             parts.next().unwrap_or_default(),
             parts.next().unwrap_or_default(),
         );
+        if matches!(self.fault, Fault::Die) && self.movements.load(SeqCst) > CROOKED {
+            return None;
+        }
         let mut accounts = self.accounts.lock().unwrap();
         Some(match (method, verb) {
             ("POST", "") => {

@@ -1,6 +1,13 @@
 //! `cashpoint bench` as a user runs it: against the engine, a server of its own, and servers that lie,
 //! stall, break off and are not there.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test states what it expects by panicking"
+)]
+
 mod crooked_server;
 
 use std::path::PathBuf;
@@ -192,6 +199,25 @@ fn a_server_that_pays_out_twice_is_caught() {
         said.contains("WRONG on 1 of 5 accounts: 1 cents are missing"),
         "{said}"
     );
+}
+
+#[test]
+fn a_server_that_dies_leaves_a_report_without_books() {
+    let server = CrookedServer::start(Fault::Die);
+    let output = bench(&[
+        "http",
+        &server.url(),
+        "--mix",
+        "deposit",
+        "--accounts",
+        "5",
+        "--rounds",
+        "1",
+    ]);
+    assert!(!output.status.success());
+    let said = text(&output);
+    assert!(said.contains("deposit, 8 connections"), "{said}");
+    assert!(said.contains("books: NOT CHECKED"), "{said}");
 }
 
 #[test]
