@@ -53,6 +53,39 @@ impl Cents {
         self.0
     }
 
+    /// The length of the longest sum's text, in bytes.
+    pub const TEXT_LEN_MAX: usize = "9999999999999.99".len();
+
+    /// Writes the sum's text into `buffer` and returns it.
+    pub fn encode(self, buffer: &mut [u8; Self::TEXT_LEN_MAX]) -> &str {
+        let (mut units, cents) = (self.0 / 100, self.0 % 100);
+        // From the last digit to the first: so the text stands at the end of the buffer.
+        let mut places = buffer.iter_mut().rev();
+        let mut length = 0;
+        let mut put = |byte: u8| {
+            if let Some(place) = places.next() {
+                *place = byte;
+                length += 1;
+            }
+        };
+        // Each remainder is a digit, so it fits.
+        let digit = |value: i64| b'0' + (value % 10) as u8;
+        if cents % 10 != 0 {
+            put(digit(cents));
+        }
+        put(digit(cents / 10));
+        put(b'.');
+        loop {
+            put(digit(units));
+            units /= 10;
+            if units == 0 {
+                break;
+            }
+        }
+        let text = buffer.get(buffer.len() - length..).unwrap_or_default();
+        str::from_utf8(text).unwrap_or_default()
+    }
+
     /// The sum of both, unless it exceeds [`Cents::MAX`].
     #[must_use]
     #[inline]
@@ -72,12 +105,7 @@ impl Cents {
 
 impl fmt::Display for Cents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (units, cents) = (self.0 / 100, self.0 % 100);
-        if cents % 10 == 0 {
-            write!(f, "{units}.{}", cents / 10)
-        } else {
-            write!(f, "{units}.{cents:02}")
-        }
+        f.write_str(self.encode(&mut [0; Self::TEXT_LEN_MAX]))
     }
 }
 

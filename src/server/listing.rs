@@ -13,6 +13,7 @@ use warp::reply::Response;
 
 use super::answer;
 use super::decode::Page;
+use super::json::Json;
 use super::wire::AccountItem;
 use crate::service::{AccountSummary, Service};
 
@@ -84,13 +85,12 @@ fn items(accounts: Vec<AccountSummary>) -> impl Iterator<Item = String> {
     let mut accounts = accounts.into_iter();
     let mut separator = "";
     iter::from_fn(move || {
-        let mut text = String::new();
+        let mut json = Json::new("");
         for account in accounts.by_ref().take(STRETCH_ACCOUNTS) {
-            text.push_str(separator);
+            json = AccountItem::from(account).write(json.text(separator));
             separator = ",";
-            // Writing to a `String` cannot fail.
-            let _ = AccountItem::from(account).write_json(&mut text);
         }
+        let text = json.done();
         (!text.is_empty()).then_some(text)
     })
 }

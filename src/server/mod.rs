@@ -28,6 +28,7 @@ mod decode;
 mod edge;
 mod health;
 mod invalid;
+mod json;
 mod listing;
 mod openapi;
 mod pages;

@@ -1,12 +1,10 @@
 //! The shapes on the wire: as the OpenAPI document describes them, and as answers are written.
 //!
-//! Answers are written by hand, because a JSON library knows a number with decimals only as a binary
-//! float. A test holds what is written against what is described.
+//! A test holds what is written against what is described.
 
-use std::fmt;
-
-use jiff::tz::Offset;
 use utoipa::ToSchema;
+
+use super::json::Json;
 
 use crate::account_number::AccountNumber;
 use crate::money::{Amount, Cents};
@@ -48,9 +46,14 @@ impl AccountCreateResponse {
             balance,
             message,
         } = self;
-        format!(
-            r#"{{"account_number":"{account_number}","balance":{balance},"message":"{message}"}}"#
-        )
+        Json::new(r#"{"account_number":""#)
+            .number(*account_number)
+            .text(r#"","balance":"#)
+            .money(*balance)
+            .text(r#","message":""#)
+            .text(message)
+            .text(r#""}"#)
+            .done()
     }
 }
 
@@ -69,7 +72,12 @@ impl BalanceResponse {
             account_number,
             balance,
         } = self;
-        format!(r#"{{"account_number":"{account_number}","balance":{balance}}}"#)
+        Json::new(r#"{"account_number":""#)
+            .number(*account_number)
+            .text(r#"","balance":"#)
+            .money(*balance)
+            .text("}")
+            .done()
     }
 }
 
@@ -99,10 +107,18 @@ impl TransactionResponse {
             transaction_type,
             timestamp,
         } = self;
-        let timestamp = Iso8601(*timestamp);
-        format!(
-            r#"{{"account_number":"{account_number}","new_balance":{new_balance},"transaction_amount":{transaction_amount},"transaction_type":"{transaction_type}","timestamp":"{timestamp}"}}"#
-        )
+        Json::new(r#"{"account_number":""#)
+            .number(*account_number)
+            .text(r#"","new_balance":"#)
+            .money(*new_balance)
+            .text(r#","transaction_amount":"#)
+            .money(transaction_amount.cents())
+            .text(r#","transaction_type":""#)
+            .text(transaction_type.name())
+            .text(r#"","timestamp":""#)
+            .time(*timestamp)
+            .text(r#""}"#)
+            .done()
     }
 }
 
@@ -113,12 +129,12 @@ pub(super) enum TransactionType {
     Withdrawal,
 }
 
-impl fmt::Display for TransactionType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl TransactionType {
+    fn name(self) -> &'static str {
+        match self {
             Self::Deposit => "deposit",
             Self::Withdrawal => "withdrawal",
-        })
+        }
     }
 }
 
@@ -156,18 +172,22 @@ impl From<AccountSummary> for AccountItem {
 }
 
 impl AccountItem {
-    pub(super) fn write_json(&self, out: &mut impl fmt::Write) -> fmt::Result {
+    pub(super) fn write(&self, json: Json) -> Json {
         let Self {
             account_number,
             balance,
             created_at,
             last_updated,
         } = self;
-        let (created_at, last_updated) = (Iso8601(*created_at), Iso8601(*last_updated));
-        write!(
-            out,
-            r#"{{"account_number":"{account_number}","balance":{balance},"created_at":"{created_at}","last_updated":"{last_updated}"}}"#
-        )
+        json.text(r#"{"account_number":""#)
+            .number(*account_number)
+            .text(r#"","balance":"#)
+            .money(*balance)
+            .text(r#","created_at":""#)
+            .time(*created_at)
+            .text(r#"","last_updated":""#)
+            .time(*last_updated)
+            .text(r#""}"#)
     }
 }
 
@@ -217,10 +237,22 @@ impl HealthResponse {
             max_transaction_amount,
             uptime_seconds,
         } = self;
-        let timestamp = Iso8601(*timestamp);
-        format!(
-            r#"{{"status":"{status}","accounts_count":{accounts_count},"max_accounts":{max_accounts},"timestamp":"{timestamp}","version":"{version}","max_transaction_amount":{max_transaction_amount},"uptime_seconds":{uptime_seconds}}}"#
-        )
+        Json::new(r#"{"status":""#)
+            .text(status)
+            .text(r#"","accounts_count":"#)
+            .count(*accounts_count as u64)
+            .text(r#","max_accounts":"#)
+            .count(*max_accounts as u64)
+            .text(r#","timestamp":""#)
+            .time(*timestamp)
+            .text(r#"","version":""#)
+            .text(version)
+            .text(r#"","max_transaction_amount":"#)
+            .money(*max_transaction_amount)
+            .text(r#","uptime_seconds":"#)
+            .count(*uptime_seconds)
+            .text("}")
+            .done()
     }
 }
 
@@ -233,7 +265,10 @@ pub(super) struct StatusResponse {
 
 impl StatusResponse {
     pub(super) fn to_json(&self) -> String {
-        format!(r#"{{"status":"{}"}}"#, self.status)
+        Json::new(r#"{"status":""#)
+            .text(self.status)
+            .text(r#""}"#)
+            .done()
     }
 }
 
@@ -243,16 +278,4 @@ impl StatusResponse {
 pub(super) struct RefusalResponse {
     #[schema(example = "Account not found")]
     detail: String,
-}
-
-/// A time as ISO 8601 without a zone, in UTC, with six digits of microseconds.
-pub(super) struct Iso8601(pub(super) Timestamp);
-
-impl fmt::Display for Iso8601 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Only a clock set beyond the year 9999 is out of range.
-        let time =
-            jiff::Timestamp::from_microsecond(self.0.as_micros()).unwrap_or(jiff::Timestamp::MAX);
-        write!(f, "{:.6}", Offset::UTC.to_datetime(time))
-    }
 }

@@ -18,6 +18,12 @@ impl Timestamp {
         Self(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
     }
 
+    /// The time that is so many microseconds after 1970-01-01 00:00 UTC.
+    #[must_use]
+    pub const fn from_micros(microseconds: i64) -> Self {
+        Self(microseconds)
+    }
+
     /// Microseconds since 1970-01-01 00:00 UTC.
     #[must_use]
     pub const fn as_micros(self) -> i64 {
