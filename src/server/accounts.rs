@@ -25,7 +25,7 @@ use crate::service::Receipt;
         (status = 201, description = "The account exists", body = AccountCreateResponse),
         (status = 422, description = "Invalid input", body = InvalidInputResponse),
         (status = 507, description = "There are as many accounts as allowed", body = RefusalResponse)))]
-pub(super) async fn create(api: &Api, body: &RequestBody) -> Result<Response, Refusal> {
+pub(super) async fn create(api: &Api, body: RequestBody<'_>) -> Result<Response, Refusal> {
     let balance = decode::initial_balance(body, api.transaction_max)?;
     let opened = api.service.create(balance).await?;
     let created = AccountCreateResponse {
@@ -68,7 +68,7 @@ pub(super) fn balance(api: &Api, number: &str) -> Result<Response, Refusal> {
 pub(super) async fn deposit(
     api: &Api,
     number: &str,
-    body: &RequestBody,
+    body: RequestBody<'_>,
 ) -> Result<Response, Refusal> {
     let sent = decode::amount(body, api.transaction_max)?;
     let number = account_number(number)?;
@@ -100,7 +100,7 @@ pub(super) async fn deposit(
 pub(super) async fn withdraw(
     api: &Api,
     number: &str,
-    body: &RequestBody,
+    body: RequestBody<'_>,
 ) -> Result<Response, Refusal> {
     let sent = decode::amount(body, api.transaction_max)?;
     let number = account_number(number)?;

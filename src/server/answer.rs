@@ -1,8 +1,8 @@
 //! Answers: how a result, or a refusal, becomes a response.
 
 use bytes::Bytes;
-use hyper::StatusCode;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::{Method, StatusCode};
 use serde::Serialize;
 use warp::Reply as _;
 use warp::reply::Response;
@@ -21,7 +21,7 @@ pub(super) enum Refusal {
     LimitReached(CreateError),
     Invalid(InvalidInput),
     NotFound,
-    MethodNotAllowed { allow: &'static str },
+    MethodNotAllowed { allowed: &'static [Method] },
     BodyTooLarge,
     BodyTimedOut,
     BodyUnreadable,
@@ -55,10 +55,11 @@ impl Refusal {
         let mut response = json(status, &Detail { detail: &detail });
         response.extensions_mut().insert(RefusalReason(detail));
         match self {
-            Self::MethodNotAllowed { allow } => {
-                response
-                    .headers_mut()
-                    .insert(ALLOW, HeaderValue::from_static(allow));
+            Self::MethodNotAllowed { allowed } => {
+                let allowed: Vec<_> = allowed.iter().map(Method::as_str).collect();
+                if let Ok(allowed) = HeaderValue::try_from(allowed.join(", ")) {
+                    response.headers_mut().insert(ALLOW, allowed);
+                }
             }
             // What is left of the body would be taken for the next request.
             Self::BodyTimedOut | Self::BodyUnreadable => {

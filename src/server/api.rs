@@ -5,13 +5,14 @@
 //! (a `405` with every method of the path, a redirect only to a path that exists) that need to know all
 //! routes at once.
 
-use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hyper::{Method, StatusCode};
+use hyper::body::Body;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, StatusCode};
 use warp::filters::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
@@ -41,48 +42,56 @@ pub(super) fn filter(
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
     warp::method()
         .and(warp::path::full())
-        .and(query())
-        .and(request_body(api.body_timeout))
-        .then(move |method, path, query: String, body| {
+        .and(warp::ext::optional())
+        .and(warp::body::stream())
+        .then(move |method, path, sent: Option<Sent>, body| {
             let api = Arc::clone(&api);
             async move {
-                let answered = api.answer(&method, &path, &query, body).await;
+                let sent = sent.unwrap_or_default();
+                // It is read whatever becomes of the request: what is left unread would end the connection.
+                let content = body::read(body, sent.content_length, api.body_timeout).await;
+                let answered = match content {
+                    Ok(content) => api.answer(&method, &path, &sent, &content).await,
+                    Err(refusal) => Err(refusal),
+                };
                 answered.unwrap_or_else(Refusal::into_response)
             }
         })
 }
 
-/// The query as it was sent; empty where there is none.
-fn query() -> impl Filter<Extract = (String,), Error = Rejection> + Clone {
-    warp::query::raw().or_else(|_| ready(Ok::<_, Rejection>((String::new(),))))
+/// What a request sent beside its path. The edge attaches it where there is any: most requests send nothing
+/// more, and warp's own filters look for each header anew, and box a rejection where there is no query.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sent {
+    query: String,
+    content_type: ContentType,
+    /// Where the length of the body is known from the start. Whether it is valid, hyper has checked.
+    content_length: Option<u64>,
 }
 
-/// The body. It is read whatever becomes of the request: what is left unread would end the connection.
-fn request_body(
-    timeout: Duration,
-) -> impl Filter<Extract = (Result<RequestBody, Refusal>,), Error = Rejection> + Clone {
-    content_type()
-        .and(content_length())
-        .and(warp::body::stream())
-        .then(move |content_type, length, body| async move {
-            let content = body::read(body, length, timeout).await?;
-            Ok(RequestBody {
-                content,
-                content_type,
-            })
-        })
-}
-
-/// The content type. A header that is no text at all is not rejected: the contract has an answer to it.
-fn content_type() -> impl Filter<Extract = (ContentType,), Error = Rejection> + Clone {
-    warp::header::optional("content-type")
-        .map(Option::unwrap_or_default)
-        .or_else(|_| ready(Ok::<_, Rejection>((ContentType::Other,))))
-}
-
-/// The length of the body, where it is known from the start. Whether it is valid, hyper has checked.
-fn content_length() -> impl Filter<Extract = (Option<u64>,), Error = Rejection> + Clone {
-    warp::header::optional("content-length").or_else(|_| ready(Ok::<_, Rejection>((None,))))
+impl Sent {
+    /// Attaches to a request what it sent.
+    pub(super) fn attach<B: Body>(request: &mut Request<B>) {
+        let query = request.uri().query();
+        if query.is_none() && request.body().is_end_stream() {
+            return;
+        }
+        let header = |name| request.headers().get(name).map(HeaderValue::to_str);
+        let sent = Self {
+            query: query.unwrap_or_default().to_owned(),
+            content_type: match header(CONTENT_TYPE) {
+                Some(Ok(text)) => ContentType::of(text),
+                // A header that is no text at all declares something else.
+                Some(Err(_)) => ContentType::Other,
+                None => ContentType::Json,
+            },
+            content_length: match header(CONTENT_LENGTH) {
+                Some(Ok(text)) => text.parse().ok(),
+                _ => None,
+            },
+        };
+        request.extensions_mut().insert(sent);
+    }
 }
 
 impl Api {
@@ -105,15 +114,18 @@ impl Api {
         &self,
         method: &Method,
         path: &FullPath,
-        query: &str,
-        body: Result<RequestBody, Refusal>,
+        sent: &Sent,
+        content: &[u8],
     ) -> Result<Response, Refusal> {
-        let body = body?;
+        let body = RequestBody {
+            content,
+            content_type: sent.content_type,
+        };
         let path = path.as_str();
         match Endpoint::of(&routes::decoded(path)) {
-            Some(endpoint) => self.call(endpoint, method, query, &body).await,
+            Some(endpoint) => self.call(endpoint, method, &sent.query, body).await,
             None => routes::without_trailing_slash(path)
-                .map(|location| answer::redirect(location, query))
+                .map(|location| answer::redirect(location, &sent.query))
                 .ok_or(Refusal::NotFound),
         }
     }
@@ -123,11 +135,11 @@ impl Api {
         endpoint: Endpoint<'_>,
         method: &Method,
         query: &str,
-        body: &RequestBody,
+        body: RequestBody<'_>,
     ) -> Result<Response, Refusal> {
         if !endpoint.takes(method) {
             return Err(Refusal::MethodNotAllowed {
-                allow: endpoint.allow(),
+                allowed: endpoint.methods(),
             });
         }
         match endpoint {

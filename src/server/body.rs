@@ -1,9 +1,10 @@
 //! Reading a request's body, within bounds of size and time.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut as _};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 
 use super::answer::Refusal;
 
@@ -35,9 +36,17 @@ where
 {
     let read = match announced_bytes {
         Some(length) if length > BODY_MAX_BYTES as u64 => Err(Refusal::BodyTooLarge),
-        _ => tokio::time::timeout(timeout, read_to_end(&mut body))
-            .await
-            .unwrap_or(Err(Refusal::BodyTimedOut)),
+        _ => {
+            let expected_bytes = announced_bytes.unwrap_or_default() as usize;
+            let mut reading = pin!(read_to_end(&mut body, expected_bytes));
+            // Most bodies came with their head, or are none: for them no timer is set.
+            match reading.as_mut().now_or_never() {
+                Some(read) => read,
+                None => tokio::time::timeout(timeout, reading)
+                    .await
+                    .unwrap_or(Err(Refusal::BodyTimedOut)),
+            }
+        }
     };
     if matches!(read, Err(Refusal::BodyTooLarge)) {
         tokio::spawn(tokio::time::timeout(timeout, discard(body)));
@@ -47,8 +56,9 @@ where
 
 async fn read_to_end<B: Buf>(
     body: &mut (impl Stream<Item = Result<B, warp::Error>> + Unpin),
+    expected_bytes: usize,
 ) -> Result<Vec<u8>, Refusal> {
-    let mut read = Vec::new();
+    let mut read = Vec::with_capacity(expected_bytes);
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|_| Refusal::BodyUnreadable)?;
         if read.len() + chunk.remaining() > BODY_MAX_BYTES {

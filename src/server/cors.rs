@@ -5,7 +5,7 @@ use std::str::FromStr;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
-    ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, VARY,
 };
 use hyper::http::uri::{Scheme, Uri};
 use hyper::{Method, StatusCode};
@@ -63,9 +63,13 @@ impl Cors {
         Self { allowed }
     }
 
-    /// The answer to a preflight. `None` if the request is none.
-    pub(super) fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response> {
-        let origin = headers.get(ORIGIN)?;
+    /// The answer to a preflight by a page of `origin`. `None` if the request is none.
+    pub(super) fn preflight(
+        &self,
+        origin: &HeaderValue,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Option<Response> {
         if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
             return None;
         }

@@ -1,9 +1,7 @@
 //! From a request's body and query to what the service takes, or to what is wrong with them.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
 use std::fmt;
-use std::str::FromStr;
 
 use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -32,29 +30,32 @@ pub(super) enum ContentType {
     Other,
 }
 
-impl FromStr for ContentType {
-    type Err = Infallible;
-
-    fn from_str(header: &str) -> Result<Self, Infallible> {
+impl ContentType {
+    /// What the header says.
+    pub(super) fn of(header: &str) -> Self {
         let essence = header
             .split_once(';')
             .map_or(header, |(essence, _)| essence)
             .trim();
-        let is_json = match essence.split_once('/') {
-            Some((kind, subtype)) if kind.eq_ignore_ascii_case("application") => {
-                let subtype = subtype.to_ascii_lowercase();
-                subtype == "json" || subtype.ends_with("+json")
-            }
-            _ => false,
+        let subtype = match essence.split_once('/') {
+            Some((kind, subtype)) if kind.eq_ignore_ascii_case("application") => subtype,
+            _ => return Self::Other,
         };
-        Ok(if is_json { Self::Json } else { Self::Other })
+        let suffix = subtype
+            .rsplit_once('+')
+            .map_or(subtype, |(_, suffix)| suffix);
+        if suffix.eq_ignore_ascii_case("json") {
+            Self::Json
+        } else {
+            Self::Other
+        }
     }
 }
 
 /// The body of a request, whole.
-#[derive(Debug)]
-pub(super) struct RequestBody {
-    pub(super) content: Vec<u8>,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestBody<'a> {
+    pub(super) content: &'a [u8],
     pub(super) content_type: ContentType,
 }
 
@@ -72,10 +73,11 @@ impl SentAmount<'_> {
 }
 
 /// Reads the `amount` of a transaction: above zero, and at most `max`.
-pub(super) fn amount(body: &RequestBody, max: Cents) -> Result<SentAmount<'_>, InvalidInput> {
-    let object = body.object()?;
-    let sent =
-        field(object, "amount")?.ok_or_else(|| InvalidInput::missing_field(AMOUNT, object))?;
+pub(super) fn amount(body: RequestBody<'_>, max: Cents) -> Result<SentAmount<'_>, InvalidInput> {
+    let sent = match body.field("amount")? {
+        Some(sent) => sent,
+        None => return Err(InvalidInput::missing_field(AMOUNT, body.json()?)),
+    };
     let not_above_zero = || InvalidInput::not_above_zero(AMOUNT, sent);
     let sum = sum(AMOUNT, sent, max, not_above_zero)?;
     let amount = Amount::new(sum).ok_or_else(not_above_zero)?;
@@ -83,8 +85,8 @@ pub(super) fn amount(body: &RequestBody, max: Cents) -> Result<SentAmount<'_>, I
 }
 
 /// Reads the `initial_balance` of an account: nothing, or at most `max`. Nothing if it is not sent.
-pub(super) fn initial_balance(body: &RequestBody, max: Cents) -> Result<Cents, InvalidInput> {
-    match field(body.object()?, "initial_balance")? {
+pub(super) fn initial_balance(body: RequestBody<'_>, max: Cents) -> Result<Cents, InvalidInput> {
+    match body.field("initial_balance")? {
         Some(sent) => sum(INITIAL_BALANCE, sent, max, || {
             InvalidInput::below_zero(INITIAL_BALANCE, sent)
         }),
@@ -122,40 +124,49 @@ fn string(json: &str) -> Option<Cow<'_, str>> {
         .ok()
 }
 
-impl RequestBody {
-    /// The JSON object that the body is.
-    fn object(&self) -> Result<&RawValue, InvalidInput> {
+impl<'a> RequestBody<'a> {
+    /// The last field of this name in the JSON object that the body is. Others are passed over.
+    fn field(self, name: &'static str) -> Result<Option<&'a RawValue>, InvalidInput> {
+        let text = self.text()?;
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(no_object(self.json()?));
+        }
+        let mut json = serde_json::Deserializer::from_str(text);
+        json.deserialize_map(LastField(name))
+            .and_then(|last| json.end().map(|()| last))
+            .map_err(|error| malformed_json(text, &error))
+    }
+
+    /// The JSON value that the body is.
+    fn json(self) -> Result<&'a RawValue, InvalidInput> {
+        let text = self.text()?;
+        serde_json::from_str(text).map_err(|error| malformed_json(text, &error))
+    }
+
+    /// The body as text, if it was declared to be JSON.
+    fn text(self) -> Result<&'a str, InvalidInput> {
         if self.content.is_empty() {
             return Err(InvalidInput::missing_body());
         }
         if self.content_type == ContentType::Other {
-            let text = String::from_utf8_lossy(&self.content);
+            let text = String::from_utf8_lossy(self.content);
             return Err(InvalidInput::no_object(invalid::echo_text(&text)));
         }
-        let text = std::str::from_utf8(&self.content).map_err(|error| {
+        str::from_utf8(self.content).map_err(|error| {
             let valid = self.content.get(..error.valid_up_to()).unwrap_or_default();
             let position = String::from_utf8_lossy(valid).chars().count();
             InvalidInput::malformed_json(position, "invalid UTF-8")
-        })?;
-        let value: &RawValue =
-            serde_json::from_str(text).map_err(|error| malformed_json(text, &error))?;
-        match value.get().as_bytes().first() {
-            Some(b'{') => Ok(value),
-            Some(b'n') => Err(InvalidInput::missing_body()),
-            _ => Err(InvalidInput::no_object(invalid::echo(value))),
-        }
+        })
     }
 }
 
-/// The last field of this name in an object, as text. Others are passed over.
-fn field<'body>(
-    object: &'body RawValue,
-    name: &'static str,
-) -> Result<Option<&'body RawValue>, InvalidInput> {
-    let text = object.get();
-    serde_json::Deserializer::from_str(text)
-        .deserialize_map(LastField(name))
-        .map_err(|error| malformed_json(text, &error))
+/// What is wrong with a body that is JSON, and no object.
+fn no_object(value: &RawValue) -> InvalidInput {
+    if value.get() == "null" {
+        InvalidInput::missing_body()
+    } else {
+        InvalidInput::no_object(invalid::echo(value))
+    }
 }
 
 /// Visits an object for its last field of this name.
@@ -286,7 +297,7 @@ mod tests {
             "application/json;charset=utf-8",
             "application/problem+json",
         ] {
-            assert_eq!(header.parse(), Ok(ContentType::Json), "{header}");
+            assert_eq!(ContentType::of(header), ContentType::Json, "{header}");
         }
         for header in [
             "",
@@ -296,7 +307,7 @@ mod tests {
             "application",
             "json",
         ] {
-            assert_eq!(header.parse(), Ok(ContentType::Other), "{header:?}");
+            assert_eq!(ContentType::of(header), ContentType::Other, "{header:?}");
         }
     }
 
@@ -318,12 +329,11 @@ mod tests {
 
     #[test]
     fn of_several_fields_of_one_name_the_last_counts() {
-        let body = |text: &str| RequestBody {
-            content: text.into(),
+        let last = RequestBody {
+            content: br#"{"amount": "x", "other": [1, {"amount": 2}], "am\u006funt": 3}"#,
             content_type: ContentType::Json,
         };
-        let last = body(r#"{"amount": "x", "other": [1, {"amount": 2}], "am\u006funt": 3}"#);
-        assert_eq!(amount(&last, Cents::MAX).unwrap().amount.cents().get(), 300);
-        assert_eq!(initial_balance(&last, Cents::MAX).unwrap(), Cents::ZERO);
+        assert_eq!(amount(last, Cents::MAX).unwrap().amount.cents().get(), 300);
+        assert_eq!(initial_balance(last, Cents::MAX).unwrap(), Cents::ZERO);
     }
 }

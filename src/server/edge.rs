@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
@@ -12,10 +13,11 @@ use hyper::{Method, StatusCode, Uri};
 use tower_service::Service as _;
 use tracing::{Level, debug, enabled, info};
 use uuid::Uuid;
+use uuid::fmt::Simple;
 use warp::reply::Response;
 
 use super::answer::{Refusal, RefusalReason};
-use super::api::{self, Api};
+use super::api::{self, Api, Sent};
 use super::cors::Cors;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -35,7 +37,7 @@ pub(super) fn service(
     let filter = warp::service(api::filter(Arc::clone(api)));
     let cors = Arc::clone(cors);
     let ids = RequestIds::of_connection();
-    service_fn(move |request: Request<Incoming>| {
+    service_fn(move |mut request: Request<Incoming>| {
         let mut filter = filter.clone();
         let cors = Arc::clone(&cors);
         let id = ids.for_request(request.headers());
@@ -45,12 +47,17 @@ pub(super) fn service(
                 method: request.method().clone(),
                 uri: request.uri().clone(),
             };
-            let answered = cors
-                .preflight(request.method(), request.headers())
-                .or_else(|| without_path(request.uri()));
+            let preflight = match &origin {
+                Some(origin) => cors.preflight(origin, request.method(), request.headers()),
+                None => None,
+            };
+            let answered = preflight.or_else(|| without_path(request.uri()));
             let mut response = match answered {
                 Some(answered) => answered,
-                None => filter.call(request).await?,
+                None => {
+                    Sent::attach(&mut request);
+                    filter.call(request).await?
+                }
             };
             line.log(&response, &id);
             if let Some(origin) = origin {
@@ -72,14 +79,16 @@ fn without_path(target: &Uri) -> Option<Response> {
 
 /// Names the requests of one connection: a random name for the connection, and a running number.
 struct RequestIds {
-    connection: Uuid,
+    connection: [u8; Simple::LENGTH],
     requests: Cell<u64>,
 }
 
 impl RequestIds {
     fn of_connection() -> Self {
+        let mut connection = [0; Simple::LENGTH];
+        Uuid::new_v4().simple().encode_lower(&mut connection);
         Self {
-            connection: Uuid::new_v4(),
+            connection,
             requests: Cell::new(0),
         }
     }
@@ -92,10 +101,18 @@ impl RequestIds {
             (1..=REQUEST_ID_MAX_BYTES).contains(&sent.len())
                 && sent.as_bytes().iter().all(u8::is_ascii_graphic)
         });
-        sent.cloned().unwrap_or_else(|| {
-            HeaderValue::try_from(format!("{}-{number}", self.connection.simple()))
-                .unwrap_or(HeaderValue::from_static("unknown"))
-        })
+        sent.cloned().unwrap_or_else(|| self.id(number))
+    }
+
+    /// By hand, because every answer has one, and formatting it took 4 % of the time of a request.
+    fn id(&self, number: u64) -> HeaderValue {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(number);
+        let mut id = BytesMut::with_capacity(self.connection.len() + 1 + digits.len());
+        id.extend_from_slice(&self.connection);
+        id.extend_from_slice(b"-");
+        id.extend_from_slice(digits.as_bytes());
+        HeaderValue::from_maybe_shared(id.freeze()).unwrap_or(HeaderValue::from_static("unknown"))
     }
 }
 

@@ -57,26 +57,28 @@ impl<'path> Endpoint<'path> {
         }
     }
 
-    /// The methods that it takes, as an `Allow` header lists them.
-    pub(super) fn allow(self) -> &'static str {
+    /// The methods that it takes.
+    pub(super) fn methods(self) -> &'static [Method] {
+        static GET: [Method; 1] = [Method::GET];
+        static POST: [Method; 1] = [Method::POST];
+        static DELETE: [Method; 1] = [Method::DELETE];
+        static GET_AND_POST: [Method; 2] = [Method::GET, Method::POST];
         match self {
-            Self::Accounts => "GET, POST",
-            Self::Account(_) => "DELETE",
-            Self::Deposit(_) | Self::Withdraw(_) => "POST",
+            Self::Accounts => &GET_AND_POST,
+            Self::Account(_) => &DELETE,
+            Self::Deposit(_) | Self::Withdraw(_) => &POST,
             Self::Balance(_)
             | Self::Health
             | Self::Live
             | Self::Ready
             | Self::OpenApi
-            | Self::Page(_) => "GET",
+            | Self::Page(_) => &GET,
         }
     }
 
     /// Whether it takes `method`.
     pub(super) fn takes(self, method: &Method) -> bool {
-        self.allow()
-            .split(", ")
-            .any(|allowed| allowed == method.as_str())
+        self.methods().contains(method)
     }
 }
 
