@@ -5,7 +5,7 @@
 //!
 //! No router, no error texts, no CORS, no log, no id of the request; but the same engine, the same limits
 //! and timeouts, and answers of the same bytes. What `cashpoint serve` lacks to this is what its comforts
-//! cost. `benches/http/run.sh --against-raw-hyper` measures both by turns.
+//! cost. `benches/http/run.sh` measures both by turns.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;

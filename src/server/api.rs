@@ -10,15 +10,14 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hyper::body::Body;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, StatusCode};
 use warp::filters::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use super::answer::{self, Refusal};
-use super::decode::{ContentType, RequestBody};
+use super::decode::RequestBody;
+use super::head::Sent;
 use super::routes::{self, Endpoint};
 use super::{Config, accounts, body, health, openapi};
 use crate::money::Cents;
@@ -36,10 +35,13 @@ pub(super) struct Api {
     openapi: Bytes,
 }
 
-/// The filter that answers every request.
+/// The filter that answers every request of one connection.
 pub(super) fn filter(
     api: Arc<Api>,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
+    // A counter of its own for each connection: it goes up and down with each request, and the cores would
+    // fight for one that all connections share.
+    let api = Arc::new(api);
     warp::method()
         .and(warp::path::full())
         .and(warp::ext::optional())
@@ -57,41 +59,6 @@ pub(super) fn filter(
                 answered.unwrap_or_else(Refusal::into_response)
             }
         })
-}
-
-/// What a request sent beside its path. The edge attaches it where there is any: most requests send nothing
-/// more, and warp's own filters look for each header anew, and box a rejection where there is no query.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sent {
-    query: String,
-    content_type: ContentType,
-    /// Where the length of the body is known from the start. Whether it is valid, hyper has checked.
-    content_length: Option<u64>,
-}
-
-impl Sent {
-    /// Attaches to a request what it sent.
-    pub(super) fn attach<B: Body>(request: &mut Request<B>) {
-        let query = request.uri().query();
-        if query.is_none() && request.body().is_end_stream() {
-            return;
-        }
-        let header = |name| request.headers().get(name).map(HeaderValue::to_str);
-        let sent = Self {
-            query: query.unwrap_or_default().to_owned(),
-            content_type: match header(CONTENT_TYPE) {
-                Some(Ok(text)) => ContentType::of(text),
-                // A header that is no text at all declares something else.
-                Some(Err(_)) => ContentType::Other,
-                None => ContentType::Json,
-            },
-            content_length: match header(CONTENT_LENGTH) {
-                Some(Ok(text)) => text.parse().ok(),
-                _ => None,
-            },
-        };
-        request.extensions_mut().insert(sent);
-    }
 }
 
 impl Api {

@@ -33,6 +33,10 @@ pub(super) enum ContentType {
 impl ContentType {
     /// What the header says.
     pub(super) fn of(header: &str) -> Self {
+        // As nearly all write it.
+        if header == "application/json" {
+            return Self::Json;
+        }
         let essence = header
             .split_once(';')
             .map_or(header, |(essence, _)| essence)

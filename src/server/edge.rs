@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::header::HeaderValue;
 use hyper::service::{Service, service_fn};
 use hyper::{Method, StatusCode, Uri};
 use tower_service::Service as _;
@@ -17,10 +17,9 @@ use uuid::fmt::Simple;
 use warp::reply::Response;
 
 use super::answer::{Refusal, RefusalReason};
-use super::api::{self, Api, Sent};
+use super::api::{self, Api};
 use super::cors::Cors;
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use super::head::{KnownHeaders, Sent, X_REQUEST_ID};
 
 /// The longest request id that is taken over from a client.
 const REQUEST_ID_MAX_BYTES: usize = 128;
@@ -39,28 +38,30 @@ pub(super) fn service(
     let ids = RequestIds::of_connection();
     service_fn(move |mut request: Request<Incoming>| {
         let mut filter = filter.clone();
-        let cors = Arc::clone(&cors);
-        let id = ids.for_request(request.headers());
+        let headers = KnownHeaders::of(request.headers());
+        let id = ids.for_request(headers.request_id);
+        let origin = headers
+            .origin
+            .map(|origin| (origin.clone(), Arc::clone(&cors)));
+        if let Some(sent) = Sent::of(&request, headers) {
+            request.extensions_mut().insert(sent);
+        }
         async move {
-            let origin = request.headers().get(ORIGIN).cloned();
             let line = LogLine {
                 method: request.method().clone(),
                 uri: request.uri().clone(),
             };
             let preflight = match &origin {
-                Some(origin) => cors.preflight(origin, request.method(), request.headers()),
+                Some((origin, cors)) => cors.preflight(origin, request.method(), request.headers()),
                 None => None,
             };
             let answered = preflight.or_else(|| without_path(request.uri()));
             let mut response = match answered {
                 Some(answered) => answered,
-                None => {
-                    Sent::attach(&mut request);
-                    filter.call(request).await?
-                }
+                None => filter.call(request).await?,
             };
             line.log(&response, &id);
-            if let Some(origin) = origin {
+            if let Some((origin, cors)) = origin {
                 cors.mark(&origin, response.headers_mut());
             }
             response.headers_mut().insert(X_REQUEST_ID, id);
@@ -94,10 +95,10 @@ impl RequestIds {
     }
 
     /// The id that the client sent, if it is fit to be returned and logged; one of ours otherwise.
-    fn for_request(&self, headers: &HeaderMap) -> HeaderValue {
+    fn for_request(&self, sent: Option<&HeaderValue>) -> HeaderValue {
         let number = self.requests.get() + 1;
         self.requests.set(number);
-        let sent = headers.get(X_REQUEST_ID).filter(|sent| {
+        let sent = sent.filter(|sent| {
             (1..=REQUEST_ID_MAX_BYTES).contains(&sent.len())
                 && sent.as_bytes().iter().all(u8::is_ascii_graphic)
         });

@@ -26,6 +26,7 @@ mod body;
 mod cors;
 mod decode;
 mod edge;
+mod head;
 mod health;
 mod invalid;
 mod json;
