@@ -1,47 +1,44 @@
 //! All contestants by turns, in one run: the figures that `BENCHMARKS.md` compares.
 //!
 //! `cargo bench -p cashpoint-benches --bench ratios [-- --rounds 11] [-- 1k]`
-//!
-//! Criterion measures one contestant after another, minutes apart, and a shared machine is not the same
-//! machine minutes later. Here each round measures everybody once, in an order that shifts, and what
-//! counts is the median over the rounds. Prints Markdown.
 
 use std::time::Duration;
 
 use cashpoint_benches::{
-    Bare, BareLoop, Batches, Contestant, DashMapDefault, DashMapSameHash, GlobalLock, InSession,
-    MutexPerAccount, PapayaDefault, PerOperation, Race, SccDefault, ShardedLock, Workload,
+    Arguments, Bare, BareLoop, Batches, Contestant, DashMapDefault, DashMapSameHash, Entrant,
+    GlobalLock, InSession, MutexPerAccount, PapayaDefault, PerOperation, Race, SccDefault,
+    ShardedLock, Workload, by_turns,
 };
 
 /// How long each contestant is measured in each round.
 const TURN: Duration = Duration::from_millis(100);
 
-/// Who takes part, without its type.
-trait Entrant {
+/// A contestant with its accounts, without its type.
+trait Runner {
     fn name(&self) -> &'static str;
     /// Nanoseconds for one operation on one of `threads`.
-    fn measure(&mut self, workload: Workload, threads: usize, turn: Duration) -> f64;
+    fn measure(&mut self, workload: Workload, threads: usize) -> f64;
 }
 
-impl<C: Contestant> Entrant for Race<C> {
+impl<C: Contestant> Runner for Race<C> {
     fn name(&self) -> &'static str {
         C::NAME
     }
 
     #[expect(clippy::float_arithmetic, reason = "nanoseconds, not money")]
-    fn measure(&mut self, workload: Workload, threads: usize, turn: Duration) -> f64 {
+    fn measure(&mut self, workload: Workload, threads: usize) -> f64 {
         let steps = self.prepare(workload, threads);
         // The first pass warms the caches and says how many operations fill the turn.
         let passes = steps.first().map_or(1, Vec::len) as u64;
         let warm_up = self.run(&steps, passes).as_secs_f64() / passes as f64;
-        let iterations = (turn.as_secs_f64() / warm_up).clamp(1_000.0, 1e9) as u64;
+        let iterations = (TURN.as_secs_f64() / warm_up).clamp(1_000.0, 1e9) as u64;
         let elapsed = self.run(&steps, iterations);
         self.check_books();
         elapsed.as_secs_f64() * 1e9 / iterations as f64
     }
 }
 
-fn entrants(accounts: usize) -> Vec<Box<dyn Entrant>> {
+fn runners(accounts: usize) -> Vec<Box<dyn Runner>> {
     vec![
         Box::new(Race::<Bare>::new(accounts)),
         Box::new(Race::<BareLoop>::new(accounts)),
@@ -56,33 +53,6 @@ fn entrants(accounts: usize) -> Vec<Box<dyn Entrant>> {
         Box::new(Race::<GlobalLock>::new(accounts)),
         Box::new(Race::<MutexPerAccount>::new(accounts)),
     ]
-}
-
-struct Arguments {
-    rounds: usize,
-    filter: String,
-}
-
-impl Arguments {
-    fn parse() -> Self {
-        let mut parsed = Self {
-            rounds: 11,
-            filter: String::new(),
-        };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--bench" => {}
-                "--quick" => parsed.rounds = 1,
-                "--rounds" => {
-                    let rounds = arguments.next().and_then(|text| text.parse().ok());
-                    parsed.rounds = rounds.unwrap_or(parsed.rounds).max(1);
-                }
-                filter => parsed.filter = filter.to_owned(),
-            }
-        }
-        parsed
-    }
 }
 
 fn main() {
@@ -106,66 +76,17 @@ fn main() {
             let name = format!("{group}/{}/{threads}-threads", workload.name());
             (name, workload, threads)
         })
-        .filter(|(name, ..)| name.contains(&arguments.filter))
+        .filter(|(name, ..)| arguments.include(name))
         .collect();
         if cases.is_empty() {
             continue;
         }
-        let mut entrants = entrants(accounts);
+        let mut runners = runners(accounts);
         for (name, workload, threads) in cases {
-            print(
-                &name,
-                race(&mut entrants, workload, threads, arguments.rounds),
-            );
+            let entrants = runners.iter_mut().map(|runner| {
+                Entrant::new(runner.name(), move || runner.measure(workload, threads))
+            });
+            by_turns(&name, "ns/op", arguments.rounds, entrants.collect());
         }
     }
-}
-
-/// What each took in each round, in nanoseconds, by name.
-fn race(
-    entrants: &mut [Box<dyn Entrant>],
-    workload: Workload,
-    threads: usize,
-    rounds: usize,
-) -> Vec<(&'static str, Vec<f64>)> {
-    let mut results: Vec<_> = entrants
-        .iter()
-        .map(|entrant| (entrant.name(), Vec::new()))
-        .collect();
-    for round in 0..rounds {
-        let count = entrants.len();
-        for place in 0..count {
-            let turn = (place + round) % count;
-            if let (Some(entrant), Some((_, taken))) =
-                (entrants.get_mut(turn), results.get_mut(turn))
-            {
-                taken.push(entrant.measure(workload, threads, TURN));
-            }
-        }
-    }
-    results
-}
-
-/// A table: medians, the lowest and highest round, and the speed as a part of the limit's.
-#[expect(clippy::float_arithmetic, reason = "ratios of times, not money")]
-fn print(name: &str, results: Vec<(&'static str, Vec<f64>)>) {
-    let limit = results.first().map_or(0.0, |(_, taken)| median(taken));
-    println!(
-        "\n### {name}\n\n| | ns/op | lowest | highest | of the limit |\n|---|---:|---:|---:|---:|"
-    );
-    for (entrant, taken) in &results {
-        let lowest = taken.iter().copied().fold(f64::INFINITY, f64::min);
-        let highest = taken.iter().copied().fold(0.0, f64::max);
-        println!(
-            "| {entrant} | {:.1} | {lowest:.1} | {highest:.1} | {:.2} |",
-            median(taken),
-            limit / median(taken)
-        );
-    }
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -37,7 +37,7 @@ fn total(ledger: &Ledger) -> i64 {
 
 /// Each operation on its own.
 #[derive(Debug)]
-pub struct PerOperation(Ledger);
+pub struct PerOperation(pub(crate) Ledger);
 
 impl Contestant for PerOperation {
     const NAME: &'static str = "cashpoint, one by one";

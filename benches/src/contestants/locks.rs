@@ -59,6 +59,16 @@ impl Locked for MutexPerAccount {
     }
 }
 
+impl MutexPerAccount {
+    pub(crate) fn insert(&self, number: Uuid) {
+        lock(&self.0).insert(number, Arc::new(Mutex::new(INITIAL_CENTS)));
+    }
+
+    pub(crate) fn remove(&self, number: Uuid) -> bool {
+        lock(&self.0).remove(&number).is_some()
+    }
+}
+
 impl Contestant for MutexPerAccount {
     const NAME: &'static str = "mutex for each account";
     type Key = Uuid;
@@ -91,6 +101,16 @@ impl Locked for GlobalLock {
     }
 }
 
+impl GlobalLock {
+    pub(crate) fn insert(&self, number: Uuid) {
+        lock(&self.0).insert(number, INITIAL_CENTS);
+    }
+
+    pub(crate) fn remove(&self, number: Uuid) -> bool {
+        lock(&self.0).remove(&number).is_some()
+    }
+}
+
 impl Contestant for GlobalLock {
     const NAME: &'static str = "one lock";
     type Key = Uuid;
@@ -120,8 +140,14 @@ pub struct ShardedLock(Vec<GlobalLock>);
 
 impl Locked for ShardedLock {
     fn with_balance<T>(&self, number: Uuid, operation: impl FnOnce(&mut i64) -> T) -> Option<T> {
-        let shard = usize::from(number.as_bytes().first().copied()?) % SHARDS;
-        self.0.get(shard)?.with_balance(number, operation)
+        self.shard(number)?.with_balance(number, operation)
+    }
+}
+
+impl ShardedLock {
+    pub(crate) fn shard(&self, number: Uuid) -> Option<&GlobalLock> {
+        let shard = usize::from(*number.as_bytes().first()?) % SHARDS;
+        self.0.get(shard)
     }
 }
 
@@ -135,10 +161,8 @@ impl Contestant for ShardedLock {
         let ledger = Self(shards.collect());
         let numbers: Vec<_> = (0..accounts).map(|_| Uuid::new_v4()).collect();
         for number in &numbers {
-            let shard =
-                usize::from(number.as_bytes().first().copied().unwrap_or_default()) % SHARDS;
-            if let Some(shard) = ledger.0.get(shard) {
-                lock(&shard.0).insert(*number, INITIAL_CENTS);
+            if let Some(shard) = ledger.shard(*number) {
+                shard.insert(*number);
             }
         }
         (ledger, numbers)

@@ -54,7 +54,7 @@ pub type DashMapSameHash = InDashMap<BuildHasherDefault<FoldedUuid>>;
 
 /// Balances in a dashmap, changed under its shard's lock.
 #[derive(Debug)]
-pub struct InDashMap<S: BuildHasher + Clone>(DashMap<Uuid, i64, S>);
+pub struct InDashMap<S: BuildHasher + Clone>(pub(crate) DashMap<Uuid, i64, S>);
 
 /// How a variant of dashmap is called.
 pub trait DashMapName {
@@ -112,7 +112,7 @@ impl<S: BuildHasher + Clone> Worker<Uuid> for &InDashMap<S> {
 
 /// Balances in scc's map with default settings, changed under its bucket's lock.
 #[derive(Debug)]
-pub struct SccDefault(scc::HashMap<Uuid, i64>);
+pub struct SccDefault(pub(crate) scc::HashMap<Uuid, i64>);
 
 impl Contestant for SccDefault {
     const NAME: &'static str = "scc";
@@ -162,7 +162,7 @@ impl Worker<Uuid> for &SccDefault {
 
 /// Atomics in papaya's map with default settings: SipHash, a pin for each operation.
 #[derive(Debug)]
-pub struct PapayaDefault(papaya::HashMap<Uuid, AtomicI64>);
+pub struct PapayaDefault(pub(crate) papaya::HashMap<Uuid, AtomicI64>);
 
 impl Contestant for PapayaDefault {
     const NAME: &'static str = "papaya";
