@@ -26,6 +26,16 @@ impl AccountNumber {
         Self(Uuid::new_v4())
     }
 
+    /// Its two halves. The first is never 0: the version is in it.
+    pub(crate) fn halves(self) -> (u64, u64) {
+        self.0.as_u64_pair()
+    }
+
+    /// The number of these [halves](Self::halves).
+    pub(crate) fn from_halves((first, second): (u64, u64)) -> Self {
+        Self(Uuid::from_u64_pair(first, second))
+    }
+
     /// Writes the number's text into `buffer` and returns it.
     pub fn encode(self, buffer: &mut [u8; Self::TEXT_LEN]) -> &mut str {
         self.0.hyphenated().encode_lower(buffer)
@@ -59,7 +69,7 @@ impl FromStr for AccountNumber {
 
 impl Hash for AccountNumber {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let (high, low) = self.0.as_u64_pair();
+        let (high, low) = self.halves();
         state.write_u64(high ^ low);
     }
 }

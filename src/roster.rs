@@ -1,15 +1,30 @@
 //! The order of creation: which account came after which, so that a listing can be resumed anywhere.
 //!
 //! The map of accounts has no order, and walking it cannot be resumed. The roster is an ordered index
-//! beside it, a lock-free skip list (crossbeam-skiplist) from creation numbers to account numbers. Only
-//! creation, closing and listing touch it; no balance operation does.
+//! beside it: account numbers in the order of their creation, on pages of a fixed size, with the pages in a
+//! lock-free skip list (crossbeam-skiplist). Only creation, closing and listing touch it; no balance
+//! operation does.
+//!
+//! Creation numbers are handed out one by one and never again, so each has its page and its place there.
+//! The page appears with the first account on it, and goes with the last:
+//!
+//! 1. A page is in the skip list before anything is written to it.
+//! 2. It is taken out once each of its places has been written and struck off. Nobody looks for a place on
+//!    it after that, so it never comes back.
+//!
+//! A skip list with a node for each account was half of the memory that an account took.
 
-use std::ops::Bound::{Excluded, Unbounded};
-use std::sync::atomic::{AtomicU64, Ordering};
+mod page;
 
 use crossbeam_skiplist::SkipMap;
 
+use self::page::Page;
 use crate::account_number::AccountNumber;
+use crate::sync::{AtomicU64, Ordering};
+
+/// How many accounts share a page. A page lives for as long as one of them, so an account that outlives its
+/// neighbours holds 520 bytes.
+const PLACES: usize = 32;
 
 /// An account's place in the order of creation: later accounts have larger numbers, none is ever used
 /// again, and there are gaps. It serves as a cursor that stays good when its account is closed.
@@ -34,29 +49,36 @@ impl CreationNumber {
 #[derive(Debug)]
 pub(crate) struct Roster {
     next: AtomicU64,
-    entries: SkipMap<CreationNumber, AccountNumber>,
+    pages: SkipMap<u64, Page<PLACES>>,
 }
 
 impl Roster {
     pub(crate) fn new() -> Self {
         Self {
             next: AtomicU64::new(1),
-            entries: SkipMap::new(),
+            pages: SkipMap::new(),
         }
     }
 
     /// Puts `number` at the end.
     pub(crate) fn enroll(&self, number: AccountNumber) -> CreationNumber {
-        // ORDERING: Relaxed. The counter only hands out distinct numbers; the entry is published by the
-        // skip list.
+        // ORDERING: Relaxed. The counter only hands out distinct numbers; the entry is published by its
+        // page.
         let created = CreationNumber(self.next.fetch_add(1, Ordering::Relaxed));
-        self.entries.insert(created, number);
+        let (page, place) = created.position();
+        let page = self.pages.get_or_insert_with(page, Page::new);
+        page.value().write(place, number.halves());
         created
     }
 
     /// Takes an account off. Its creation number is not used again.
     pub(crate) fn strike(&self, created: CreationNumber) {
-        self.entries.remove(&created);
+        let (page, place) = created.position();
+        if let Some(page) = self.pages.get(&page)
+            && page.value().strike(place)
+        {
+            page.remove();
+        }
     }
 
     /// The accounts created after `cursor`, in order; all of them without one. It takes a logarithm to
@@ -66,9 +88,64 @@ impl Roster {
         &self,
         cursor: Option<CreationNumber>,
     ) -> impl Iterator<Item = (CreationNumber, AccountNumber)> {
-        let start = cursor.map_or(Unbounded, Excluded);
-        self.entries
-            .range((start, Unbounded))
-            .map(|entry| (*entry.key(), *entry.value()))
+        let (first_page, _) = cursor.unwrap_or(CreationNumber(0)).position();
+        self.pages
+            .range(first_page..)
+            .flat_map(|page| {
+                let first = CreationNumber(page.key() * PLACES as u64);
+                (0..PLACES).filter_map(move |place| {
+                    let number = AccountNumber::from_halves(page.value().read(place)?);
+                    Some((CreationNumber(first.0 + place as u64), number))
+                })
+            })
+            .skip_while(move |(created, _)| Some(*created) <= cursor)
+    }
+}
+
+impl CreationNumber {
+    /// The page that it is on, and its place there.
+    fn position(self) -> (u64, usize) {
+        let places = PLACES as u64;
+        // Below `PLACES`, so it fits.
+        (self.0 / places, (self.0 % places) as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(roster: &Roster, cursor: Option<CreationNumber>) -> Vec<AccountNumber> {
+        roster.after(cursor).map(|(_, number)| number).collect()
+    }
+
+    #[test]
+    fn a_listing_goes_on_anywhere_also_at_the_edge_of_a_page() {
+        let roster = Roster::new();
+        let numbers: Vec<_> = (0..3 * PLACES).map(|_| AccountNumber::random()).collect();
+        let created: Vec<_> = numbers.iter().map(|it| roster.enroll(*it)).collect();
+        assert_eq!(listed(&roster, None), numbers);
+        for (place, created) in created.iter().enumerate() {
+            assert_eq!(listed(&roster, Some(*created)), numbers[place + 1..]);
+        }
+        assert_eq!(listed(&roster, Some(CreationNumber(u64::MAX))), []);
+    }
+
+    #[test]
+    fn a_page_goes_with_its_last_account_and_not_before() {
+        let roster = Roster::new();
+        let created: Vec<_> = (0..3 * PLACES)
+            .map(|_| roster.enroll(AccountNumber::random()))
+            .collect();
+        // Creation numbers begin at 1, so the first place of page 0 stays empty, and page 3 has one account.
+        assert_eq!(roster.pages.len(), 4);
+        let (last, others) = created[PLACES - 1..2 * PLACES - 1].split_last().unwrap();
+        for created in others {
+            roster.strike(*created);
+        }
+        assert_eq!(roster.pages.len(), 4);
+        roster.strike(*last);
+        assert_eq!(roster.pages.len(), 3);
+        assert_eq!(listed(&roster, None).len(), 2 * PLACES);
     }
 }

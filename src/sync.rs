@@ -4,10 +4,10 @@
 //! source files against the second half of this one.
 
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+pub(crate) use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 #[cfg(loom)]
-pub(crate) use modelled::{AtomicI64, AtomicUsize, Loads, Ordering, model_loads_as};
+pub(crate) use modelled::{AtomicI64, AtomicU64, AtomicUsize, Loads, Ordering, model_loads_as};
 
 /// Loom's atomics, with a choice of how a load is modelled.
 ///
@@ -57,7 +57,13 @@ mod modelled {
                         Loads::ReadModifyWrite => self.0.fetch_add(0, order),
                     }
                 }
+            }
+        };
+    }
 
+    macro_rules! modelled_compare_exchange {
+        ($name:ident, $value:ty) => {
+            impl $name {
                 pub(crate) fn compare_exchange_weak(
                     &self,
                     current: $value,
@@ -72,7 +78,10 @@ mod modelled {
     }
 
     modelled_atomic!(AtomicI64, i64);
+    modelled_atomic!(AtomicU64, u64);
     modelled_atomic!(AtomicUsize, usize);
+    modelled_compare_exchange!(AtomicI64, i64);
+    modelled_compare_exchange!(AtomicUsize, usize);
 
     impl AtomicI64 {
         pub(crate) fn swap(&self, value: i64, order: Ordering) -> i64 {
@@ -80,7 +89,22 @@ mod modelled {
         }
     }
 
+    impl AtomicU64 {
+        /// While loads are read-modify-writes, so is this: loom orders a store before one that read what
+        /// the store had overwritten, and its own thread would then read the old value again.
+        pub(crate) fn store(&self, value: u64, order: Ordering) {
+            match LOADS.get() {
+                Loads::Plain => self.0.store(value, order),
+                Loads::ReadModifyWrite => drop(self.0.swap(value, order)),
+            }
+        }
+    }
+
     impl AtomicUsize {
+        pub(crate) fn fetch_add(&self, value: usize, order: Ordering) -> usize {
+            self.0.fetch_add(value, order)
+        }
+
         pub(crate) fn fetch_sub(&self, value: usize, order: Ordering) -> usize {
             self.0.fetch_sub(value, order)
         }

@@ -16,6 +16,8 @@ mod lifecycle;
 mod money;
 #[path = "../../src/operation.rs"]
 mod operation;
+#[path = "../../src/roster/page.rs"]
+mod page;
 #[path = "../../src/sync.rs"]
 mod sync;
 
@@ -89,5 +91,40 @@ impl Link {
     #[must_use]
     pub fn set(&self, is_there: bool) -> bool {
         self.0.swap(is_there.into(), sync::Ordering::AcqRel) != 0
+    }
+}
+
+/// A page of the roster.
+#[derive(Debug)]
+pub struct Page<const PLACES: usize>(page::Page<PLACES>);
+
+impl<const PLACES: usize> Default for Page<PLACES> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const PLACES: usize> Page<PLACES> {
+    /// With nothing on it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(page::Page::new())
+    }
+
+    /// Writes a number to a place, once.
+    pub fn write(&self, place: usize, number: (u64, u64)) {
+        self.0.write(place, number);
+    }
+
+    /// What is at a place.
+    #[must_use]
+    pub fn read(&self, place: usize) -> Option<(u64, u64)> {
+        self.0.read(place)
+    }
+
+    /// Clears a place, once, and tells whether it was the last.
+    #[must_use]
+    pub fn strike(&self, place: usize) -> bool {
+        self.0.strike(place)
     }
 }

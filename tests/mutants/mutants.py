@@ -142,6 +142,63 @@ MUTANTS = [
         "    fn drop(&mut self) {\n        let _ = self.capacity;\n",
         "a_reservation_that_is_dropped_frees_its_slot",
     ),
+    # The roster.
+    Mutant(
+        "roster: a number's first half written before the second",
+        "roster/page.rs",
+        "            place.second.store(second, Relaxed);\n            place.first.store(first, Release);\n",
+        "            place.first.store(first, Release);\n            place.second.store(second, Relaxed);\n",
+        "a_number_is_read_whole_or_not_at_all",
+    ),
+    Mutant(
+        "roster: a number written without Release",
+        "roster/page.rs",
+        "place.first.store(first, Release)",
+        "place.first.store(first, Relaxed)",
+        "a_number_is_read_whole_or_not_at_all",
+    ),
+    Mutant(
+        "roster: a number read without Acquire",
+        "roster/page.rs",
+        "place.first.load(Acquire)",
+        "place.first.load(Relaxed)",
+        "a_number_is_read_whole_or_not_at_all",
+    ),
+    Mutant(
+        "roster: a place not cleared",
+        "roster/page.rs",
+        "            place.first.store(0, Release);\n",
+        "            let _ = place;\n",
+        "a_number_is_read_until_it_is_struck_off_and_its_neighbour_stays",
+    ),
+    Mutant(
+        "roster: a page used up with one account on it",
+        "roster/page.rs",
+        "self.struck_off.fetch_add(1, AcqRel) + 1 == PLACES",
+        "self.struck_off.fetch_add(1, AcqRel) + 2 == PLACES",
+        "a_number_is_read_until_it_is_struck_off_and_its_neighbour_stays",
+    ),
+    Mutant(
+        "roster: strikes counted by load and store",
+        "roster/page.rs",
+        "self.struck_off.fetch_add(1, AcqRel) + 1 == PLACES",
+        "{ let before = self.struck_off.load(Acquire); let _ = self.struck_off.fetch_add(1, AcqRel); before + 1 == PLACES }",
+        "the_last_strike_and_no_other_uses_the_page_up_and_finds_it_empty",
+    ),
+    Mutant(
+        "roster: strikes counted without Acquire",
+        "roster/page.rs",
+        "self.struck_off.fetch_add(1, AcqRel)",
+        "self.struck_off.fetch_add(1, Release)",
+        "the_last_strike_and_no_other_uses_the_page_up_and_finds_it_empty",
+    ),
+    Mutant(
+        "roster: strikes counted without Release",
+        "roster/page.rs",
+        "self.struck_off.fetch_add(1, AcqRel)",
+        "self.struck_off.fetch_add(1, Acquire)",
+        "the_last_strike_and_no_other_uses_the_page_up_and_finds_it_empty",
+    ),
     # Orderings.
     Mutant(
         "balance loaded Relaxed",

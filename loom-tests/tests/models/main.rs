@@ -10,4 +10,5 @@
 mod coming_and_going;
 mod one_account;
 mod outcomes;
+mod roster_page;
 mod two_accounts;
