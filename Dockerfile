@@ -10,13 +10,14 @@ COPY assets assets
 COPY loom-tests loom-tests
 COPY benches benches
 COPY examples examples
+COPY tests/bench tests/bench
 COPY tests/contract tests/contract
 # With an explicit target, the flags are for the binary alone and not for build scripts and macros. In a
 # static binary, getrandom does not find libc's function and would need /dev/urandom: it is to make the
 # system call itself.
 RUN target="$(uname -m)-unknown-linux-gnu" \
     && export RUSTFLAGS='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"' \
-    && cargo build --release --locked --target "$target" \
+    && cargo build --release --locked --package cashpoint --target "$target" \
     && mv "target/$target/release/cashpoint" /cashpoint
 
 FROM scratch

@@ -59,8 +59,11 @@ impl Arguments {
     }
 }
 
-/// Measures, and prints a table in Markdown: medians, the lowest and highest round, and the speed as a part
-/// of the first entrant's.
+/// How long the longest bar is, in characters.
+const BAR_MAX: f64 = 24.0;
+
+/// Measures, and prints a table in Markdown: medians, the lowest and highest round, the speed as a part of
+/// the first entrant's, and a bar as long as the speed.
 #[expect(clippy::float_arithmetic, reason = "ratios of times, not money")]
 pub fn by_turns(name: &str, unit: &str, rounds: usize, mut entrants: Vec<Entrant<'_>>) {
     let mut taken = vec![Vec::new(); entrants.len()];
@@ -73,19 +76,20 @@ pub fn by_turns(name: &str, unit: &str, rounds: usize, mut entrants: Vec<Entrant
         }
     }
 
-    let first = taken.first().map_or(f64::NAN, |taken| median(taken));
-    let first_name = entrants.first().map_or("", |entrant| entrant.name);
+    let medians: Vec<_> = taken.iter().map(|taken| median(taken)).collect();
+    let first = medians.first().copied().unwrap_or(f64::NAN);
+    let fastest = medians.iter().copied().fold(f64::INFINITY, f64::min);
     println!(
-        "\n### {name}\n\n| | {unit} | lowest | highest | speed, of {first_name} |\n|---|---:|---:|---:|---:|"
+        "\n### {name}\n\n| | {unit} | lowest | highest | speed | |\n|---|---:|---:|---:|---:|:---|"
     );
-    for (entrant, taken) in entrants.iter().zip(&taken) {
+    for ((entrant, taken), median) in entrants.iter().zip(&taken).zip(medians) {
         let lowest = taken.iter().copied().fold(f64::INFINITY, f64::min);
         let highest = taken.iter().copied().fold(0.0, f64::max);
+        let bar = "█".repeat((fastest / median * BAR_MAX).round() as usize);
         println!(
-            "| {} | {:.1} | {lowest:.1} | {highest:.1} | {:.2} |",
+            "| {} | {median:.1} | {lowest:.1} | {highest:.1} | {:.2} | {bar} |",
             entrant.name,
-            median(taken),
-            first / median(taken)
+            first / median
         );
     }
 }
