@@ -49,6 +49,8 @@ mod bench;
 mod capacity;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+mod client;
 mod error;
 mod ledger;
 mod lifecycle;

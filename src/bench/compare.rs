@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, Table};
 use super::quantity::{rate, time};
 use super::report::{CaseReport, Report, RoundReport};
 use super::table::{STYLE, title};
-use super::target::Broken;
+use crate::client::Broken;
 
 /// The fewest rounds on each side that can show a difference: if both sides were alike, all rounds of one
 /// would lie above all of the other by chance once in ten times with three rounds, in 126 with five.

@@ -10,10 +10,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::record::{GRACE, NOT_BEGUN, Record, Round};
-use super::target::{Broken, Case, Target};
+use super::target::{Case, Target};
 use super::workload::{AMOUNT, Action, Step, Steps};
 use crate::account_number::AccountNumber;
 use crate::batch::Command;
+use crate::client::Broken;
 use crate::ledger::Ledger;
 use crate::money::Cents;
 use crate::operation::{Operation, Outcome};

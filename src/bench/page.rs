@@ -6,7 +6,7 @@ use super::plot;
 use super::quantity::{grouped, rate, size, time};
 use super::report::{Books, CaseReport, Report};
 use super::table::{books, spread};
-use super::target::Broken;
+use crate::client::Broken;
 
 /// The report as an HTML page.
 pub(crate) fn page(report: &Report) -> Result<String, Broken> {

@@ -6,7 +6,7 @@ use plotters::prelude::*;
 
 use super::quantity::{rate, time};
 use super::report::{CaseReport, Report};
-use super::target::Broken;
+use crate::client::Broken;
 
 const SIZE: (u32, u32) = (960, 380);
 const FONT: &str = "sans-serif";

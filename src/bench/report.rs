@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::books::Check;
 use super::record::{SLICE, new_histogram};
-use super::target::{Broken, Case};
+use super::target::Case;
+use crate::client::Broken;
 
 /// The version of this form. Files of another are not read.
 const FORMAT: u32 = 1;

@@ -16,7 +16,8 @@ use super::meter::Meter;
 use super::quantity;
 use super::record::{Record, Round, add_histogram, new_histogram};
 use super::report::{Books, CaseReport, Latency, Report, RoundReport, percentiles};
-use super::target::{Broken, Case, Target};
+use super::target::{Case, Target};
+use crate::client::Broken;
 
 /// What is to be measured, and how.
 #[derive(Clone, Debug)]

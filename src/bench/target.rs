@@ -1,10 +1,10 @@
 //! What is measured, seen from the runner: something with accounts that a number of workers can drive.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::record::{Record, Round};
 use super::workload::{Mix, Skew};
+use crate::client::Broken;
 
 /// One thing to measure: a mix of operations, driven by so many workers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,15 +54,4 @@ pub(super) trait Target: Sync {
 
     /// Closes the accounts.
     fn close(&mut self, done: &(dyn Fn(u64) + Sync)) -> Result<(), Broken>;
-}
-
-/// Why a target cannot be measured, for a person.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Broken(pub(super) String);
-
-impl Broken {
-    pub(super) fn new(what: impl fmt::Display) -> Self {
-        Self(what.to_string())
-    }
 }

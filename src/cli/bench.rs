@@ -13,9 +13,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use ureq::http::Uri;
 
 use super::{Failure, settings};
-use crate::bench::{
-    self, Broken, Calls, Case, Manner, Mix, Plan, Report, Skew, Subject, page, table,
-};
+use crate::bench::{self, Calls, Case, Manner, Mix, Plan, Report, Skew, Subject, page, table};
+use crate::client::Broken;
 use crate::money::{Amount, Cents};
 
 /// Measure the engine or a server, look at the result, and compare two of them.

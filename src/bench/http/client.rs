@@ -8,7 +8,7 @@ use ureq::http::Response;
 use ureq::{Agent, Body};
 
 use crate::account_number::AccountNumber;
-use crate::bench::target::Broken;
+use crate::client::Broken;
 use crate::money::{Amount, Cents};
 
 /// A client of a server of the contract.

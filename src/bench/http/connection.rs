@@ -8,8 +8,8 @@ use std::time::Instant;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use super::answer::{self, Answer, Malformed};
 use crate::bench::workload::Step;
+use crate::client::{self, Answer, Malformed};
 
 /// How much is read at a time.
 const READ: usize = 16 << 10;
@@ -137,7 +137,7 @@ impl Connection {
     fn take_answers(&mut self, answered: &mut impl FnMut(Pending, Answer)) -> Result<(), End> {
         while !self.unread.is_empty() {
             let unread = self.incoming.get(self.unread.clone()).unwrap_or_default();
-            let Some(answer) = answer::first(unread)? else {
+            let Some(answer) = client::first(unread)? else {
                 return Ok(());
             };
             // An answer to nothing that was asked.

@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token};
 
+use super::Server;
 use super::alarm::Alarm;
 use super::connection::{Connection, End, Pending};
-use super::{Address, Server};
 use crate::account_number::AccountNumber;
 use crate::bench::record::{GRACE, NOT_BEGUN, Record, Round};
-use crate::bench::target::{Broken, Case};
+use crate::bench::target::Case;
 use crate::bench::workload::{AMOUNT, Action, Step, Steps};
+use crate::client::{Address, Broken};
 
 /// How often connections that failed are opened anew, and answers that take too long are given up.
 const TICK: Duration = Duration::from_millis(100);

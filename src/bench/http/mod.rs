@@ -2,25 +2,23 @@
 //!
 //! `client` does what happens beside the measuring: it opens accounts, reads the final balances, closes the
 //! accounts. `event_loop` measures: each of its threads drives a share of the connections, `connection` keeps
-//! one of them, `answer` finds where answers end, `alarm` wakes a thread at the time of its next request.
+//! one of them, `alarm` wakes a thread at the time of its next request.
 
 mod alarm;
-mod answer;
 mod client;
 mod connection;
 mod event_loop;
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use ureq::http::Uri;
 
-use super::own_server::OwnServer;
 use super::record::{Record, Round};
-use super::target::{Broken, Case, Target};
+use super::target::{Case, Target};
 use crate::account_number::AccountNumber;
+use crate::client::{Address, Broken, OwnServer};
 use crate::money::Amount;
 
 use client::Client;
@@ -39,41 +37,6 @@ pub(crate) struct Manner {
     pub(crate) initial: Amount,
     /// The server's process, where it is known.
     pub(crate) process: Option<u32>,
-}
-
-/// Where the server is.
-#[derive(Clone, Debug)]
-struct Address {
-    url: String,
-    authority: String,
-    /// What precedes the contract's paths.
-    prefix: String,
-    socket: SocketAddr,
-}
-
-impl Address {
-    fn resolve(url: &Uri) -> Result<Self, Broken> {
-        let host = match (url.scheme_str(), url.host()) {
-            (Some("http"), Some(host)) => host,
-            _ => {
-                return Err(Broken(format!(
-                    "{url} is no address that can be measured: it begins with http://"
-                )));
-            }
-        };
-        let port = url.port_u16().unwrap_or(80);
-        let socket = (host.trim_matches(['[', ']']), port)
-            .to_socket_addrs()
-            .map_err(|error| Broken(format!("{host} is not known: {error}")))?
-            .next()
-            .ok_or_else(|| Broken(format!("{host} has no address")))?;
-        Ok(Self {
-            url: url.to_string().trim_end_matches('/').to_owned(),
-            authority: format!("{host}:{port}"),
-            prefix: url.path().trim_end_matches('/').to_owned(),
-            socket,
-        })
-    }
 }
 
 /// A server with the accounts that were opened on it for the occasion.

@@ -1,5 +1,7 @@
 //! Where an HTTP/1.1 answer ends, and what its status is.
 
+use std::borrow::Cow;
+
 use httparse::{EMPTY_HEADER, Status};
 
 /// The most header fields that an answer may have.
@@ -7,20 +9,51 @@ const FIELDS_MAX: usize = 64;
 
 /// A complete answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// How many bytes it takes, head and body.
-    pub(super) length: usize,
+    pub(crate) length: usize,
+    /// How many of them are the head.
+    head_length: usize,
+    chunked: bool,
     /// Whether no other follows on its connection.
-    pub(super) last: bool,
+    pub(crate) last: bool,
+}
+
+impl Answer {
+    /// Its body, from the bytes that it was found in.
+    pub(crate) fn body<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let mut rest = bytes.get(self.head_length..self.length).unwrap_or_default();
+        if !self.chunked {
+            return Cow::Borrowed(rest);
+        }
+        let mut body = Vec::new();
+        while let Ok(Status::Complete((line, size))) = httparse::parse_chunk_size(rest) {
+            let end = line + size as usize;
+            body.extend_from_slice(rest.get(line..end).unwrap_or_default());
+            // The chunk has a line end after it.
+            rest = rest.get(end + 2..).unwrap_or_default();
+        }
+        Cow::Owned(body)
+    }
+
+    /// The value of its first header field of this name, from the bytes that it was found in.
+    pub(crate) fn header(&self, bytes: &[u8], name: &str) -> Option<String> {
+        let mut fields = [EMPTY_HEADER; FIELDS_MAX];
+        let mut head = httparse::Response::new(&mut fields);
+        head.parse(bytes).ok()?;
+        let mut fields = head.headers.iter();
+        let field = fields.find(|field| field.name.eq_ignore_ascii_case(name))?;
+        Some(String::from_utf8_lossy(field.value).into_owned())
+    }
 }
 
 /// What was received is no answer that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// The answer that `bytes` begin with, if all of it is there.
-pub(super) fn first(bytes: &[u8]) -> Result<Option<Answer>, Malformed> {
+pub(crate) fn first(bytes: &[u8]) -> Result<Option<Answer>, Malformed> {
     let mut fields = [EMPTY_HEADER; FIELDS_MAX];
     let mut head = httparse::Response::new(&mut fields);
     let Status::Complete(head_length) = head.parse(bytes).map_err(|_| Malformed)? else {
@@ -49,6 +82,8 @@ pub(super) fn first(bytes: &[u8]) -> Result<Option<Answer>, Malformed> {
     Ok(body_length.map(|body_length| Answer {
         status,
         length: head_length + body_length,
+        head_length,
+        chunked: matches!(body, Body::Chunked),
         last,
     }))
 }
@@ -109,6 +144,7 @@ mod tests {
         let one = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
         let answer = read(&format!("{one}{one}"), one.len());
         assert_eq!((answer.status, answer.last), (200, false));
+        assert_eq!(*answer.body(one.as_bytes()), *b"hello");
     }
 
     #[test]
@@ -117,6 +153,10 @@ mod tests {
                    5\r\nhello\r\n1;x=y\r\n!\r\n0\r\n\r\n";
         let answer = read(&format!("{one}HTTP"), one.len());
         assert_eq!((answer.status, answer.last), (400, true));
+        let field = answer.header(one.as_bytes(), "transfer-encoding");
+        assert_eq!(field.as_deref(), Some("chunked"));
+        assert_eq!(answer.header(one.as_bytes(), "Allow"), None);
+        assert_eq!(*answer.body(one.as_bytes()), *b"hello!");
     }
 
     #[test]

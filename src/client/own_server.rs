@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::target::Broken;
+use super::Broken;
 
 /// How long it may take to start, and to stop.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,43 @@
+//! Where a server is.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use ureq::http::Uri;
+
+use super::Broken;
+
+/// Where the server is.
+#[derive(Clone, Debug)]
+pub(crate) struct Address {
+    pub(crate) url: String,
+    /// Host and port.
+    pub(crate) authority: String,
+    /// What precedes the contract's paths.
+    pub(crate) prefix: String,
+    pub(crate) socket: SocketAddr,
+}
+
+impl Address {
+    pub(crate) fn resolve(url: &Uri) -> Result<Self, Broken> {
+        let host = match (url.scheme_str(), url.host()) {
+            (Some("http"), Some(host)) => host,
+            _ => {
+                return Err(Broken(format!(
+                    "{url} is not the address of a server that this can talk to: it begins with http://"
+                )));
+            }
+        };
+        let port = url.port_u16().unwrap_or(80);
+        let socket = (host.trim_matches(['[', ']']), port)
+            .to_socket_addrs()
+            .map_err(|error| Broken(format!("{host} is not known: {error}")))?
+            .next()
+            .ok_or_else(|| Broken(format!("{host} has no address")))?;
+        Ok(Self {
+            url: url.to_string().trim_end_matches('/').to_owned(),
+            authority: format!("{host}:{port}"),
+            prefix: url.path().trim_end_matches('/').to_owned(),
+            socket,
+        })
+    }
+}

@@ -1,0 +1,173 @@
+//! A connection that is asked one thing after another, and waits for each answer.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::answer::{Answer, first};
+use super::{Address, Broken};
+
+/// The longest answer that is waited for.
+const ANSWER_MAX_BYTES: usize = 64 << 20;
+
+/// How much is read at a time.
+const READ_BYTES: usize = 16 << 10;
+
+/// A connection to a server, opened when it is first needed and again after it was lost.
+///
+/// It never sends a request twice, so that the caller knows of each whether it may have been done.
+#[derive(Debug)]
+pub(crate) struct Connection<'a> {
+    address: &'a Address,
+    timeout: Duration,
+    stream: Option<TcpStream>,
+    request: Vec<u8>,
+    received: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Lost {
+    /// Nothing was sent, so nothing was done.
+    #[error("not connected: {0}")]
+    NotSent(io::ErrorKind),
+    /// Something was sent, and may have been done, now or later, or not.
+    #[error("{0}")]
+    Unanswered(&'static str),
+}
+
+impl From<Lost> for Broken {
+    fn from(lost: Lost) -> Self {
+        Self::new(lost)
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply<'a> {
+    pub(crate) status: u16,
+    answer: Answer,
+    bytes: &'a [u8],
+}
+
+impl Reply<'_> {
+    /// The first header field of this name, lower or upper case.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        self.answer.header(self.bytes, name)
+    }
+
+    pub(crate) fn body(&self) -> std::borrow::Cow<'_, [u8]> {
+        self.answer.body(self.bytes)
+    }
+}
+
+impl<'a> Connection<'a> {
+    pub(crate) fn new(address: &'a Address, timeout: Duration) -> Self {
+        Self {
+            address,
+            timeout,
+            stream: None,
+            request: Vec::new(),
+            received: Vec::new(),
+        }
+    }
+
+    /// Sends a request with a JSON body, or none, and waits for its answer.
+    pub(crate) fn exchange(
+        &mut self,
+        method: &str,
+        path: &str,
+        json: Option<&str>,
+    ) -> Result<Reply<'_>, Lost> {
+        match json {
+            Some(json) => {
+                let fields = "Content-Type: application/json\r\n";
+                self.exchange_with(method, path, fields, Some(json.as_bytes()))
+            }
+            None => self.exchange_with(method, path, "", None),
+        }
+    }
+
+    /// Sends a request with these header `fields`, each with its line end, and waits for its answer.
+    pub(crate) fn exchange_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        fields: &str,
+        body: Option<&[u8]>,
+    ) -> Result<Reply<'_>, Lost> {
+        let address = self.address;
+        self.request.clear();
+        // Writing to a `Vec` cannot fail.
+        let _ = write!(
+            self.request,
+            "{method} {}{path} HTTP/1.1\r\nHost: {}\r\n{fields}",
+            address.prefix, address.authority
+        );
+        if let Some(body) = body {
+            let _ = write!(self.request, "Content-Length: {}\r\n\r\n", body.len());
+            self.request.extend_from_slice(body);
+        } else {
+            self.request.extend_from_slice(b"\r\n");
+        }
+
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => self
+                .connect()
+                .map_err(|error| Lost::NotSent(error.kind()))?,
+        };
+        stream.write_all(&self.request).map_err(unanswered)?;
+        let answer = self.receive(&mut stream)?;
+        if !answer.last {
+            self.stream = Some(stream);
+        }
+        Ok(Reply {
+            status: answer.status,
+            answer,
+            bytes: &self.received,
+        })
+    }
+
+    fn receive(&mut self, stream: &mut TcpStream) -> Result<Answer, Lost> {
+        let deadline = Instant::now() + self.timeout;
+        self.received.clear();
+        let mut chunk = [0; READ_BYTES];
+        loop {
+            match stream.read(&mut chunk) {
+                Ok(0) => return Err(Lost::Unanswered("connection closed")),
+                Ok(read) => {
+                    let read = chunk.get(..read).unwrap_or_default();
+                    self.received.extend_from_slice(read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(unanswered(error)),
+            }
+            match first(&self.received) {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) if self.received.len() <= ANSWER_MAX_BYTES => {}
+                _ => return Err(Lost::Unanswered("an answer that cannot be read")),
+            }
+            if Instant::now() > deadline {
+                return Err(Lost::Unanswered("no answer in time"));
+            }
+        }
+    }
+
+    fn connect(&self) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect_timeout(&self.address.socket, self.timeout)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(self.timeout))?;
+        stream.set_write_timeout(Some(self.timeout))?;
+        Ok(stream)
+    }
+}
+
+fn unanswered(error: io::Error) -> Lost {
+    Lost::Unanswered(match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "no answer in time",
+        io::ErrorKind::ConnectionReset => "connection reset",
+        io::ErrorKind::BrokenPipe => "connection closed",
+        _ => "connection failed",
+    })
+}
