@@ -56,12 +56,18 @@ mod ledger;
 mod lifecycle;
 mod money;
 mod operation;
+#[cfg(feature = "cli")]
+mod progress;
+#[cfg(feature = "cli")]
+mod quantity;
 mod roster;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod service;
 mod session;
 mod sync;
+#[cfg(feature = "cli")]
+mod verify;
 
 pub use account::Account;
 pub use account_number::{AccountNumber, ParseAccountNumberError};

@@ -6,10 +6,10 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table};
 
-use super::quantity::{rate, time};
 use super::report::{CaseReport, Report, RoundReport};
 use super::table::{STYLE, title};
 use crate::client::Broken;
+use crate::quantity::{rate, time};
 
 /// The fewest rounds on each side that can show a difference: if both sides were alike, all rounds of one
 /// would lie above all of the other by chance once in ten times with three rounds, in 126 with five.

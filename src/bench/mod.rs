@@ -26,7 +26,6 @@ mod http;
 mod meter;
 mod page;
 mod plot;
-mod quantity;
 mod record;
 mod report;
 mod runner;

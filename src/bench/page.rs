@@ -3,10 +3,10 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::plot;
-use super::quantity::{grouped, rate, size, time};
 use super::report::{Books, CaseReport, Report};
 use super::table::{books, spread};
 use crate::client::Broken;
+use crate::quantity::{grouped, rate, size, time};
 
 /// The report as an HTML page.
 pub(crate) fn page(report: &Report) -> Result<String, Broken> {

@@ -4,9 +4,9 @@
 
 use plotters::prelude::*;
 
-use super::quantity::{rate, time};
 use super::report::{CaseReport, Report};
 use crate::client::Broken;
+use crate::quantity::{rate, time};
 
 const SIZE: (u32, u32) = (960, 380);
 const FONT: &str = "sans-serif";

@@ -13,11 +13,11 @@ use super::books::{Check, Tally};
 use super::engine::{Calls, Engine};
 use super::http::{Manner, Server};
 use super::meter::Meter;
-use super::quantity;
 use super::record::{Record, Round, add_histogram, new_histogram};
 use super::report::{Books, CaseReport, Latency, Report, RoundReport, percentiles};
 use super::target::{Case, Target};
 use crate::client::Broken;
+use crate::quantity;
 
 /// What is to be measured, and how.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
-use super::quantity::{grouped, rate, size, time};
 use super::report::{Books, CaseReport, Report};
+use crate::quantity::{grouped, rate, size, time};
 
 /// How tables look: lines above, below and under the header.
 pub(super) const STYLE: TableStyle = UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());

@@ -1,20 +1,15 @@
 //! `cashpoint bench`.
 
-use std::fs::{self, OpenOptions};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
+use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use ureq::http::Uri;
 
-use super::{Failure, settings};
+use super::{Failure, files, settings, stop_at_interrupt};
 use crate::bench::{self, Calls, Case, Manner, Mix, Plan, Report, Skew, Subject, page, table};
-use crate::client::Broken;
 use crate::money::{Amount, Cents};
 
 /// Measure the engine or a server, look at the result, and compare two of them.
@@ -266,7 +261,7 @@ impl Common {
         mut settings: Vec<(String, String)>,
     ) -> Result<(), Failure> {
         for file in self.json.iter().chain(&self.html) {
-            check_writable(file)?;
+            files::check_writable(file)?;
         }
         settings.push(("skew".to_owned(), self.skew.to_string()));
         if let Some(rate) = self.rate {
@@ -294,50 +289,13 @@ impl Common {
         let report = bench::run(subject, &plan, &stop)?;
         print!("{}", table(&report));
         if let Some(file) = &self.json {
-            write(file, &report.json()?)?;
+            files::write(file, &report.json()?)?;
         }
         if let Some(file) = &self.html {
-            write(file, &page(&report)?)?;
+            files::write(file, &page(&report)?)?;
         }
         report.verdict().map_err(Failure::from)
     }
-}
-
-impl From<Broken> for Failure {
-    fn from(broken: Broken) -> Self {
-        Self(broken.to_string())
-    }
-}
-
-/// Is set at the first Ctrl-C or SIGTERM. A second one ends the process at once.
-fn stop_at_interrupt() -> Result<Arc<AtomicBool>, Failure> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let set = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if set.swap(true, Relaxed) {
-            std::process::exit(1);
-        }
-        eprintln!("stopping; once more to stop without checking the books");
-    })
-    .map_err(|error| Failure(format!("no signal handlers: {error}")))?;
-    Ok(stop)
-}
-
-/// Finds out before the run whether a file can be written after it.
-fn check_writable(file: &Path) -> Result<(), Failure> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(file)
-        .map(drop)
-        .map_err(|error| Failure(format!("{} cannot be written: {error}", file.display())))
-}
-
-fn write(file: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(file, text)
-        .map_err(|error| Failure(format!("{} cannot be written: {error}", file.display())))?;
-    println!("written: {}", file.display());
-    Ok(())
 }
 
 /// 1, 2, 4 and so on, and `most`.

@@ -1,15 +1,22 @@
 //! The command line.
 
 mod bench;
+mod files;
 mod health;
 mod logging;
 mod serve;
 mod settings;
+mod verify;
 
 use std::fmt;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use clap::{Parser, Subcommand};
+
+use crate::client::Broken;
 
 /// A lock-free ledger service, exact to the cent.
 #[derive(Debug, Parser)]
@@ -24,6 +31,7 @@ enum Command {
     Serve(serve::Arguments),
     Health(health::Arguments),
     Bench(bench::Arguments),
+    Verify(verify::Arguments),
 }
 
 const EXAMPLES: &str = "\
@@ -32,7 +40,8 @@ Examples:
   cashpoint serve --port 9000     on another port
   cashpoint serve --help          all settings, and the environment variables that set them
   cashpoint health                is the service on this machine well? The exit code tells
-  cashpoint bench http            measure a server of its own; bench --help has more";
+  cashpoint bench http            measure a server of its own; bench --help has more
+  cashpoint verify http           does a server lose money? verify --help has more";
 
 /// Why a command failed, in one line for a person.
 #[derive(Debug)]
@@ -44,17 +53,39 @@ impl fmt::Display for Failure {
     }
 }
 
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        Self(broken.to_string())
+    }
+}
+
+/// Is set at the first Ctrl-C or SIGTERM. A second one ends the process at once.
+fn stop_at_interrupt() -> Result<Arc<AtomicBool>, Broken> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if set.swap(true, Relaxed) {
+            std::process::exit(1);
+        }
+        eprintln!("stopping, with a report of what was seen; once more to stop at once");
+    })
+    .map_err(|error| Broken(format!("no signal handlers: {error}")))?;
+    Ok(stop)
+}
+
 /// Runs the command that the process was started with, and returns its exit code: 0 if it succeeded, 1
-/// if it failed, 2 if the command line or a variable of the environment is wrong.
+/// if it failed, 2 if the command line or a variable of the environment is wrong. `cashpoint verify` has a
+/// fourth: 3 where there is no verdict.
 #[must_use]
 pub fn run() -> ExitCode {
     let result = match CommandLine::parse().command {
-        Command::Serve(arguments) => serve::run(&arguments),
-        Command::Health(arguments) => health::run(&arguments),
-        Command::Bench(arguments) => bench::run(arguments),
+        Command::Serve(arguments) => serve::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Health(arguments) => health::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Bench(arguments) => bench::run(arguments).map(|()| ExitCode::SUCCESS),
+        Command::Verify(arguments) => verify::run(arguments),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("error: {failure}");
             ExitCode::FAILURE

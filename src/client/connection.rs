@@ -10,6 +10,9 @@ use super::{Address, Broken};
 /// The longest answer that is waited for.
 const ANSWER_MAX_BYTES: usize = 64 << 20;
 
+/// What is said of an answer that is not HTTP.
+const UNREADABLE: &str = "an answer that cannot be read";
+
 /// How much is read at a time.
 const READ_BYTES: usize = 16 << 10;
 
@@ -36,6 +39,13 @@ pub(crate) enum Lost {
     Unanswered(&'static str),
 }
 
+impl Lost {
+    /// Whether something was answered, though nothing that can be read.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        *self == Self::Unanswered(UNREADABLE)
+    }
+}
+
 impl From<Lost> for Broken {
     fn from(lost: Lost) -> Self {
         Self::new(lost)
@@ -51,13 +61,13 @@ pub(crate) struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    /// The first header field of this name, lower or upper case.
-    pub(crate) fn header(&self, name: &str) -> Option<String> {
-        self.answer.header(self.bytes, name)
-    }
-
     pub(crate) fn body(&self) -> std::borrow::Cow<'_, [u8]> {
         self.answer.body(self.bytes)
+    }
+
+    /// What was found in which bytes, for those who keep it.
+    pub(crate) fn parts(&self) -> (Answer, &[u8]) {
+        (self.answer, self.bytes)
     }
 }
 
@@ -111,13 +121,8 @@ impl<'a> Connection<'a> {
             self.request.extend_from_slice(b"\r\n");
         }
 
-        let mut stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => self
-                .connect()
-                .map_err(|error| Lost::NotSent(error.kind()))?,
-        };
-        stream.write_all(&self.request).map_err(unanswered)?;
+        self.received.clear();
+        let mut stream = self.send()?;
         let answer = self.receive(&mut stream)?;
         if !answer.last {
             self.stream = Some(stream);
@@ -129,11 +134,59 @@ impl<'a> Connection<'a> {
         })
     }
 
+    /// Sends `bytes` as they are, and shows `see` each of the `count` answers that they should have. Fewer
+    /// come if one of them is the last on its connection.
+    pub(crate) fn converse(
+        &mut self,
+        bytes: &[u8],
+        count: usize,
+        mut see: impl FnMut(&Reply<'_>),
+    ) -> Result<(), Lost> {
+        self.request.clear();
+        self.request.extend_from_slice(bytes);
+        self.received.clear();
+        let mut stream = self.send()?;
+        for _ in 0..count {
+            let answer = self.receive(&mut stream)?;
+            see(&Reply {
+                status: answer.status,
+                answer,
+                bytes: &self.received,
+            });
+            self.received.drain(..answer.length);
+            if answer.last {
+                return Ok(());
+            }
+        }
+        self.stream = Some(stream);
+        Ok(())
+    }
+
+    /// Sends what is to be sent.
+    fn send(&mut self) -> Result<TcpStream, Lost> {
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => self
+                .connect()
+                .map_err(|error| Lost::NotSent(error.kind()))?,
+        };
+        stream.write_all(&self.request).map_err(unanswered)?;
+        Ok(stream)
+    }
+
+    /// Waits until `received` begins with an answer.
     fn receive(&mut self, stream: &mut TcpStream) -> Result<Answer, Lost> {
         let deadline = Instant::now() + self.timeout;
-        self.received.clear();
         let mut chunk = [0; READ_BYTES];
         loop {
+            match first(&self.received) {
+                Ok(Some(answer)) => return Ok(answer),
+                Ok(None) if self.received.len() <= ANSWER_MAX_BYTES => {}
+                _ => return Err(Lost::Unanswered(UNREADABLE)),
+            }
+            if Instant::now() > deadline {
+                return Err(Lost::Unanswered("no answer in time"));
+            }
             match stream.read(&mut chunk) {
                 Ok(0) => return Err(Lost::Unanswered("connection closed")),
                 Ok(read) => {
@@ -142,14 +195,6 @@ impl<'a> Connection<'a> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(unanswered(error)),
-            }
-            match first(&self.received) {
-                Ok(Some(answer)) => return Ok(answer),
-                Ok(None) if self.received.len() <= ANSWER_MAX_BYTES => {}
-                _ => return Err(Lost::Unanswered("an answer that cannot be read")),
-            }
-            if Instant::now() > deadline {
-                return Err(Lost::Unanswered("no answer in time"));
             }
         }
     }

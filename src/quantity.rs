@@ -4,7 +4,7 @@
 
 /// A number of operations a second, such as `124,000`: to three digits, which is more than the machine
 /// repeats.
-pub(super) fn rate(per_second: f64) -> String {
+pub(crate) fn rate(per_second: f64) -> String {
     if per_second <= 0.0 {
         return "0".to_owned();
     }
@@ -13,7 +13,7 @@ pub(super) fn rate(per_second: f64) -> String {
 }
 
 /// A whole number, its digits in groups of three.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (digit, left) in digits.chars().zip((0..digits.len()).rev()) {
@@ -26,7 +26,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// A time in nanoseconds, in the unit that fits.
-pub(super) fn time(nanoseconds: u64) -> String {
+pub(crate) fn time(nanoseconds: u64) -> String {
     let value = nanoseconds as f64;
     match nanoseconds {
         0..1_000 => format!("{nanoseconds} ns"),
@@ -37,7 +37,7 @@ pub(super) fn time(nanoseconds: u64) -> String {
 }
 
 /// A size in bytes, in megabytes.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     format!("{} MB", three_digits(bytes as f64 / 1e6))
 }
 

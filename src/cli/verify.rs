@@ -1,0 +1,231 @@
+//! `cashpoint verify`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use ureq::http::Uri;
+
+use super::{Failure, files, settings};
+use crate::client::Broken;
+use crate::verify::{self, Phase, Plan, Restarts, Verdict};
+
+/// The exit code where there is no verdict: the server could not be reached, or the run was stopped.
+const NO_VERDICT: u8 = 3;
+
+/// Find out whether a server, or the engine, loses money or tells lies.
+///
+/// Records what many clients were told at the same time, and looks for an order of their operations that
+/// explains it: the history must be linearizable, account by account, and every cent must be where it was
+/// acknowledged. Timeouts and broken connections convict nobody.
+///
+/// The exit code is 0 for an acquittal, 1 for a conviction, 3 where there is no verdict.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Engine(Engine),
+    Http(Http),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cashpoint verify engine                                    the engine in this process
+  cashpoint verify http                                      a server of its own
+  cashpoint verify http http://localhost:8000 --html report.html
+                                                             a server that runs, ours or another";
+
+/// Verify the engine in this process, without HTTP.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cashpoint verify engine --operations 10000000")]
+struct Engine {
+    /// How many threads use it at a time.
+    #[arg(long, default_value = "4", value_name = "NUMBER", value_parser = workers)]
+    threads: usize,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Verify a server over HTTP: any that speaks the contract, or one of its own.
+///
+/// Without an address it starts `cashpoint serve` in a process of its own, and stops it afterwards. The
+/// accounts that it opens on a server it closes again. Nobody else should use the server meanwhile.
+///
+/// Phases: contract (each rule of the REST contract), histories (under load), limit (creations race for the
+/// last place; where that is within reach), restart (with --restart-cmd or --pid).
+#[derive(Debug, Args)]
+#[command(after_help = HTTP_EXAMPLES)]
+struct Http {
+    /// The server's address, such as http://localhost:8000 [default: a server of its own].
+    url: Option<Uri>,
+
+    /// How many connections use it at a time, each with one request under way.
+    #[arg(long, default_value = "32", value_name = "NUMBER", value_parser = workers)]
+    connections: usize,
+
+    /// How long an answer may take. What takes longer counts as unknown: done, or not.
+    #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = settings::timeout)]
+    timeout: Duration,
+
+    /// Verify only these phases, with commas between.
+    #[arg(long, value_delimiter = ',', value_name = "PHASES")]
+    only: Vec<PhaseName>,
+
+    /// Kill the server with SIGKILL under load, start it again with this command, and look what it remembers.
+    /// Without --pid the command also starts it the first time.
+    #[arg(long, value_name = "COMMAND", requires = "url")]
+    restart_cmd: Option<String>,
+
+    /// The server's process, to be killed. Without --restart-cmd somebody else must start it again.
+    #[arg(long, value_name = "PROCESS", requires = "url")]
+    pid: Option<u32>,
+
+    /// How often to kill it [default: 5, or 1 without --restart-cmd].
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    kills: Option<u32>,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+const HTTP_EXAMPLES: &str = "\
+Examples:
+  cashpoint verify http
+  cashpoint verify http http://localhost:8000 --operations 10000000 --html report.html
+  cashpoint verify http http://localhost:8000 --only histories --connections 128
+  cashpoint verify http http://localhost:9000 --only restart --kills 20 \\
+            --restart-cmd 'exec cashpoint serve --port 9000'";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PhaseName {
+    Contract,
+    Histories,
+    Limit,
+    Restart,
+}
+
+/// What the engine and a server are verified with alike.
+#[derive(Debug, Args)]
+struct Common {
+    /// How many operations, in all: half of them on many accounts, half on one.
+    #[arg(long, default_value = "1000000", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    operations: u64,
+
+    /// How many accounts there are at a time where there are many.
+    #[arg(long, default_value = "100", value_name = "NUMBER")]
+    accounts: NonZeroUsize,
+
+    /// What the operations are drawn from: equal seeds, equal operations.
+    #[arg(long, default_value = "1", value_name = "NUMBER")]
+    seed: u64,
+
+    /// Write the report to this file, for programs.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Write the report to this file as a page, with what convicts drawn along time.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let verified = match arguments.what {
+        What::Engine(engine) => engine.run(),
+        What::Http(http) => http.run(),
+    };
+    match verified {
+        Ok(verdict) => Ok(match verdict {
+            Verdict::Acquitted => ExitCode::SUCCESS,
+            Verdict::Convicted => ExitCode::FAILURE,
+            Verdict::Undecided | Verdict::Skipped => ExitCode::from(NO_VERDICT),
+        }),
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            Ok(ExitCode::from(NO_VERDICT))
+        }
+    }
+}
+
+impl Engine {
+    fn run(self) -> Result<Verdict, Failure> {
+        let phases = vec![Phase::Histories, Phase::Limit];
+        let plan = self.common.plan(phases, self.threads, Duration::ZERO);
+        self.common
+            .report(|| verify::verify_engine(&plan, &*super::stop_at_interrupt()?))
+    }
+}
+
+impl Http {
+    fn run(self) -> Result<Verdict, Failure> {
+        let phases = if self.only.is_empty() {
+            PhaseName::value_variants()
+        } else {
+            &self.only
+        };
+        let phases = phases.iter().map(|phase| match phase {
+            PhaseName::Contract => Phase::Contract,
+            PhaseName::Histories => Phase::Histories,
+            PhaseName::Limit => Phase::Limit,
+            PhaseName::Restart => Phase::Restart,
+        });
+        let plan = self
+            .common
+            .plan(phases.collect(), self.connections, self.timeout);
+        let kills_default = if self.restart_cmd.is_some() { 5 } else { 1 };
+        let restarts = (self.restart_cmd.is_some() || self.pid.is_some()).then(|| Restarts {
+            process: self.pid,
+            command: self.restart_cmd.clone(),
+            kills: self.kills.unwrap_or(kills_default),
+        });
+        self.common.report(|| {
+            let stop = super::stop_at_interrupt()?;
+            verify::verify_http(self.url.as_ref(), restarts.as_ref(), &plan, &stop)
+        })
+    }
+}
+
+impl Common {
+    fn plan(&self, phases: Vec<Phase>, workers: usize, timeout: Duration) -> Plan {
+        Plan {
+            phases,
+            accounts: self.accounts.get(),
+            workers,
+            operations: self.operations,
+            seed: self.seed,
+            timeout,
+        }
+    }
+
+    fn report(
+        &self,
+        verify: impl FnOnce() -> Result<verify::Report, Broken>,
+    ) -> Result<Verdict, Failure> {
+        for file in self.json.iter().chain(&self.html) {
+            files::check_writable(file)?;
+        }
+        let report = verify()?;
+        print!("{}", verify::text(&report));
+        if let Some(file) = &self.json {
+            files::write(file, &report.json()?)?;
+        }
+        if let Some(file) = &self.html {
+            files::write(file, &verify::page(&report))?;
+        }
+        Ok(report.verdict())
+    }
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(workers @ 1..=1_000) => Ok(workers),
+        _ => Err("it is a whole number from 1 to 1000".to_owned()),
+    }
+}

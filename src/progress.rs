@@ -1,0 +1,52 @@
+//! How far long work is, on standard error, where that is a terminal.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often the user is told.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A bar for work of a known length.
+#[derive(Debug)]
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    pub(crate) fn new(message: &str, length: u64) -> Self {
+        let bar = ProgressBar::new(length);
+        let style = "{msg}: {wide_bar} {human_pos} of {human_len}, {per_sec}, {eta} left";
+        bar.set_style(
+            ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        bar.set_message(message.to_owned());
+        Self(bar)
+    }
+
+    /// Does `work`, and shows meanwhile how much of it is `done`.
+    pub(crate) fn watch<T>(&self, done: &AtomicU64, work: impl FnOnce() -> T) -> T {
+        let (finished, finish) = std::sync::mpsc::channel::<()>();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                while finish.recv_timeout(LOOK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                    self.0.set_position(done.load(Relaxed));
+                }
+                self.0.set_position(done.load(Relaxed));
+            });
+            let result = work();
+            drop(finished);
+            result
+        })
+    }
+
+    pub(crate) fn advance(&self) {
+        self.0.inc(1);
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

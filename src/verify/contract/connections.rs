@@ -1,0 +1,205 @@
+//! HTTP/1.1 as clients and proxies use it: connections that are used again, chunks, pipelines, nonsense.
+
+use super::probe::{Probe, Stop, account};
+use super::request::{Request, get, post, request};
+use super::{Rule, json};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule::new("a connection survives a refusal", survives),
+    Rule::new("a body may come in chunks", chunks),
+    Rule::new("pipelined requests are answered in order", pipelined),
+    Rule::new("nothing malformed is answered with 500", malformed),
+];
+
+fn survives(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    let number = probe.open("1.0")?;
+    let balance = get(account(&number, "/balance"));
+    for refused in [
+        post(account(&number, "/withdraw"), "{\"amount\":5}"),
+        post(account(&number, "/deposit"), "{\"amount\":-5}"),
+        post("/accounts/nobody/deposit", "{\"amount\":5}"),
+        post("/accounts", "{"),
+        request("POST", "/accounts"),
+        get("/accounts/nobody/balance"),
+        get("/nowhere"),
+        post("/nowhere", "{\"amount\":5}"),
+        post(account(&number, "/balance"), "{\"amount\":5}"),
+    ] {
+        let mut connection = probe.connect();
+        let line = refused.line();
+        let first = probe.send_on(&mut connection, &refused)?;
+        let first = match first {
+            Ok(answer) => answer,
+            Err(lost) => return Err(probe.unanswered(line, &lost)),
+        };
+        if !(400..500).contains(&first.status) {
+            probe.check(false, &first, "a refusal, 4xx");
+            continue;
+        }
+        if first.last {
+            probe.deviate(line, "a connection that stays", "Connection: close");
+            continue;
+        }
+        if let Err(lost) = probe.send_on(&mut connection, &balance)? {
+            // Is it the connection, or the server?
+            probe.send(&balance)?;
+            let answered = format!("{lost}, on the same connection");
+            probe.deviate(
+                format!("{}, then {}", line, balance.line()),
+                "200",
+                answered,
+            );
+        }
+    }
+    Ok(())
+}
+
+fn chunks(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    let host = probe.address.authority.clone();
+    let prefix = probe.address.prefix.clone();
+    let body = "{\"initial_balance\":12.34}";
+    for size in [body.len(), 7, 1] {
+        let head = format!(
+            "POST {prefix}/accounts HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
+             Transfer-Encoding: chunked\r\n\r\n"
+        );
+        let mut bytes = head.into_bytes();
+        for chunk in body.as_bytes().chunks(size) {
+            bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+            bytes.extend_from_slice(chunk);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"0\r\n\r\n");
+        let what = format!("POST /accounts {body}, in chunks of {size}");
+        let (answers, end) = probe.converse(&what, &bytes, 1)?;
+        let Some(answer) = answers.first() else {
+            return match end {
+                Err(lost) => Err(probe.unanswered(what, &lost)),
+                Ok(()) => Ok(()),
+            };
+        };
+        if answer.status == 507 {
+            return Err(Stop::NotChecked(
+                "the server has no room for another account".to_owned(),
+            ));
+        }
+        let pattern = "{\"account_number\":\"<text>\",\"balance\":12.34,\"message\":\"<text>\"}";
+        probe.fits(answer, 201, pattern);
+    }
+    Ok(())
+}
+
+/// How many requests of each kind are sent at once.
+const PIPELINED: i64 = 6;
+
+fn pipelined(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    let number = probe.open("0.0")?;
+    let round: [(Request, u16); 4] = [
+        (post(account(&number, "/deposit"), "{\"amount\":0.01}"), 200),
+        (get(account(&number, "/balance")), 200),
+        (get("/nowhere"), 404),
+        (post(account(&number, "/withdraw"), "{\"amount\":-1}"), 422),
+    ];
+    let mut bytes = Vec::new();
+    let mut expected = Vec::new();
+    for cents in 1..=PIPELINED {
+        for (request, status) in &round {
+            bytes.extend(request.to_bytes(probe.address));
+            let balance = crate::money::Cents::new(cents).unwrap_or_default();
+            expected.push((request.line(), *status, balance.to_string()));
+        }
+    }
+    let what = format!("{} requests at once", expected.len());
+    let (answers, end) = probe.converse(&what, &bytes, expected.len())?;
+    for (answer, (request, status, balance)) in answers.iter().zip(&expected) {
+        let keys: &[&str] = if answer.body.contains("\"new_balance\"") {
+            &["new_balance"]
+        } else {
+            &["balance"]
+        };
+        let told = json::value_at(&answer.body, keys);
+        let is_in_order = told.is_none_or(|told| told == balance);
+        if answer.status != *status || !is_in_order {
+            let contract = match status {
+                200 => format!("{status} with a balance of {balance}"),
+                _ => status.to_string(),
+            };
+            probe.deviate(format!("{request}, one of {what}"), contract, answer.line());
+        }
+    }
+    if answers.len() < expected.len() {
+        let answered = match end {
+            Err(lost) if answers.is_empty() => return Err(probe.unanswered(what, &lost)),
+            Err(lost) => format!("{}, then: {lost}", answers.len()),
+            Ok(()) => format!("{}, and the end of the connection", answers.len()),
+        };
+        probe.deviate(what, format!("{} answers", expected.len()), answered);
+    }
+    Ok(())
+}
+
+fn malformed(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    let number = probe.open("1.0")?;
+    let deep = "[".repeat(5_000);
+    let long = "x".repeat(4_000);
+    let with_body = |body: &[u8]| {
+        let head = format!(
+            "POST /accounts/{number}/deposit HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), body].concat()
+    };
+    let deep_object = format!("{{\"amount\":{deep}");
+    for (what, bytes) in [
+        (
+            "a body that is not UTF-8",
+            with_body(b"{\"amount\":\xff\xfe}"),
+        ),
+        ("a body of zero bytes", with_body(&[0; 16])),
+        (
+            "a body of 5,000 brackets",
+            with_body(deep_object.as_bytes()),
+        ),
+        ("half a surrogate", with_body(b"{\"amount\":\"\\ud800\"}")),
+        ("an escaped key", with_body(b"{\"am\\u006fun\\u0000t\":1}")),
+        (
+            "a path of zero bytes",
+            b"GET /accounts/%00/balance HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
+        ),
+        (
+            "a path that is not UTF-8",
+            b"GET /accounts/%ff%fe/balance HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
+        ),
+        (
+            "a path with bad escapes",
+            b"GET /accounts/%zz%/balance HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
+        ),
+        (
+            "a long path",
+            format!("GET /accounts/{long}/balance HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes(),
+        ),
+        (
+            "a query that is none",
+            b"GET /accounts?%ff=%&&==& HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
+        ),
+        (
+            "a method that is none",
+            b"BREW /accounts HTTP/1.1\r\nHost: a\r\n\r\n".to_vec(),
+        ),
+        ("no HTTP", b"\x16\x03\x01\x00\xff\r\n\r\n".to_vec()),
+    ] {
+        // No answer is well enough here: the server may close such a connection.
+        let (answers, _) = probe.converse(what, &bytes, 1)?;
+        for answer in answers {
+            let is_crash = answer.status == 500
+                || ["Traceback", "panicked at"]
+                    .iter()
+                    .any(|trace| answer.body.contains(trace));
+            probe.check(!is_crash, &answer, "a refusal without a stack trace");
+        }
+    }
+    let health = probe.send(&get("/health"))?;
+    probe.check(health.status == 200, &health, "200, after all that");
+    Ok(())
+}

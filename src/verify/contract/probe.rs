@@ -1,0 +1,398 @@
+//! What a rule asks with: it sends, compares, notes deviations, and remembers which accounts to close.
+
+use std::time::{Duration, Instant};
+
+use super::pattern::fit;
+use super::request::{Answer, Request, delete, get, post, shown};
+use super::{DEVIATIONS_MAX, Deviation, RULE_TIMEOUTS, Unanswered, json};
+use crate::client::{Address, Connection, Lost};
+use crate::money::Cents;
+
+/// A server, and what one rule knows about it.
+pub(super) struct Probe<'a> {
+    pub(super) address: &'a Address,
+    timeout: Duration,
+    /// No request begins later.
+    deadline: Instant,
+    /// Accounts that are to be closed.
+    opened: Vec<String>,
+    deviations: Vec<Deviation>,
+}
+
+/// Why a rule was not followed to its end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// What was answered leaves nothing to go on with. It was noted.
+    Deviates,
+    Unanswered(Unanswered),
+    /// The server's settings or state leave no way to check the rule.
+    NotChecked(String),
+}
+
+impl<'a> Probe<'a> {
+    pub(super) fn new(address: &'a Address, timeout: Duration) -> Self {
+        Self {
+            address,
+            timeout,
+            deadline: Instant::now() + timeout * RULE_TIMEOUTS,
+            opened: Vec::new(),
+            deviations: Vec::new(),
+        }
+    }
+
+    pub(super) fn into_deviations(self) -> Vec<Deviation> {
+        self.deviations
+    }
+
+    pub(super) fn deviates(&self) -> bool {
+        !self.deviations.is_empty()
+    }
+
+    /// Takes back the deviations that were noted.
+    pub(super) fn excuse(&mut self) {
+        self.deviations.clear();
+    }
+
+    /// A connection of its own.
+    pub(super) fn connect(&self) -> Connection<'a> {
+        Connection::new(self.address, self.timeout)
+    }
+
+    /// Sends a request on a connection of its own, and waits for its answer.
+    pub(super) fn send(&mut self, request: &Request) -> Result<Answer, Stop> {
+        let mut connection = self.connect();
+        self.send_on(&mut connection, request)?
+            .map_err(|lost| self.unanswered(request.line(), &lost))
+    }
+
+    /// Sends a request, and leaves it to the caller what no answer means there.
+    pub(super) fn send_on(
+        &mut self,
+        connection: &mut Connection<'_>,
+        request: &Request,
+    ) -> Result<Result<Answer, Lost>, Stop> {
+        self.keep_time(request.line())?;
+        let Request {
+            method,
+            path,
+            fields,
+            body,
+        } = request;
+        let body = body.as_ref().map(String::as_bytes);
+        let answer = match connection.exchange_with(method, path, fields, body) {
+            Ok(reply) => Answer::new(request.line(), &reply),
+            Err(lost) => return Ok(Err(lost)),
+        };
+        if *method == "POST" && is_creation(path) {
+            self.note_account(&answer);
+        }
+        if *method == "DELETE" && answer.status == 204 {
+            self.opened.retain(|number| !path.ends_with(number));
+        }
+        Ok(Ok(answer))
+    }
+
+    /// Sends bytes as they are on a connection of their own; the `count` answers to them, or how many came
+    /// before there were no more.
+    pub(super) fn converse(
+        &mut self,
+        what: &str,
+        bytes: &[u8],
+        count: usize,
+    ) -> Result<(Vec<Answer>, Result<(), Lost>), Stop> {
+        self.keep_time(what.to_owned())?;
+        let mut answers = Vec::new();
+        let end = self.connect().converse(bytes, count, |reply| {
+            answers.push(Answer::new(what.to_owned(), reply));
+        });
+        for answer in &answers {
+            self.note_account(answer);
+        }
+        Ok((answers, end))
+    }
+
+    fn keep_time(&self, request: String) -> Result<(), Stop> {
+        if Instant::now() < self.deadline {
+            return Ok(());
+        }
+        let why = "the requests of this rule took too long".to_owned();
+        Err(Stop::Unanswered(Unanswered { request, why }))
+    }
+
+    /// Why there is no answer; noted, if there was one that is not HTTP.
+    pub(super) fn unanswered(&mut self, request: String, lost: &Lost) -> Stop {
+        if lost.is_unreadable() {
+            return self.deviate(
+                request,
+                "an answer in HTTP/1.1, with its length",
+                lost.to_string(),
+            );
+        }
+        let why = lost.to_string();
+        Stop::Unanswered(Unanswered { request, why })
+    }
+
+    /// Remembers the account that an answer says it opened, whether it should have or not.
+    fn note_account(&mut self, answer: &Answer) {
+        if (200..300).contains(&answer.status)
+            && let Some(number) = json::string_at(&answer.body, &["account_number"])
+            && is_path_segment(&number)
+            && !self.opened.contains(&number)
+        {
+            self.opened.push(number);
+        }
+    }
+
+    /// Closes what was opened. Which accounts were not closed.
+    pub(super) fn close_accounts(&mut self) -> Vec<String> {
+        self.deadline = Instant::now() + self.timeout;
+        let mut connection = self.connect();
+        let mut left_open = Vec::new();
+        for number in std::mem::take(&mut self.opened) {
+            let request = delete(account(&number, ""));
+            match self.send_on(&mut connection, &request) {
+                Ok(Ok(answer)) if matches!(answer.status, 200..300 | 404) => {}
+                _ => left_open.push(number),
+            }
+        }
+        left_open
+    }
+
+    /// Notes that something was not answered as the contract says.
+    pub(super) fn deviate(
+        &mut self,
+        request: impl Into<String>,
+        contract: impl Into<String>,
+        answered: impl Into<String>,
+    ) -> Stop {
+        if self.deviations.len() < DEVIATIONS_MAX {
+            self.deviations.push(Deviation {
+                request: request.into(),
+                contract: contract.into(),
+                answered: answered.into(),
+            });
+        }
+        Stop::Deviates
+    }
+
+    /// Notes a deviation unless something `holds` of an answer.
+    pub(super) fn check(&mut self, holds: bool, answer: &Answer, contract: &str) {
+        if !holds {
+            self.deviate(&answer.request, contract, answer.line());
+        }
+    }
+
+    /// Notes a deviation unless the header field of this name has this value.
+    pub(super) fn check_header(&mut self, answer: &Answer, name: &str, value: Option<&str>) {
+        let found = answer.header(name);
+        if found.as_deref() != value {
+            let said = |value: Option<&str>| match value {
+                Some(value) => shown(&format!("{name}: {value}")),
+                None => format!("no {name}"),
+            };
+            let answered = format!("{} with {}", answer.status, said(found.as_deref()));
+            self.deviate(&answer.request, said(value), answered);
+        }
+    }
+
+    /// Holds status, body and content type against the contract. The values at the pattern's placeholders, if
+    /// they fit; else a deviation is noted.
+    pub(super) fn fits(
+        &mut self,
+        answer: &Answer,
+        status: u16,
+        pattern: &str,
+    ) -> Option<Vec<String>> {
+        let values = fit(pattern, &answer.body)
+            .or_else(|| fit(pattern, &without_link(&answer.body)?))
+            .filter(|_| answer.status == status);
+        if values.is_none() {
+            self.deviate(
+                &answer.request,
+                format!("{status} {pattern}").trim_end(),
+                answer.line(),
+            );
+        } else if pattern.starts_with('{') {
+            self.check_header(answer, "Content-Type", Some("application/json"));
+        }
+        values
+    }
+
+    /// As [`fits`](Self::fits), for answers that the rule cannot go on without.
+    pub(super) fn expect(
+        &mut self,
+        answer: &Answer,
+        status: u16,
+        pattern: &str,
+    ) -> Result<Vec<String>, Stop> {
+        self.fits(answer, status, pattern).ok_or(Stop::Deviates)
+    }
+
+    /// Sends a request and holds its answer against the contract.
+    pub(super) fn ask(
+        &mut self,
+        request: &Request,
+        status: u16,
+        pattern: &str,
+    ) -> Result<Option<Vec<String>>, Stop> {
+        let answer = self.send(request)?;
+        Ok(self.fits(&answer, status, pattern))
+    }
+
+    /// Asks for an account, where one should be opened unless the server is full.
+    pub(super) fn create(&mut self, request: &Request) -> Result<Answer, Stop> {
+        let answer = self.send(request)?;
+        if answer.status == 507 {
+            let why = "the server has no room for another account".to_owned();
+            return Err(Stop::NotChecked(why));
+        }
+        Ok(answer)
+    }
+
+    /// Opens an account with this on it. Its number.
+    pub(super) fn open(&mut self, balance: &str) -> Result<String, Stop> {
+        let request = post("/accounts", format!("{{\"initial_balance\":{balance}}}"));
+        let answer = self.create(&request)?;
+        let number = json::string_at(&answer.body, &["account_number"]);
+        match number.filter(|number| answer.status == 201 && is_path_segment(number)) {
+            Some(number) => Ok(number),
+            None => {
+                self.allow(&answer, balance)?;
+                let contract = "201 and the number of the new account";
+                Err(self.deviate(&answer.request, contract, answer.line()))
+            }
+        }
+    }
+
+    /// Notes a deviation unless this is on an account.
+    pub(super) fn check_balance(&mut self, number: &str, balance: &str) -> Result<(), Stop> {
+        let body = format!("{{\"account_number\":\"{number}\",\"balance\":{balance}}}");
+        self.ask(&get(account(number, "/balance")), 200, &body)?;
+        Ok(())
+    }
+
+    /// Moves money, and notes a deviation unless the answer says so.
+    pub(super) fn check_movement(
+        &mut self,
+        number: &str,
+        movement: Movement,
+        sent: &str,
+        amount: &str,
+        balance: &str,
+    ) -> Result<Option<String>, Stop> {
+        let request = post(
+            account(number, movement.path()),
+            format!("{{\"amount\":{sent}}}"),
+        );
+        let pattern = format!(
+            "{{\"account_number\":\"{number}\",\"new_balance\":{balance},\"transaction_amount\":{amount},\
+             \"transaction_type\":\"{}\",\"timestamp\":\"<time>\"}}",
+            movement.name()
+        );
+        let answer = self.send(&request)?;
+        self.allow(&answer, amount)?;
+        let values = self.fits(&answer, 200, &pattern);
+        Ok(values.and_then(|values| values.into_iter().next()))
+    }
+
+    /// The largest amount of one deposit, as the server's own description or refusal tells.
+    pub(super) fn largest_amount(&mut self) -> Result<Cents, Stop> {
+        let description = self.send(&get("/openapi.json"))?;
+        let keys = [
+            "components",
+            "schemas",
+            "TransactionRequest",
+            "properties",
+            "amount",
+            "maximum",
+        ];
+        if let Some(maximum) = json::value_at(&description.body, &keys)
+            && let Ok(maximum) = maximum.parse()
+        {
+            return Ok(maximum);
+        }
+        let refusal = self.send(&post("/accounts", "{\"initial_balance\":1e30}"))?;
+        json::value_at(&refusal.body, &["detail"])
+            .and_then(|detail| json::value_at(json::items(detail)?.first()?, &["ctx", "le"]))
+            .and_then(|maximum| maximum.parse().ok())
+            .ok_or_else(|| {
+                Stop::NotChecked("the server does not tell its largest amount".to_owned())
+            })
+    }
+
+    /// Goes on unless an amount was refused because the server's settings do not allow it.
+    fn allow(&mut self, answer: &Answer, amount: &str) -> Result<(), Stop> {
+        match amount.parse::<Cents>() {
+            Ok(amount) if answer.status == 422 => self.need_amounts_up_to(amount.get()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Goes on only if amounts up to this many cents are allowed.
+    pub(super) fn need_amounts_up_to(&mut self, cents: i64) -> Result<(), Stop> {
+        match self.largest_amount() {
+            Ok(largest) if largest.get() < cents => Err(Stop::NotChecked(format!(
+                "the server's largest amount is only {largest}"
+            ))),
+            // One that is not told may be large enough.
+            Ok(_) | Err(Stop::NotChecked(_)) => Ok(()),
+            Err(stop) => Err(stop),
+        }
+    }
+}
+
+/// Which way money goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Movement {
+    Deposit,
+    Withdrawal,
+}
+
+impl Movement {
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Deposit => "/deposit",
+            Self::Withdrawal => "/withdraw",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Deposit => "deposit",
+            Self::Withdrawal => "withdrawal",
+        }
+    }
+}
+
+/// The path of an account, or of something of it.
+pub(super) fn account(number: &str, rest: &str) -> String {
+    format!("/accounts/{number}{rest}")
+}
+
+/// The body of a refusal.
+pub(super) fn detail(text: &str) -> String {
+    format!("{{\"detail\":\"{text}\"}}")
+}
+
+fn is_creation(path: &str) -> bool {
+    path.split('?')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('/')
+        == "/accounts"
+}
+
+/// Whether an account number can be part of a path as it is.
+fn is_path_segment(number: &str) -> bool {
+    !number.is_empty()
+        && number
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"/?#%".contains(&byte))
+}
+
+/// A refusal without the link to its documentation that the original adds. A rule of its own is about it.
+fn without_link(body: &str) -> Option<String> {
+    let (before, link) = body.split_once(",\"url\":\"")?;
+    let (_, after) = link.split_once('"')?;
+    Some(format!("{before}{after}"))
+}

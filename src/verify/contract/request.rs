@@ -1,0 +1,159 @@
+//! Requests as they are sent, and answers as they are held against the contract.
+
+use crate::client::{self, Address, Reply};
+
+/// How much of a request or an answer a report shows.
+const SHOWN_MAX_CHARS: usize = 300;
+
+/// A request.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) method: &'static str,
+    pub(super) path: String,
+    /// Header fields, each with its line end.
+    pub(super) fields: String,
+    pub(super) body: Option<String>,
+}
+
+pub(super) fn request(method: &'static str, path: impl Into<String>) -> Request {
+    Request {
+        method,
+        path: path.into(),
+        fields: String::new(),
+        body: None,
+    }
+}
+
+pub(super) fn get(path: impl Into<String>) -> Request {
+    request("GET", path)
+}
+
+pub(super) fn delete(path: impl Into<String>) -> Request {
+    request("DELETE", path)
+}
+
+/// A POST with a body of JSON.
+pub(super) fn post(path: impl Into<String>, json: impl Into<String>) -> Request {
+    request("POST", path)
+        .field("Content-Type", "application/json")
+        .body(json)
+}
+
+impl Request {
+    pub(super) fn field(mut self, name: &str, value: &str) -> Self {
+        self.fields.extend([name, ": ", value, "\r\n"]);
+        self
+    }
+
+    pub(super) fn body(mut self, body: impl Into<String>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    /// As a line for a person.
+    pub(super) fn line(&self) -> String {
+        let body = self.body.as_deref().unwrap_or_default();
+        let mut line = format!("{} {}", self.method, self.path);
+        // What goes without saying is not said.
+        for field in self.fields.lines() {
+            if field != "Content-Type: application/json" {
+                line.extend([" (", field, ")"]);
+            }
+        }
+        shown(format!("{line} {body}").trim_end())
+    }
+
+    /// As bytes, for those who send several at once.
+    pub(super) fn to_bytes(&self, address: &Address) -> Vec<u8> {
+        let Self {
+            method,
+            path,
+            fields,
+            ..
+        } = self;
+        let (prefix, host) = (&address.prefix, &address.authority);
+        let head = format!("{method} {prefix}{path} HTTP/1.1\r\nHost: {host}\r\n{fields}");
+        match &self.body {
+            Some(body) => format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()),
+            None => format!("{head}\r\n"),
+        }
+        .into_bytes()
+    }
+}
+
+/// An answer, and the request that it answers.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) request: String,
+    pub(super) status: u16,
+    pub(super) body: String,
+    /// Whether the server ends the connection after it.
+    pub(super) last: bool,
+    found: client::Answer,
+    bytes: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn new(request: String, reply: &Reply<'_>) -> Self {
+        let (found, bytes) = reply.parts();
+        Self {
+            request,
+            status: reply.status,
+            body: String::from_utf8_lossy(&reply.body()).into_owned(),
+            last: found.last,
+            found,
+            bytes: bytes.to_vec(),
+        }
+    }
+
+    /// The first header field of this name.
+    pub(super) fn header(&self, name: &str) -> Option<String> {
+        self.found.header(&self.bytes, name)
+    }
+
+    /// What a header field lists, in lower case.
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        let value = self.header(name).unwrap_or_default();
+        let items = value.split(',');
+        items.map(|item| item.trim().to_ascii_lowercase()).collect()
+    }
+
+    /// As a line for a person.
+    pub(super) fn line(&self) -> String {
+        shown(format!("{} {}", self.status, self.body).trim_end())
+    }
+}
+
+/// The beginning of a text, fit for a terminal whoever wrote it.
+pub(super) fn shown(text: &str) -> String {
+    let mut characters = text.chars();
+    let begin = characters.by_ref().take(SHOWN_MAX_CHARS);
+    let mut shown: String = begin
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .collect();
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_shown_in_a_line() {
+        let line = post("/accounts", "{\n}").field("Origin", "a").line();
+        assert_eq!(line, "POST /accounts (Origin: a) { }");
+        assert_eq!(get("/health").line(), "GET /health");
+        let long = post("/accounts", "x".repeat(1_000)).line();
+        assert_eq!(long.chars().count(), SHOWN_MAX_CHARS + 1);
+        assert_eq!(shown("\u{1b}[2Jé"), " [2Jé");
+    }
+}

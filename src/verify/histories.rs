@@ -1,0 +1,216 @@
+//! The phase that records what clients were told under load, and looks for an order that explains it.
+//!
+//! The workers produce slices, and a thread of its own judges them meanwhile: at most two slices wait, so
+//! memory does not grow with the run. It ends early once a slice convicts: more of the same shows nothing new.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::books::Totals;
+use super::evidence::{Evidence, money};
+use super::history::Outcome;
+use super::judge::Judge;
+use super::load::{Load, Slice, Worker};
+use super::report::{Finding, PhaseReport};
+use super::subject::{Oddities, Subject};
+use crate::client::Broken;
+use crate::progress::Progress;
+use crate::quantity::{grouped, rate};
+
+/// How many operations a slice has. A record is 56 bytes, and three slices are held at most.
+const SLICE_OPERATIONS: u64 = 1 << 17;
+
+/// How many histories that convict are shown.
+const SHOWN_MAX: usize = 3;
+
+/// How a subject is put under load.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setup {
+    pub(super) accounts: usize,
+    pub(super) workers: usize,
+    pub(super) operations: u64,
+    pub(super) seed: u64,
+}
+
+/// Puts the subject under load, and judges what came of it.
+pub(super) fn run(
+    name: &str,
+    subject: &dyn Subject,
+    setup: Setup,
+    stop: &AtomicBool,
+) -> Result<PhaseReport, Broken> {
+    let mut report = PhaseReport::new(name);
+    let mut workers = Worker::crew(subject, setup.workers, setup.seed);
+    let Some(first) = workers.first_mut() else {
+        return Err(Broken::new("nobody works"));
+    };
+    let load = match Load::open(setup.accounts, first) {
+        Ok(load) => load,
+        Err(broken) => {
+            let oddities = first.take_oddities();
+            if oddities.wrong.is_empty() {
+                return Err(broken);
+            }
+            // It did answer, as no server of the contract does.
+            report.oddities(oddities);
+            report.fact(broken.0);
+            return Ok(report);
+        }
+    };
+
+    let progress = Progress::new(name, setup.operations);
+    let convicted = AtomicBool::new(false);
+    let began = Instant::now();
+    let (heard, totals) = thread::scope(|scope| {
+        let (slices, receiver) = sync_channel::<Slice>(1);
+        let judging = scope.spawn(|| {
+            let mut heard = Heard::default();
+            for slice in receiver {
+                heard.hear(slice);
+                convicted.store(!heard.evidence.is_empty(), Relaxed);
+            }
+            heard
+        });
+        let mut left = setup.operations;
+        while left > 0 && !stop.load(Relaxed) && !convicted.load(Relaxed) {
+            let operations = left.min(SLICE_OPERATIONS);
+            left -= operations;
+            let slice = progress.watch(&load.done, || load.run(&mut workers, operations, stop));
+            // Nobody listens any more only if the judge has panicked, and that comes out below.
+            let _ = slices.send(slice);
+        }
+        let mut balances = Vec::new();
+        if let Some(worker) = workers.first_mut() {
+            balances = load.read_all(worker);
+            let _ = slices.send(worker.take_slice());
+            load.close_all(worker);
+            let _ = slices.send(worker.take_slice());
+        }
+        drop(slices);
+        let heard = judging
+            .join()
+            .map_err(|_| Broken::new("the checker panicked"))?;
+        let totals = heard.judge.books.check(balances.into_iter());
+        Ok::<_, Broken>((heard, totals))
+    })?;
+    let elapsed = began.elapsed();
+    progress.finish();
+
+    let mut oddities = Oddities::default();
+    for worker in &mut workers {
+        oddities.add(worker.take_oddities());
+    }
+    heard.tell(&mut report, elapsed);
+    tell_totals(&mut report, &totals);
+    report.oddities(oddities);
+    if stop.load(Relaxed) {
+        report.undecided("stopped before the end");
+    }
+    Ok(report)
+}
+
+/// What was judged so far.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) judge: Judge,
+    pub(super) evidence: Vec<Evidence>,
+    accounts: u64,
+    unknown: u64,
+    refused: u64,
+    /// How long judging took.
+    spent: Duration,
+}
+
+impl Heard {
+    pub(super) fn hear(&mut self, mut slice: Slice) {
+        let began = Instant::now();
+        self.accounts += slice.opened.len() as u64;
+        for (account, cents) in slice.opened {
+            self.judge.opened(account, cents);
+        }
+        for record in &slice.records {
+            self.unknown += u64::from(record.outcome == Outcome::Unknown);
+            self.refused += u64::from(record.outcome == Outcome::InsufficientFunds);
+        }
+        self.evidence
+            .append(&mut self.judge.hear(&mut slice.records));
+        for account in slice.left {
+            self.judge.forget(account);
+        }
+        self.spent += began.elapsed();
+    }
+
+    /// Says what was judged, and what is wrong with it: the smallest histories first.
+    #[expect(clippy::float_arithmetic, reason = "rates, not money")]
+    pub(super) fn tell(mut self, report: &mut PhaseReport, elapsed: Duration) {
+        let operations = self.judge.operations;
+        let per_second = |time: Duration| rate(operations as f64 / time.as_secs_f64().max(1e-9));
+        report.fact(format!(
+            "{} operations on {} accounts, {} withdrawals refused for want of funds, {} outcomes unknown",
+            grouped(operations),
+            grouped(self.accounts),
+            grouped(self.refused),
+            grouped(self.unknown)
+        ));
+        report.fact(format!(
+            "recorded in {:.1} s ({}/s), checked at {}/s",
+            elapsed.as_secs_f64(),
+            per_second(elapsed),
+            per_second(self.spent)
+        ));
+        if self.judge.given_up > 0 {
+            report.undecided(format!(
+                "{} accounts had too many unknown outcomes at a time to be judged",
+                grouped(self.judge.given_up)
+            ));
+        }
+        if operations == self.unknown {
+            report.undecided("nothing was answered");
+        }
+        self.evidence.sort_by_key(|evidence| evidence.records.len());
+        let accounts = self.evidence.len();
+        for evidence in self.evidence.into_iter().take(SHOWN_MAX) {
+            report.finding(Finding {
+                history: Some(evidence.clone()),
+                ..Finding::new(evidence.explanation())
+            });
+        }
+        if accounts > SHOWN_MAX {
+            report.fact(format!(
+                "{accounts} accounts have a history that no order explains; the {SHOWN_MAX} shortest are shown"
+            ));
+        }
+    }
+}
+
+pub(super) fn tell_totals(report: &mut PhaseReport, totals: &Totals) {
+    let &Totals {
+        lost_cents,
+        created_cents,
+        ..
+    } = totals;
+    report.fact(format!(
+        "{} accounts open at the end: opened with {}, {} paid in, {} taken out, {} unknown, {} there",
+        grouped(totals.accounts),
+        money(totals.initial_cents),
+        money(totals.credited_cents),
+        money(totals.debited_cents),
+        money(totals.unknown_cents),
+        money(totals.found_cents)
+    ));
+    if lost_cents > 0 {
+        report.finding(Finding::new(format!(
+            "money was lost: {} less than was acknowledged",
+            money(lost_cents)
+        )));
+    }
+    if created_cents > 0 {
+        report.finding(Finding::new(format!(
+            "money was made: {} more than was acknowledged",
+            money(created_cents)
+        )));
+    }
+}

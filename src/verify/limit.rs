@@ -1,0 +1,217 @@
+//! The phase that holds a subject to its limit of accounts, while creations and closings race.
+//!
+//! An account is *surely open* from the answer to its creation until its closing is called. The number of
+//! those must never exceed the room that there was. And once creations alone have gone on until nobody gets
+//! one, there must be exactly as many as there was room for: with nothing being closed, a refusal means that
+//! every place is taken.
+
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize};
+use std::thread;
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::histories::Setup;
+use super::history::{Action, Outcome};
+use super::report::{Finding, PhaseReport};
+use super::subject::{Created, Room, Session, Subject};
+use crate::account_number::AccountNumber;
+use crate::client::Broken;
+use crate::money::Cents;
+use crate::progress::Progress;
+use crate::quantity::grouped;
+
+/// The most room that is filled up to reach the limit.
+const ROOM_MAX: usize = 20_000;
+
+/// How many creations and closings race at the limit, for each worker.
+const STEPS_PER_WORKER: u64 = 500;
+
+/// After so many refusals in a row a worker takes it that there is no room.
+const REFUSALS: usize = 3;
+
+pub(super) const NAME: &str = "account limit";
+
+pub(super) fn run(
+    subject: &dyn Subject,
+    setup: Setup,
+    stop: &AtomicBool,
+) -> Result<PhaseReport, Broken> {
+    let Room { count, limit } = subject.room()?;
+    let Some(room @ 1..=ROOM_MAX) = limit.checked_sub(count) else {
+        let why = format!(
+            "{} accounts of {} exist: between 1 and {} must be free to get to the limit (MAX_ACCOUNTS sets it)",
+            grouped(count as u64),
+            grouped(limit as u64),
+            grouped(ROOM_MAX as u64)
+        );
+        return Ok(PhaseReport::skipped(NAME, why));
+    };
+
+    let mut report = PhaseReport::new(NAME);
+    let race = Race::new(room);
+    let mut racers: Vec<_> = (0..setup.workers as u64)
+        .map(|worker| Racer {
+            session: subject.session(),
+            random: Xoshiro256PlusPlus::seed_from_u64(setup.seed.wrapping_add(worker)),
+            open: Vec::new(),
+        })
+        .collect();
+    let steps = STEPS_PER_WORKER * setup.workers as u64;
+    let progress = Progress::new(NAME, room as u64 + steps);
+
+    progress.watch(&race.done, || {
+        every(&mut racers, |racer| racer.fill(&race, stop));
+    });
+    let filled = race.open.load(SeqCst);
+    let unknown = race.unknown.load(SeqCst);
+    progress.watch(&race.done, || {
+        every(&mut racers, |racer| racer.come_and_go(&race, stop));
+    });
+    let most = race.most.load(SeqCst);
+    every(&mut racers, |racer| racer.leave(&race));
+    progress.finish();
+
+    report.fact(format!(
+        "{} accounts were opened until there was no room, of {} that there was room for; then {} creations and \
+         closings raced there",
+        grouped(filled.unsigned_abs()),
+        grouped(room as u64),
+        grouped(steps)
+    ));
+    let room = room as i64;
+    if most > room {
+        report.finding(Finding::new(format!(
+            "{} accounts were open at a time, and there was room for {room}",
+            grouped(most.unsigned_abs())
+        )));
+    }
+    if filled + unknown < room && !stop.load(Relaxed) {
+        report.finding(Finding::new(format!(
+            "a creation was refused although {} more accounts had room and none was being closed",
+            room - filled - unknown
+        )));
+    }
+    for racer in &mut racers {
+        report.oddities(racer.session.take_oddities());
+    }
+    if stop.load(Relaxed) {
+        report.undecided("stopped before the end");
+    }
+    Ok(report)
+}
+
+/// What all racers share.
+#[derive(Debug)]
+struct Race {
+    room: usize,
+    /// How many accounts are surely open, and the most there ever were.
+    open: AtomicI64,
+    most: AtomicI64,
+    /// How many may be open under a number that nobody was told.
+    unknown: AtomicI64,
+    /// How many creations and closings were done, for the progress bar.
+    done: AtomicU64,
+    /// How many creations nobody needs to try any more.
+    opened_in_all: AtomicUsize,
+}
+
+impl Race {
+    fn new(room: usize) -> Self {
+        Self {
+            room,
+            open: AtomicI64::new(0),
+            most: AtomicI64::new(0),
+            unknown: AtomicI64::new(0),
+            done: AtomicU64::new(0),
+            opened_in_all: AtomicUsize::new(0),
+        }
+    }
+}
+
+struct Racer<'a> {
+    session: Box<dyn Session + 'a>,
+    random: Xoshiro256PlusPlus,
+    open: Vec<AccountNumber>,
+}
+
+impl Racer<'_> {
+    /// Opens accounts until there is no room.
+    fn fill(&mut self, race: &Race, stop: &AtomicBool) {
+        let mut refused = 0;
+        // A subject without a limit would be filled for ever.
+        while refused < REFUSALS
+            && !stop.load(Relaxed)
+            && race.opened_in_all.load(Relaxed) <= 2 * race.room
+        {
+            match self.create(race) {
+                Created::Opened(_) => {
+                    race.opened_in_all.fetch_add(1, Relaxed);
+                    refused = 0;
+                }
+                _ => refused += 1,
+            }
+        }
+    }
+
+    /// Opens and closes, at the limit.
+    fn come_and_go(&mut self, race: &Race, stop: &AtomicBool) {
+        for _ in 0..STEPS_PER_WORKER {
+            if stop.load(Relaxed) {
+                return;
+            }
+            if self.random.random_bool(0.5) {
+                self.close(race);
+            } else {
+                self.create(race);
+            }
+        }
+    }
+
+    fn leave(&mut self, race: &Race) {
+        while !self.open.is_empty() {
+            self.close(race);
+        }
+    }
+
+    fn create(&mut self, race: &Race) -> Created {
+        let created = self.session.create(Cents::ZERO);
+        match created {
+            Created::Opened(number) => {
+                self.open.push(number);
+                let open = race.open.fetch_add(1, SeqCst) + 1;
+                race.most.fetch_max(open, SeqCst);
+            }
+            Created::Unknown => {
+                race.unknown.fetch_add(1, SeqCst);
+            }
+            Created::LimitReached | Created::NotSent => {}
+        }
+        race.done.fetch_add(1, Relaxed);
+        created
+    }
+
+    fn close(&mut self, race: &Race) {
+        let Some(number) = self.open.pop() else {
+            return;
+        };
+        race.open.fetch_sub(1, SeqCst);
+        race.done.fetch_add(1, Relaxed);
+        let outcome = self.session.call(number, Action::Close);
+        // Once more where that may not have been done.
+        if matches!(outcome, None | Some(Outcome::Unknown)) {
+            self.session.call(number, Action::Close);
+        }
+    }
+}
+
+/// Has all racers do something at once.
+fn every<'a>(racers: &mut [Racer<'a>], work: impl Fn(&mut Racer<'a>) + Sync) {
+    thread::scope(|scope| {
+        for racer in racers {
+            let work = &work;
+            scope.spawn(move || work(racer));
+        }
+    });
+}

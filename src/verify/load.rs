@@ -1,0 +1,382 @@
+//! Puts a subject under load, and records what came of it.
+//!
+//! The accounts sit on *seats*. A worker draws a seat and does something to the account that it finds there,
+//! now and then to the one that was there before. Who closes an account opens another and puts it on the seat,
+//! while others are still on their way to the old one: closing races with everything else, and the seat that
+//! it left is asked about on and on.
+//!
+//! Sums are small and balances low, so that many withdrawals compete for the last money on an account. That is
+//! where faults show.
+//!
+//! A [`Slice`] is everything between two times at which nothing is under way but what was never answered. So
+//! what is held in memory does not grow with the run.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::history::{Action, Outcome, Record};
+use super::subject::{Created, Oddities, Session, Subject};
+use crate::account_number::AccountNumber;
+use crate::client::Broken;
+use crate::money::Cents;
+
+/// The sums that move, in cents. Not all are exact in binary.
+const SUMS: [i64; 8] = [1, 2, 3, 5, 10, 20, 37, 100];
+
+/// A sum that is often more than there is.
+const LARGE_SUM: i64 = 400;
+
+/// What an account is opened with, in cents.
+const INITIAL_CENTS: i64 = 500;
+
+/// One operation of so many is on the account that was on the seat before.
+const FORMER_ONE_IN: u32 = 50;
+
+/// One operation of so many closes the account, if there are several seats.
+const CLOSE_ONE_IN: u32 = 200;
+
+/// The same for the one hot account, whose history should grow long.
+const CLOSE_HOT_ONE_IN: u32 = 5_000;
+
+/// How many operations a worker takes on at a time.
+const PORTION: i64 = 16;
+
+/// How long one listing waits for the next. One that takes long waits longer.
+const LISTING_PAUSE: Duration = Duration::from_millis(20);
+
+/// An account that is or was on a seat.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tenant {
+    pub(super) account: u32,
+    pub(super) number: AccountNumber,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    current: Tenant,
+    former: Option<Tenant>,
+}
+
+/// What happened between two times at which nothing was under way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slice {
+    /// Accounts, and how many cents they were opened with.
+    pub(super) opened: Vec<(u32, i64)>,
+    pub(super) records: Vec<Record>,
+    /// Accounts to which nothing will be done any more.
+    pub(super) left: Vec<u32>,
+}
+
+impl Slice {
+    fn append(&mut self, mut other: Self) {
+        self.opened.append(&mut other.opened);
+        self.records.append(&mut other.records);
+        self.left.append(&mut other.left);
+    }
+}
+
+/// The accounts, and what all workers share.
+#[derive(Debug)]
+pub(super) struct Load {
+    seats: Vec<Mutex<Seat>>,
+    close_one_in: u32,
+    next_account: AtomicU32,
+    began: Instant,
+    /// How many operations were done.
+    pub(super) done: AtomicU64,
+}
+
+/// Who does it.
+pub(super) struct Worker<'a> {
+    index: u32,
+    session: Box<dyn Session + 'a>,
+    random: Xoshiro256PlusPlus,
+    slice: Slice,
+    oddities: Oddities,
+}
+
+impl<'a> Worker<'a> {
+    /// So many, and one more that lists.
+    pub(super) fn crew(subject: &'a dyn Subject, workers: usize, seed: u64) -> Vec<Self> {
+        (0..=workers as u32)
+            .map(|index| Self {
+                index,
+                session: subject.session(),
+                random: Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(u64::from(index))),
+                slice: Slice::default(),
+                oddities: Oddities::default(),
+            })
+            .collect()
+    }
+
+    pub(super) fn take_oddities(&mut self) -> Oddities {
+        let mut oddities = std::mem::take(&mut self.oddities);
+        oddities.add(self.session.take_oddities());
+        oddities
+    }
+
+    pub(super) fn take_slice(&mut self) -> Slice {
+        std::mem::take(&mut self.slice)
+    }
+
+    /// Does something to an account, and writes it down.
+    fn perform(&mut self, load: &Load, tenant: Tenant, action: Action) -> Option<Outcome> {
+        let called = load.now();
+        let outcome = self.session.call(tenant.number, action)?;
+        self.slice.records.push(Record {
+            account: tenant.account,
+            worker: self.index,
+            action,
+            outcome,
+            called,
+            answered: load.now(),
+        });
+        Some(outcome)
+    }
+
+    /// Opens an account.
+    fn open(&mut self, load: &Load) -> Result<Tenant, Created> {
+        let initial = Cents::new(INITIAL_CENTS).unwrap_or_default();
+        match self.session.create(initial) {
+            Created::Opened(number) => {
+                let account = load.next_account.fetch_add(1, Relaxed);
+                self.slice.opened.push((account, INITIAL_CENTS));
+                Ok(Tenant { account, number })
+            }
+            other => Err(other),
+        }
+    }
+
+    fn step(&mut self, load: &Load) {
+        let index = self.random.random_range(0..load.seats.len());
+        let Some(seat) = load.seats.get(index) else {
+            return;
+        };
+        let Seat { current, former } = *lock(seat);
+        let tenant = match former {
+            Some(former) if self.random.random_ratio(1, FORMER_ONE_IN) => former,
+            _ => current,
+        };
+        let action = self.draw(load.close_one_in);
+        let outcome = self.perform(load, tenant, action);
+        if action == Action::Close && outcome.is_some() {
+            self.replace(load, seat, tenant);
+        }
+    }
+
+    fn draw(&mut self, close_one_in: u32) -> Action {
+        if self.random.random_ratio(1, close_one_in) {
+            return Action::Close;
+        }
+        let sum = SUMS.get(self.random.random_range(0..SUMS.len()));
+        let sum = sum.copied().unwrap_or(LARGE_SUM);
+        match self.random.random_range(0..16) {
+            0..4 => Action::Balance,
+            4..9 => Action::Deposit(sum),
+            9..15 => Action::Withdraw(sum),
+            _ => Action::Withdraw(LARGE_SUM),
+        }
+    }
+
+    /// Puts another account on the seat, in the place of one that was closed.
+    fn replace(&mut self, load: &Load, seat: &Mutex<Seat>, closed: Tenant) {
+        if lock(seat).current.account != closed.account {
+            return;
+        }
+        let Ok(next) = self.open(load) else {
+            return;
+        };
+        let superfluous = {
+            let mut seat = lock(seat);
+            if seat.current.account == closed.account {
+                seat.current = next;
+                seat.former.replace(closed)
+            } else {
+                // Somebody else, whose closing was called at the same time, has put one there.
+                Some(next)
+            }
+        };
+        if let Some(superfluous) = superfluous {
+            if superfluous.account == next.account {
+                self.perform(load, next, Action::Close);
+            }
+            self.slice.left.push(superfluous.account);
+        }
+    }
+
+    /// Lists the accounts: a read of each that was on a seat before.
+    fn list(&mut self, load: &Load) {
+        let mut expected = Vec::with_capacity(2 * load.seats.len());
+        for seat in &load.seats {
+            let Seat { current, former } = *lock(seat);
+            expected.push(current);
+            expected.extend(former);
+        }
+        let called = load.now();
+        let Some(mut listed) = self.session.list() else {
+            return;
+        };
+        let answered = load.now();
+        listed.sort_unstable();
+        for tenant in expected {
+            let first = listed.partition_point(|(number, _)| *number < tenant.number);
+            let found = listed.get(first..).unwrap_or_default();
+            let found = found
+                .iter()
+                .take_while(|(number, _)| *number == tenant.number);
+            let mut balances = found.map(|(_, cents)| *cents);
+            let outcome = balances
+                .next()
+                .map_or(Outcome::UnknownAccount, Outcome::Balance);
+            self.slice.records.push(Record {
+                account: tenant.account,
+                worker: self.index,
+                action: Action::List,
+                outcome,
+                called,
+                answered,
+            });
+            if balances.next().is_some() {
+                let example = || format!("account {}", tenant.number);
+                self.oddities
+                    .wrong("an account that one listing shows twice", example);
+            }
+        }
+    }
+}
+
+impl Load {
+    /// Opens so many accounts.
+    pub(super) fn open(accounts: usize, worker: &mut Worker<'_>) -> Result<Self, Broken> {
+        let mut load = Self {
+            seats: Vec::with_capacity(accounts),
+            close_one_in: if accounts == 1 {
+                CLOSE_HOT_ONE_IN
+            } else {
+                CLOSE_ONE_IN
+            },
+            next_account: AtomicU32::new(0),
+            began: Instant::now(),
+            done: AtomicU64::new(0),
+        };
+        for opened in 0..accounts {
+            let current = worker.open(&load).map_err(|created| match created {
+                Created::LimitReached => Broken(format!(
+                    "there is room for {opened} more accounts only, and {accounts} are asked for: raise \
+                     MAX_ACCOUNTS, or lower --accounts"
+                )),
+                _ => Broken::new("no account could be opened"),
+            })?;
+            load.seats.push(Mutex::new(Seat {
+                current,
+                former: None,
+            }));
+        }
+        Ok(load)
+    }
+
+    /// Nanoseconds since the beginning, by the clock that all workers share.
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Has all workers do `operations` in all, fewer if `stop` is set, and returns what happened.
+    pub(super) fn run(
+        &self,
+        workers: &mut [Worker<'_>],
+        operations: u64,
+        stop: &AtomicBool,
+    ) -> Slice {
+        let budget = AtomicI64::new(i64::try_from(operations).unwrap_or(i64::MAX));
+        let over = AtomicBool::new(false);
+        let Some((lister, workers)) = workers.split_last_mut() else {
+            return Slice::default();
+        };
+        thread::scope(|scope| {
+            let listing = scope.spawn(|| {
+                while !over.load(Relaxed) && !stop.load(Relaxed) {
+                    let began = Instant::now();
+                    lister.list(self);
+                    thread::sleep(LISTING_PAUSE.max(10 * began.elapsed()));
+                }
+            });
+            let working: Vec<_> = workers
+                .iter_mut()
+                .map(|worker| scope.spawn(|| self.work(worker, &budget, stop)))
+                .collect();
+            for thread in working {
+                // A worker that panicked has recorded what it did until then.
+                let _ = thread.join();
+            }
+            over.store(true, Relaxed);
+            let _ = listing.join();
+        });
+        let mut slice = lister.take_slice();
+        for worker in workers {
+            slice.append(worker.take_slice());
+        }
+        slice
+    }
+
+    fn work(&self, worker: &mut Worker<'_>, budget: &AtomicI64, stop: &AtomicBool) {
+        loop {
+            let portion = budget.fetch_sub(PORTION, Relaxed).min(PORTION);
+            if portion <= 0 || stop.load(Relaxed) {
+                return;
+            }
+            for _ in 0..portion {
+                worker.step(self);
+            }
+            self.done.fetch_add(portion as u64, Relaxed);
+        }
+    }
+
+    /// Reads the balance of every account that is or was on a seat. Returns those that are open.
+    pub(super) fn read_all(&self, worker: &mut Worker<'_>) -> Vec<(u32, i64)> {
+        let mut balances = Vec::new();
+        for seat in &self.seats {
+            let Seat { current, former } = *lock(seat);
+            for tenant in former.into_iter().chain([current]) {
+                let outcome = self.patiently(worker, tenant, Action::Balance);
+                if let Some(Outcome::Balance(cents)) = outcome {
+                    balances.push((tenant.account, cents));
+                }
+            }
+        }
+        worker.list(self);
+        balances
+    }
+
+    /// Closes every account, and sees to it that it is gone.
+    pub(super) fn close_all(&self, worker: &mut Worker<'_>) {
+        for seat in &self.seats {
+            let current = lock(seat).current;
+            self.patiently(worker, current, Action::Close);
+            self.patiently(worker, current, Action::Balance);
+        }
+        worker.list(self);
+    }
+
+    /// Once more where nothing was sent, or nothing came back, as after a server closed its connections.
+    fn patiently(
+        &self,
+        worker: &mut Worker<'_>,
+        tenant: Tenant,
+        action: Action,
+    ) -> Option<Outcome> {
+        match worker.perform(self, tenant, action) {
+            None | Some(Outcome::Unknown) => worker.perform(self, tenant, action),
+            told => told,
+        }
+    }
+}
+
+fn lock(seat: &Mutex<Seat>) -> MutexGuard<'_, Seat> {
+    seat.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,46 @@
+//! `cashpoint verify`: whether a server of the contract, or the engine, loses money or tells lies.
+//!
+//! # Invariants
+//!
+//! - Nobody is convicted who is not guilty. What convicts is an answer that the contract does not have, a history
+//!   that no order of its operations explains, an account above the limit, or money that is not where it was
+//!   acknowledged. Timeouts and broken connections are unknown outcomes: what was asked may have been done, now,
+//!   later or never, and the rest of the history decides.
+//! - Whatever a server answers, the verification ends, with a report.
+//! - What is remembered does not grow with the run (`load`, `histories`).
+//! - Equal seeds draw equal operations. When they meet is up to the machine.
+//!
+//! # The way of a run
+//!
+//! `contract` holds every rule of the REST contract against a server, one by one. `histories` has `load` put
+//! the subject under load, twice: many accounts, one hot account. Slice by slice, `judge` hands the records of
+//! each account to its `checker`, which knows of money what `specification` says. Where no order explains what
+//! was answered, `evidence` keeps the smallest part of the history that shows it. `books` adds up the money.
+//! `limit` races creations at the account limit. `restart` kills the server under load and looks what it
+//! remembers. `report` keeps what was found, `text`, `page` and `timeline` show it.
+
+mod books;
+mod checker;
+mod contract;
+mod engine;
+mod evidence;
+mod histories;
+mod history;
+mod http;
+mod judge;
+mod limit;
+mod load;
+mod page;
+mod report;
+mod restart;
+mod runner;
+mod specification;
+mod subject;
+mod text;
+mod timeline;
+
+pub(crate) use page::page;
+pub(crate) use report::{Report, Verdict};
+pub(crate) use restart::Restarts;
+pub(crate) use runner::{Phase, Plan, verify_engine, verify_http};
+pub(crate) use text::text;

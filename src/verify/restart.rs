@@ -1,0 +1,225 @@
+//! The phase that kills a server under load and looks what it remembers.
+//!
+//! For servers that promise that an answer means that it is on disk. Each time: load, `kill -9` in the middle of
+//! it, a restart, and then a read of every account. What was acknowledged must be there; what was not answered
+//! may have happened or not, but after the restart it has or never will ([`Checker::forget_unknown`]).
+//!
+//! [`Checker::forget_unknown`]: super::checker::Checker::forget_unknown
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use super::histories::{Heard, Setup};
+use super::load::{Load, Worker};
+use super::report::PhaseReport;
+use super::subject::Subject;
+use crate::client::Broken;
+use crate::progress::Progress;
+
+pub(super) const NAME: &str = "kill -9 and restart";
+
+/// How long the server is under load before it is killed. Varied, so that it dies at different points.
+const LOAD_MIN: Duration = Duration::from_millis(300);
+const LOAD_STEP: Duration = Duration::from_millis(137);
+const LOAD_STEPS: u32 = 7;
+
+/// How long a server may take until it answers again.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a server that was killed may go on answering.
+const GONE: Duration = Duration::from_secs(1);
+
+/// How often it is asked meanwhile.
+const ASK: Duration = Duration::from_millis(20);
+
+/// How the server is killed and brought back.
+#[derive(Clone, Debug)]
+pub(crate) struct Restarts {
+    /// The process that runs now. Without one it is started by the command.
+    pub(crate) process: Option<u32>,
+    /// What starts it, for `sh`. Without one somebody else does.
+    pub(crate) command: Option<String>,
+    /// How often.
+    pub(crate) kills: u32,
+}
+
+/// The server's process.
+enum Process {
+    Foreign(Pid),
+    /// One that we started, with a process group of its own.
+    Own(Child),
+    /// Somebody else has restarted it, and we do not know its number.
+    Unknown,
+}
+
+pub(super) struct Keeper<'a> {
+    restarts: &'a Restarts,
+    process: Process,
+}
+
+impl<'a> Keeper<'a> {
+    /// Starts the server if it does not run yet.
+    pub(super) fn new(restarts: &'a Restarts, subject: &dyn Subject) -> Result<Self, Broken> {
+        let process = match (restarts.process, &restarts.command) {
+            (Some(process), _) => {
+                let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
+                let pid = pid.ok_or_else(|| Broken(format!("{process} is no process")))?;
+                Process::Foreign(pid)
+            }
+            (None, Some(_)) if subject.room().is_ok() => {
+                return Err(Broken::new(
+                    "a server answers there already: give its process with --pid, or stop it, and the restart \
+                     command starts it",
+                ));
+            }
+            (None, _) => Process::Unknown,
+        };
+        let mut keeper = Self { restarts, process };
+        if matches!(keeper.process, Process::Unknown) {
+            keeper.start(subject)?;
+        }
+        Ok(keeper)
+    }
+
+    fn start(&mut self, subject: &dyn Subject) -> Result<(), Broken> {
+        self.process = match &self.restarts.command {
+            Some(command) => {
+                let child = Command::new("sh")
+                    .args(["-c", command])
+                    .process_group(0)
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::null())
+                    .spawn();
+                Process::Own(child.map_err(|error| Broken(format!("{command}: {error}")))?)
+            }
+            None => Process::Unknown,
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(broken) = subject.room() {
+            if Instant::now() > deadline {
+                return Err(Broken(format!(
+                    "the server did not come back within {} s: {broken}",
+                    PATIENCE.as_secs()
+                )));
+            }
+            thread::sleep(ASK);
+        }
+        Ok(())
+    }
+
+    /// Kills it, without a warning, and waits until it is gone.
+    fn kill(&mut self, subject: &dyn Subject) -> Result<(), Broken> {
+        let killed = match &mut self.process {
+            Process::Foreign(pid) => kill_process(*pid, Signal::KILL),
+            Process::Own(child) => {
+                let killed =
+                    group(child).map_or(Ok(()), |pid| kill_process_group(pid, Signal::KILL));
+                let _ = child.wait();
+                killed
+            }
+            Process::Unknown => return Err(Broken::new("the process of the server is not known")),
+        };
+        killed.map_err(|error| Broken(format!("the server cannot be killed: {error}")))?;
+        // Its port is free again a moment later, unless somebody has restarted it by then.
+        let deadline = Instant::now() + GONE;
+        while subject.room().is_ok() && Instant::now() < deadline {
+            thread::sleep(ASK);
+        }
+        Ok(())
+    }
+
+    /// Whether there is a process that can be killed.
+    fn can_kill(&self) -> bool {
+        !matches!(self.process, Process::Unknown)
+    }
+}
+
+impl Drop for Keeper<'_> {
+    /// Stops what it started.
+    fn drop(&mut self) {
+        if let Process::Own(child) = &mut self.process {
+            if let Some(pid) = group(child) {
+                let _ = kill_process_group(pid, Signal::TERM);
+            }
+            let _ = child.wait();
+        }
+    }
+}
+
+/// The process group of a child that was given one of its own.
+fn group(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
+pub(super) fn run(
+    subject: &dyn Subject,
+    setup: Setup,
+    keeper: &mut Keeper<'_>,
+    stop: &AtomicBool,
+) -> Result<PhaseReport, Broken> {
+    let mut report = PhaseReport::new(NAME);
+    let mut workers = Worker::crew(subject, setup.workers, setup.seed);
+    let Some(first) = workers.first_mut() else {
+        return Err(Broken::new("nobody works"));
+    };
+    let load = Load::open(setup.accounts, first)?;
+    let mut heard = Heard::default();
+    heard.hear(first.take_slice());
+
+    let began = Instant::now();
+    let kills = keeper.restarts.kills;
+    let progress = Progress::new(NAME, kills.into());
+    let mut killed = 0;
+    let mut balances = Vec::new();
+    while killed < kills && keeper.can_kill() && !stop.load(Relaxed) && heard.evidence.is_empty() {
+        let time = LOAD_MIN + LOAD_STEP * (killed % LOAD_STEPS);
+        let over = AtomicBool::new(false);
+        let (slice, result) = thread::scope(|scope| {
+            let killing = scope.spawn(|| {
+                thread::sleep(time);
+                let result = keeper.kill(subject);
+                over.store(true, Relaxed);
+                result
+            });
+            let slice = load.run(&mut workers, u64::MAX >> 1, &over);
+            let result = killing.join();
+            (slice, result)
+        });
+        result.map_err(|_| Broken::new("a thread panicked"))??;
+        killed += 1;
+        heard.hear(slice);
+        keeper.start(subject)?;
+        let Some(worker) = workers.first_mut() else {
+            break;
+        };
+        balances = load.read_all(worker);
+        heard.hear(worker.take_slice());
+        heard.judge.forget_unknown();
+        progress.advance();
+    }
+    progress.finish();
+
+    report.fact(format!("killed and restarted {killed} times, under load"));
+    if killed < kills && heard.evidence.is_empty() {
+        report.undecided(format!(
+            "{kills} times were asked for: for more than one, give the command that starts it (--restart-cmd)"
+        ));
+    }
+    let totals = heard.judge.books.check(balances.into_iter());
+    if let Some(worker) = workers.first_mut() {
+        load.close_all(worker);
+        heard.hear(worker.take_slice());
+    }
+    heard.tell(&mut report, began.elapsed());
+    super::histories::tell_totals(&mut report, &totals);
+    for worker in &mut workers {
+        report.oddities(worker.take_oddities());
+    }
+    Ok(report)
+}
