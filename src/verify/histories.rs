@@ -102,6 +102,7 @@ pub(super) fn run(
     let mut oddities = Oddities::default();
     for worker in &mut workers {
         oddities.add(worker.take_oddities());
+        report.loose += worker.loose();
     }
     heard.tell(&mut report, elapsed);
     tell_totals(&mut report, &totals);
@@ -192,6 +193,9 @@ pub(super) fn tell_totals(report: &mut PhaseReport, totals: &Totals) {
         created_cents,
         ..
     } = totals;
+    if totals.accounts == 0 {
+        return;
+    }
     report.fact(format!(
         "{} accounts open at the end: opened with {}, {} paid in, {} taken out, {} unknown, {} there",
         grouped(totals.accounts),

@@ -17,6 +17,9 @@ use crate::money::Cents;
 /// How long a worker waits before it connects again to a server that is not there.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(5);
 
+/// Statuses below 500 that say nothing of the request: it came too slowly, or too many came.
+const TRANSIENT: [u16; 2] = [408, 429];
+
 /// How much of an answer is shown to a person.
 const SHOWN_MAX_CHARS: usize = 160;
 
@@ -150,7 +153,7 @@ impl HttpSession<'_> {
 
     fn odd(&mut self, what: &str, reply: &Reply) -> Outcome {
         let status = reply.status;
-        if status >= 500 {
+        if status >= 500 || TRANSIENT.contains(&status) {
             self.oddities.error(format!("status {status}"));
         } else {
             let example = || format!("{what}: {status} {}", shown(&reply.body));

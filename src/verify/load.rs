@@ -99,6 +99,8 @@ pub(super) struct Worker<'a> {
     random: Xoshiro256PlusPlus,
     slice: Slice,
     oddities: Oddities,
+    /// How many creations and closings may yet take effect.
+    loose: u64,
 }
 
 impl<'a> Worker<'a> {
@@ -111,6 +113,7 @@ impl<'a> Worker<'a> {
                 random: Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(u64::from(index))),
                 slice: Slice::default(),
                 oddities: Oddities::default(),
+                loose: 0,
             })
             .collect()
     }
@@ -121,6 +124,11 @@ impl<'a> Worker<'a> {
         oddities
     }
 
+    /// How many of its creations and closings may yet take effect.
+    pub(super) fn loose(&self) -> u64 {
+        self.loose
+    }
+
     pub(super) fn take_slice(&mut self) -> Slice {
         std::mem::take(&mut self.slice)
     }
@@ -129,6 +137,7 @@ impl<'a> Worker<'a> {
     fn perform(&mut self, load: &Load, tenant: Tenant, action: Action) -> Option<Outcome> {
         let called = load.now();
         let outcome = self.session.call(tenant.number, action)?;
+        self.loose += u64::from(action == Action::Close && outcome == Outcome::Unknown);
         self.slice.records.push(Record {
             account: tenant.account,
             worker: self.index,
@@ -149,7 +158,10 @@ impl<'a> Worker<'a> {
                 self.slice.opened.push((account, INITIAL_CENTS));
                 Ok(Tenant { account, number })
             }
-            other => Err(other),
+            other => {
+                self.loose += u64::from(other == Created::Unknown);
+                Err(other)
+            }
         }
     }
 

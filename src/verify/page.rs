@@ -46,7 +46,7 @@ fn section(phase: &PhaseReport) -> Markup {
         ul {
             @for fact in &phase.facts { li { (fact) } }
             @for (kind, count) in &phase.errors {
-                li { (grouped(*count)) " × " (kind) ": what was asked may have been done" }
+                li { (grouped(*count)) " × " (kind) }
             }
         }
         @for finding in &phase.findings { (article(finding)) }

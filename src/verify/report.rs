@@ -51,6 +51,8 @@ pub(super) struct PhaseReport {
     pub(super) findings: Vec<Finding>,
     /// Errors after which it is unknown what was done, by kind. They convict nobody.
     pub(super) errors: BTreeMap<String, u64>,
+    /// How many creations and closings were never answered, and may take effect after the phase.
+    pub(super) loose: u64,
 }
 
 /// Something that is wrong.
@@ -85,6 +87,7 @@ impl PhaseReport {
             facts: Vec::new(),
             findings: Vec::new(),
             errors: BTreeMap::new(),
+            loose: 0,
         }
     }
 
@@ -160,6 +163,11 @@ impl Report {
             (verdict, other) => verdict.max_with(other),
         };
         self.phases.push(phase);
+    }
+
+    /// How many creations and closings were never answered, and may yet take effect.
+    pub(super) fn loose(&self) -> u64 {
+        self.phases.iter().map(|phase| phase.loose).sum()
     }
 
     pub(crate) fn verdict(&self) -> Verdict {

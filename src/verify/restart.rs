@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::histories::{Heard, Setup};
 use super::load::{Load, Worker};
-use super::report::PhaseReport;
+use super::report::{Finding, PhaseReport};
 use super::subject::Subject;
 use crate::client::Broken;
 use crate::progress::Progress;
@@ -34,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a server that was killed may go on answering.
 const GONE: Duration = Duration::from_secs(1);
+
+/// How long what was started may take to stop.
+const STOP: Duration = Duration::from_secs(10);
 
 /// How often it is asked meanwhile.
 const ASK: Duration = Duration::from_millis(20);
@@ -102,6 +105,13 @@ impl<'a> Keeper<'a> {
         };
         let deadline = Instant::now() + PATIENCE;
         while let Err(broken) = subject.room() {
+            // One that has ended well may have left a server behind; one that failed has not.
+            if let Process::Own(child) = &mut self.process
+                && let Ok(Some(status)) = child.try_wait()
+                && !status.success()
+            {
+                return Err(Broken(format!("the restart command failed: {status}")));
+            }
             if Instant::now() > deadline {
                 return Err(Broken(format!(
                     "the server did not come back within {} s: {broken}",
@@ -143,11 +153,16 @@ impl<'a> Keeper<'a> {
 impl Drop for Keeper<'_> {
     /// Stops what it started.
     fn drop(&mut self) {
-        if let Process::Own(child) = &mut self.process {
-            if let Some(pid) = group(child) {
-                let _ = kill_process_group(pid, Signal::TERM);
+        let Process::Own(child) = &mut self.process else {
+            return;
+        };
+        let _ = group(child).map(|pid| kill_process_group(pid, Signal::TERM));
+        let deadline = Instant::now() + STOP;
+        while matches!(child.try_wait(), Ok(None)) {
+            if Instant::now() > deadline {
+                let _ = group(child).map(|pid| kill_process_group(pid, Signal::KILL));
             }
-            let _ = child.wait();
+            thread::sleep(ASK);
         }
     }
 }
@@ -210,6 +225,13 @@ pub(super) fn run(
         report.undecided(format!(
             "{kills} times were asked for: for more than one, give the command that starts it (--restart-cmd)"
         ));
+    }
+    if !heard.evidence.is_empty() {
+        report.finding(Finding::new(format!(
+            "after the last restart {} of {} accounts are not as was acknowledged",
+            heard.evidence.len(),
+            setup.accounts
+        )));
     }
     let totals = heard.judge.books.check(balances.into_iter());
     if let Some(worker) = workers.first_mut() {

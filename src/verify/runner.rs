@@ -144,7 +144,8 @@ fn run_under_load(
         }
     }
     if plan.includes(Phase::Limit) && !stop.load(Relaxed) {
-        report.add(limit::run(subject, setup(plan, 0), stop)?);
+        let loose = report.loose();
+        report.add(limit::run(subject, setup(plan, 0), loose, stop)?);
     }
     Ok(())
 }
@@ -178,6 +179,7 @@ fn hold_rules(server: &Server, stop: &AtomicBool) -> PhaseReport {
                 phase.finding(deviation(held.name, held.better, deviations));
             }
             Verdict::Unanswered(Unanswered { request, why }) => {
+                phase.loose += 1;
                 phase.undecided(format!("{}: no answer to {request}: {why}", held.name));
             }
             Verdict::NotChecked(why) => phase.fact(format!("{}: not checked: {why}", held.name)),

@@ -51,11 +51,7 @@ fn write_phase(text: &mut String, phase: &PhaseReport) {
         let _ = writeln!(text, "    {fact}");
     }
     for (kind, count) in &phase.errors {
-        let _ = writeln!(
-            text,
-            "    {} × {kind} (what was asked may have been done)",
-            grouped(*count)
-        );
+        let _ = writeln!(text, "    {} × {kind}", grouped(*count));
     }
     for finding in &phase.findings {
         write_finding(text, finding);
