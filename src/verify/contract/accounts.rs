@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::probe::{Movement, Probe, Stop, account, detail};
-use super::request::{delete, get, post};
+use super::customer::Movement;
+use super::probe::{Probe, Stop, detail};
+use super::request::{account, delete, get, post};
 use super::{Rule, json, listing};
 
 pub(super) const RULES: &[Rule] = &[

@@ -1,7 +1,8 @@
 //! Money: read from decimal text, exact to the cent, printed exactly.
 
 use super::Rule;
-use super::probe::{Movement, Probe, Stop};
+use super::customer::Movement;
+use super::probe::{Probe, Stop};
 use super::request::post;
 use crate::money::Cents;
 

@@ -1,8 +1,8 @@
 //! Pages of other origins.
 
 use super::Rule;
-use super::probe::{Probe, Stop, account};
-use super::request::{Request, get, post, request};
+use super::probe::{Probe, Stop};
+use super::request::{Request, account, get, post, request};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new(

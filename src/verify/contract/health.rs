@@ -1,8 +1,8 @@
 //! What a supervisor asks.
 
 use super::Rule;
-use super::probe::{Probe, Stop, account};
-use super::request::{delete, get};
+use super::probe::{Probe, Stop};
+use super::request::{account, delete, get};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new(

@@ -2,8 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::probe::{Movement, Probe, Stop, account};
-use super::request::{Answer, delete, get, post};
+use super::customer::Movement;
+use super::probe::{Probe, Stop};
+use super::request::{Answer, account, delete, get, post};
 use super::{Rule, json, pattern};
 
 pub(super) const RULES: &[Rule] = &[

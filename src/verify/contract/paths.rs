@@ -1,7 +1,7 @@
 //! A trailing slash.
 
-use super::probe::{Probe, Stop, account};
-use super::request::{Request, delete, get, post};
+use super::probe::{Probe, Stop};
+use super::request::{Request, account, delete, get, post};
 use super::{Rule, listing};
 
 pub(super) const RULES: &[Rule] = &[

@@ -3,7 +3,10 @@
 use crate::client::{self, Address, Reply};
 
 /// How much of a request or an answer a report shows.
-const SHOWN_MAX_CHARS: usize = 300;
+const SHOWN_MAX_CHARS: usize = 240;
+
+/// The header field that goes without saying.
+const JSON: &str = "Content-Type: application/json";
 
 /// A request.
 #[derive(Clone, Debug)]
@@ -39,6 +42,11 @@ pub(super) fn post(path: impl Into<String>, json: impl Into<String>) -> Request 
         .body(json)
 }
 
+/// The path of an account, or of something of it.
+pub(super) fn account(number: &str, rest: &str) -> String {
+    format!("/accounts/{number}{rest}")
+}
+
 impl Request {
     pub(super) fn field(mut self, name: &str, value: &str) -> Self {
         self.fields.extend([name, ": ", value, "\r\n"]);
@@ -52,13 +60,23 @@ impl Request {
 
     /// As a line for a person.
     pub(super) fn line(&self) -> String {
-        let body = self.body.as_deref().unwrap_or_default();
         let mut line = format!("{} {}", self.method, self.path);
         // What goes without saying is not said.
         for field in self.fields.lines() {
-            if field != "Content-Type: application/json" {
+            if field != JSON {
                 line.extend([" (", field, ")"]);
             }
+        }
+        let Some(body) = &self.body else {
+            return shown(&line);
+        };
+        if !self.fields.contains("Content-Type:") {
+            line.push_str(" (no Content-Type)");
+        }
+        if body.is_empty() {
+            line.push_str(" (an empty body)");
+        } else if body.len() > SHOWN_MAX_CHARS {
+            line.extend([" (", &body.len().to_string(), " bytes)"]);
         }
         shown(format!("{line} {body}").trim_end())
     }
@@ -152,7 +170,15 @@ mod tests {
         let line = post("/accounts", "{\n}").field("Origin", "a").line();
         assert_eq!(line, "POST /accounts (Origin: a) { }");
         assert_eq!(get("/health").line(), "GET /health");
+        let bare = request("POST", "/accounts").body("{}").line();
+        assert_eq!(bare, "POST /accounts (no Content-Type) {}");
+        let empty = post("/accounts", "").line();
+        assert_eq!(empty, "POST /accounts (an empty body)");
         let long = post("/accounts", "x".repeat(1_000)).line();
+        assert!(
+            long.starts_with("POST /accounts (1000 bytes) xxx"),
+            "{long}"
+        );
         assert_eq!(long.chars().count(), SHOWN_MAX_CHARS + 1);
         assert_eq!(shown("\u{1b}[2Jé"), " [2Jé");
     }
