@@ -1,0 +1,102 @@
+//! `cashpoint verify http` as a user runs it: it convicts every animal of the zoo, and acquits who is honest.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::float_arithmetic,
+    reason = "a test states what it expects by panicking, and one fault is to use floats"
+)]
+
+mod wire;
+mod zoo;
+
+use std::process::{Command, Output};
+
+use zoo::{Fault, Twin};
+
+/// Room for the accounts under load, and little enough to be filled up.
+const MAX_ACCOUNTS: usize = 300;
+
+/// The phases, by their names in the verdict.
+const CONTRACT: &str = "contract";
+const MANY: &str = "many accounts";
+const HOT: &str = "one hot account";
+const LIMIT: &str = "account limit";
+
+/// Enough for every fault to show, and not much more than a second under load.
+fn verify(url: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cashpoint"))
+        .args(["verify", "http", url])
+        .args([
+            "--operations",
+            "20000",
+            "--connections",
+            "16",
+            "--seed",
+            "1",
+        ])
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    let both = [output.stdout.as_slice(), &output.stderr].concat();
+    String::from_utf8(both).unwrap()
+}
+
+#[test]
+fn an_honest_twin_is_acquitted() {
+    let twin = Twin::start(Fault::None, MAX_ACCOUNTS);
+    let output = verify(&twin.url());
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("ACQUITTED"), "{said}");
+    assert_eq!(twin.accounts_left(), 0, "what was opened is closed");
+}
+
+/// Asserts that a twin is convicted, in these phases at least.
+fn assert_convicted(fault: Fault, phases: &[&str]) {
+    let twin = Twin::start(fault, MAX_ACCOUNTS);
+    let output = verify(&twin.url());
+    let said = text(&output);
+    // For those who want to read how it looks: --nocapture shows it.
+    println!("=== {fault:?}\n{said}");
+    assert_eq!(output.status.code(), Some(1), "{fault:?}: {said}");
+    let mut lines = said.lines();
+    let verdict = lines.find_map(|line| line.strip_prefix("CONVICTED: "));
+    let convicting: Vec<_> = verdict.unwrap_or_default().split(", ").collect();
+    for phase in phases {
+        assert!(
+            convicting.contains(phase),
+            "{fault:?} unseen by {phase}: {said}"
+        );
+    }
+}
+
+macro_rules! convicted {
+    ($($name:ident: $fault:ident in [$($phase:ident),+];)*) => {
+        $(#[test]
+        fn $name() {
+            assert_convicted(Fault::$fault, &[$($phase),+]);
+        })*
+    };
+}
+
+convicted! {
+    a_withdrawal_that_checks_and_then_acts: CheckThenActWithdrawal in [HOT];
+    an_update_that_is_lost: LostUpdate in [HOT];
+    a_read_that_is_stale: StaleRead in [HOT];
+    a_deposit_that_is_done_twice: DoubleApply in [MANY, HOT];
+    money_in_floats: FloatMoney in [CONTRACT];
+    a_limit_that_is_off_by_one: LimitOffByOne in [LIMIT];
+    a_limit_that_is_checked_before: LimitCheckThenAct in [LIMIT];
+    a_deposit_that_brings_an_account_back: ResurrectingDelete in [MANY];
+    a_closing_that_is_answered_before_its_effect: DeleteBeforeEffect in [CONTRACT];
+    a_deposit_that_is_answered_before_its_effect: DepositBeforeEffect in [CONTRACT, HOT];
+    a_refusal_though_there_is_enough: RefusedThoughFunded in [MANY, HOT];
+    a_debt_for_a_moment: TransientDebt in [HOT];
+    a_withdrawal_of_what_is_not_there: Overdraft in [CONTRACT, MANY, HOT];
+    a_listing_that_forgets: ForgetfulListing in [CONTRACT];
+    a_listing_that_stutters: StutteringListing in [CONTRACT];
+    times_that_stand_still: StaleTimes in [CONTRACT];
+}

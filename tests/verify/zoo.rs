@@ -1,0 +1,555 @@
+//! The zoo: twins of the service, each with one fault.
+//!
+//! A twin keeps the accounts itself, behind locks, and does right but for its fault. Everything that has
+//! nothing to do with accounts (invalid input, redirects, preflights, pages) is asked of a real server beside
+//! it, which also mints the account numbers and reads amounts in unusual notation.
+//!
+//! A fault that needs two operations at a time *sleeps* in between: that gives up the processor, so that others
+//! get into the gap on a machine of any load and with one core as well; the busier the machine, the longer
+//! the gap. Each fault says why a run of 20,000 operations over 16 connections shows it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex, RwLock, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cashpoint::Cents;
+use cashpoint::server::{self, Config};
+use cashpoint::service::Service;
+
+use crate::wire::{self, Message, Upstream};
+
+/// What is wrong with a twin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// Looks whether there is enough, and takes it later. On the hot account 16 clients compete for the last
+    /// money all the time, and about a third of what they do is to withdraw.
+    CheckThenActWithdrawal,
+    /// Reads the balance, and later stores it with the deposit added: what others did in between is lost. On
+    /// the hot account something nearly always is.
+    LostUpdate,
+    /// Tells balances of up to [`STALE`] ago. The hot account changes a few times in each millisecond.
+    StaleRead,
+    /// Does one deposit of fifty twice, and tells of once. That is a hundred in a run, each to be seen by
+    /// whoever comes next.
+    DoubleApply,
+    /// Keeps balances in binary floats, and prints them as the original does. Ten deposits of 0.1 show it, and
+    /// no chance is needed.
+    FloatMoney,
+    /// Has room for one account more than it says. Whoever fills it up sees that.
+    LimitOffByOne,
+    /// Counts the accounts, and opens one later. When 16 clients fill it up, all of them come to the last
+    /// place together.
+    LimitCheckThenAct,
+    /// A deposit puts back the account that it found, also if it was closed meanwhile. A third of what is under
+    /// way are deposits, and with their pause they are under way nearly all of the time: of some fifty
+    /// closings many meet one, on the hot account each does. The account stays, so whoever asks later sees it.
+    ResurrectingDelete,
+    /// Answers that an account is closed, and closes it [`LATER`]. Who asks next finds it open.
+    DeleteBeforeEffect,
+    /// Answers that a deposit is done, and does it [`LATER`]. Who asks next does not find it.
+    DepositBeforeEffect,
+    /// Refuses one withdrawal of fifty though there is enough. Of five thousand that is a hundred.
+    RefusedThoughFunded,
+    /// Takes first, and gives back if there was not enough: meanwhile others see a debt, or are refused what
+    /// would have been there. A quarter of all withdrawals on the hot account is refused.
+    TransientDebt,
+    /// Grants every withdrawal. The first that is too large shows it.
+    Overdraft,
+    /// Does not list every third account. Whoever opens three sees that one is missing.
+    ForgetfulListing,
+    /// Lists the newest account twice.
+    StutteringListing,
+    /// A withdrawal leaves `last_updated`.
+    StaleTimes,
+}
+
+/// How long a gap is between what belongs together.
+const GAP: Duration = Duration::from_millis(1);
+/// The same where the rarest meeting matters.
+const LONG_GAP: Duration = Duration::from_millis(4);
+const STALE: Duration = Duration::from_millis(5);
+const LATER: Duration = Duration::from_millis(5);
+/// Of so many operations one goes wrong, where that is a matter of chance.
+const ONE_IN: u64 = 50;
+
+/// A twin that runs until the process ends.
+pub(crate) struct Twin {
+    address: SocketAddr,
+    bank: Arc<Bank>,
+}
+
+impl Twin {
+    pub(crate) fn start(fault: Fault, max_accounts: usize) -> Self {
+        let behind = real_server();
+        let bank = Arc::new(Bank {
+            fault,
+            max_accounts,
+            accounts: RwLock::default(),
+            opened: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
+            told: Mutex::default(),
+            scratch: scratch_account(behind),
+        });
+        let serving = Arc::clone(&bank);
+        let address = wire::serve(behind, move |request, upstream| {
+            let mut answer = serving.answer(&request, upstream)?;
+            if request.field("origin").is_some() {
+                answer.set("access-control-allow-origin", "*");
+            }
+            Some(answer)
+        });
+        Self { address, bank }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn accounts_left(&self) -> usize {
+        self.bank.accounts.read().unwrap().len()
+    }
+}
+
+/// A server of ours, with room for all that a twin has it mint.
+fn real_server() -> SocketAddr {
+    let (told, address) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            told.send(listener.local_addr().unwrap()).unwrap();
+            let service = Arc::new(Service::in_memory(1_000_000));
+            let _ = server::run(listener, service, Config::default(), std::future::pending()).await;
+        });
+    });
+    address.recv().unwrap()
+}
+
+/// An account of the real server that takes amounts for the sake of having them read.
+fn scratch_account(behind: SocketAddr) -> String {
+    let request = Message {
+        start: "POST /accounts HTTP/1.1".to_owned(),
+        fields: Vec::new(),
+        body: b"{}".to_vec(),
+        has_length: true,
+    };
+    let answer = Upstream::new(behind).ask(&request).unwrap();
+    value(&answer.text(), "account_number").to_owned()
+}
+
+/// The value of a key in flat JSON, without quotes.
+fn value<'a>(json: &'a str, key: &str) -> &'a str {
+    let (_, rest) = json.split_once(&format!("\"{key}\":")).unwrap();
+    rest.split([',', '}']).next().unwrap().trim_matches('"')
+}
+
+struct Bank {
+    fault: Fault,
+    max_accounts: usize,
+    accounts: RwLock<HashMap<String, Arc<Account>>>,
+    /// How many accounts were ever opened, and how often money moved.
+    opened: AtomicU64,
+    moved: AtomicU64,
+    /// Balances that were told, and when.
+    told: Mutex<HashMap<String, (String, Instant)>>,
+    scratch: String,
+}
+
+struct Account {
+    number: String,
+    place: u64,
+    created_at: String,
+    state: Mutex<State>,
+}
+
+#[derive(Clone)]
+struct State {
+    cents: i64,
+    /// The same, as binary floats have it.
+    float: f64,
+    closed: bool,
+    last_updated: String,
+}
+
+/// Why a movement of money is refused.
+enum Refused {
+    Closed,
+    InsufficientFunds,
+}
+
+impl Bank {
+    fn answer(self: &Arc<Self>, request: &Message, upstream: &mut Upstream) -> Option<Message> {
+        let parts: Vec<_> = request.word(1).split('/').skip(1).collect();
+        match (request.word(0), parts.as_slice()) {
+            ("GET", ["health"]) => Some(self.health()),
+            ("GET", ["accounts"]) => Some(self.listing()),
+            ("POST", ["accounts"]) => self.create(request, upstream),
+            ("GET", ["accounts", number, "balance"])
+            | ("POST", ["accounts", number, "deposit" | "withdraw"])
+            | ("DELETE", ["accounts", number])
+                if !number.is_empty() =>
+            {
+                let account = self.accounts.read().unwrap().get(*number).cloned();
+                let Some(account) = account else {
+                    return of_nobody(request, number, upstream);
+                };
+                match parts.last() {
+                    Some(&"balance") => Some(self.balance(&account)),
+                    Some(&verb @ ("deposit" | "withdraw")) => {
+                        match self.amount(request, upstream)? {
+                            Ok(cents) => Some(self.transact(&account, verb, cents)),
+                            Err(refusal) => Some(refusal),
+                        }
+                    }
+                    _ => self.delete(&account, request, upstream),
+                }
+            }
+            _ => upstream.ask(request),
+        }
+    }
+
+    fn health(&self) -> Message {
+        let count = self.accounts.read().unwrap().len();
+        let (limit, now) = (self.max_accounts, now());
+        Message::answer(
+            200,
+            &format!(
+                "{{\"status\":\"healthy\",\"accounts_count\":{count},\"max_accounts\":{limit},\
+                 \"timestamp\":\"{now}\",\"version\":\"twin\"}}"
+            ),
+        )
+    }
+
+    fn listing(&self) -> Message {
+        let accounts = self.accounts.read().unwrap();
+        let mut accounts: Vec<_> = accounts.values().cloned().collect();
+        accounts.sort_by_key(|account| account.place);
+        match (self.fault, accounts.last().cloned()) {
+            (Fault::ForgetfulListing, _) => accounts.retain(|account| account.place % 3 != 1),
+            (Fault::StutteringListing, Some(newest)) => accounts.push(newest),
+            _ => {}
+        }
+        let listed = accounts.iter().map(|account| {
+            let state = account.state.lock().unwrap();
+            format!(
+                "{{\"account_number\":\"{}\",\"balance\":{},\"created_at\":\"{}\",\"last_updated\":\"{}\"}}",
+                account.number,
+                self.print(&state),
+                account.created_at,
+                state.last_updated
+            )
+        });
+        let listed: Vec<_> = listed.collect();
+        Message::answer(
+            200,
+            &format!(
+                "{{\"total_accounts\":{},\"max_accounts\":{},\"accounts\":[{}]}}",
+                listed.len(),
+                self.max_accounts,
+                listed.join(",")
+            ),
+        )
+    }
+
+    fn create(&self, request: &Message, upstream: &mut Upstream) -> Option<Message> {
+        let minted = upstream.ask(request)?;
+        if minted.word(1) != "201" {
+            return Some(minted);
+        }
+        let (number, cents) = {
+            let text = minted.text();
+            (
+                value(&text, "account_number").to_owned(),
+                cents(value(&text, "balance")),
+            )
+        };
+        let now = now();
+        let account = Account {
+            number: number.clone(),
+            place: self.opened.fetch_add(1, SeqCst),
+            created_at: now.clone(),
+            state: Mutex::new(State {
+                cents,
+                float: cents as f64 / 100.0,
+                closed: false,
+                last_updated: now,
+            }),
+        };
+        let has_room = |count: usize| match self.fault {
+            Fault::LimitOffByOne => count <= self.max_accounts,
+            _ => count < self.max_accounts,
+        };
+        let had_room = self.fault == Fault::LimitCheckThenAct && {
+            let count = self.accounts.read().unwrap().len();
+            thread::sleep(GAP);
+            has_room(count)
+        };
+        let mut accounts = self.accounts.write().unwrap();
+        if had_room || (self.fault != Fault::LimitCheckThenAct && has_room(accounts.len())) {
+            accounts.insert(number, Arc::new(account));
+            return Some(minted);
+        }
+        drop(accounts);
+        forget(&number, upstream);
+        let limit = self.max_accounts;
+        let detail = format!("{{\"detail\":\"Maximum number of accounts ({limit}) reached\"}}");
+        Some(Message::answer(507, &detail))
+    }
+
+    fn balance(&self, account: &Account) -> Message {
+        let state = account.state.lock().unwrap().clone();
+        if state.closed {
+            return not_found();
+        }
+        let mut balance = self.print(&state);
+        if self.fault == Fault::StaleRead {
+            let mut told = self.told.lock().unwrap();
+            let (told, at) = told
+                .entry(account.number.clone())
+                .or_insert_with(|| (balance.clone(), Instant::now()));
+            if at.elapsed() < STALE {
+                balance.clone_from(told);
+            } else {
+                (*told, *at) = (balance.clone(), Instant::now());
+            }
+        }
+        let number = &account.number;
+        Message::answer(
+            200,
+            &format!("{{\"account_number\":\"{number}\",\"balance\":{balance}}}"),
+        )
+    }
+
+    /// The amount of a transaction, or why it is none.
+    fn amount(&self, request: &Message, upstream: &mut Upstream) -> Option<Result<i64, Message>> {
+        if let Some(cents) = plain_amount(request) {
+            return Some(Ok(cents));
+        }
+        let mut reading = request.clone();
+        reading.start = format!("POST /accounts/{}/deposit HTTP/1.1", self.scratch);
+        let answer = upstream.ask(&reading)?;
+        Some(match answer.word(1) {
+            "200" => Ok(cents(value(&answer.text(), "transaction_amount"))),
+            _ => Err(answer),
+        })
+    }
+
+    fn transact(self: &Arc<Self>, account: &Arc<Account>, verb: &str, cents: i64) -> Message {
+        let (moved, kind) = match verb {
+            "deposit" => (self.deposit(account, cents), "deposit"),
+            _ => (self.withdraw(account, cents), "withdrawal"),
+        };
+        let (balance, now) = match moved {
+            Ok(state) => (self.print(&state), state.last_updated),
+            Err(Refused::Closed) => return not_found(),
+            Err(Refused::InsufficientFunds) => {
+                return Message::answer(400, "{\"detail\":\"Insufficient funds\"}");
+            }
+        };
+        Message::answer(
+            200,
+            &format!(
+                "{{\"account_number\":\"{}\",\"new_balance\":{balance},\"transaction_amount\":{},\
+                 \"transaction_type\":\"{kind}\",\"timestamp\":\"{now}\"}}",
+                account.number,
+                print_cents(cents)
+            ),
+        )
+    }
+
+    /// The state to tell of after a deposit.
+    fn deposit(self: &Arc<Self>, account: &Arc<Account>, cents: i64) -> Result<State, Refused> {
+        let moved = self.moved.fetch_add(1, SeqCst);
+        let before = account.state.lock().unwrap().clone();
+        match self.fault {
+            _ if before.closed => return Err(Refused::Closed),
+            Fault::LostUpdate => {
+                thread::sleep(GAP);
+                let mut state = account.state.lock().unwrap();
+                if state.closed {
+                    return Err(Refused::Closed);
+                }
+                *state = before;
+                return Ok(state.add(cents));
+            }
+            Fault::ResurrectingDelete => {
+                thread::sleep(LONG_GAP);
+                let mut accounts = self.accounts.write().unwrap();
+                accounts.insert(account.number.clone(), Arc::clone(account));
+                let mut state = account.state.lock().unwrap();
+                state.closed = false;
+                return Ok(state.add(cents));
+            }
+            Fault::DepositBeforeEffect => {
+                let account = Arc::clone(account);
+                thread::spawn(move || {
+                    thread::sleep(LATER);
+                    account.state.lock().unwrap().add(cents);
+                });
+                return Ok(before.clone().add(cents));
+            }
+            _ => {}
+        }
+        let mut state = account.state.lock().unwrap();
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        let told = state.add(cents);
+        if self.fault == Fault::DoubleApply && moved.is_multiple_of(ONE_IN) {
+            state.add(cents);
+        }
+        Ok(told)
+    }
+
+    /// The state to tell of after a withdrawal.
+    fn withdraw(&self, account: &Account, cents: i64) -> Result<State, Refused> {
+        let moved = self.moved.fetch_add(1, SeqCst);
+        let mut state = account.state.lock().unwrap();
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        let is_enough = match self.fault {
+            Fault::FloatMoney => state.float >= cents as f64 / 100.0,
+            Fault::Overdraft => true,
+            Fault::RefusedThoughFunded if moved.is_multiple_of(ONE_IN) => false,
+            _ => state.cents >= cents,
+        };
+        let before = state.last_updated.clone();
+        match self.fault {
+            Fault::CheckThenActWithdrawal if is_enough => {
+                drop(state);
+                thread::sleep(GAP);
+                state = account.state.lock().unwrap();
+                if state.closed {
+                    return Err(Refused::Closed);
+                }
+            }
+            Fault::TransientDebt if !is_enough => {
+                state.cents -= cents;
+                drop(state);
+                thread::sleep(GAP);
+                account.state.lock().unwrap().cents += cents;
+                return Err(Refused::InsufficientFunds);
+            }
+            _ => {}
+        }
+        if !is_enough {
+            return Err(Refused::InsufficientFunds);
+        }
+        let told = state.add(-cents);
+        if self.fault == Fault::StaleTimes {
+            state.last_updated = before;
+        }
+        Ok(told)
+    }
+
+    fn delete(
+        self: &Arc<Self>,
+        account: &Arc<Account>,
+        request: &Message,
+        upstream: &mut Upstream,
+    ) -> Option<Message> {
+        if self.fault == Fault::DeleteBeforeEffect {
+            let (bank, account) = (Arc::clone(self), Arc::clone(account));
+            thread::spawn(move || {
+                thread::sleep(LATER);
+                bank.close(&account);
+            });
+        } else if !self.close(account) {
+            return Some(not_found());
+        }
+        // Of the real server's account nobody knows the number but this twin.
+        upstream.ask(request)?;
+        Some(Message::answer(204, ""))
+    }
+
+    /// Whether the account was open.
+    fn close(&self, account: &Account) -> bool {
+        let mut state = account.state.lock().unwrap();
+        let was_open = !state.closed;
+        state.closed = true;
+        drop(state);
+        self.accounts.write().unwrap().remove(&account.number);
+        was_open
+    }
+
+    fn print(&self, state: &State) -> String {
+        match self.fault {
+            Fault::FloatMoney => format!("{:?}", state.float),
+            _ => print_cents(state.cents),
+        }
+    }
+}
+
+impl State {
+    /// Moves money now; the state after it.
+    fn add(&mut self, cents: i64) -> Self {
+        self.cents += cents;
+        self.float += cents as f64 / 100.0;
+        self.last_updated = now();
+        self.clone()
+    }
+}
+
+/// What is asked of an account that there is not: whether the request is valid comes first, and the real
+/// server knows.
+fn of_nobody(request: &Message, number: &str, upstream: &mut Upstream) -> Option<Message> {
+    let mut request = request.clone();
+    request.start = request.start.replacen(number, "nobody", 1);
+    upstream.ask(&request)
+}
+
+fn forget(number: &str, upstream: &mut Upstream) {
+    upstream.ask(&Message {
+        start: format!("DELETE /accounts/{number} HTTP/1.1"),
+        fields: Vec::new(),
+        body: Vec::new(),
+        has_length: false,
+    });
+}
+
+fn not_found() -> Message {
+    Message::answer(404, "{\"detail\":\"Account not found\"}")
+}
+
+/// The amount in cents of a request as nearly all are.
+fn plain_amount(request: &Message) -> Option<i64> {
+    if request.field("content-type") != Some("application/json") {
+        return None;
+    }
+    let body = request.text();
+    let text = body.strip_prefix("{\"amount\":")?.strip_suffix('}')?;
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let is_plain = |digits: &str, max: usize| {
+        (1..=max).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if !is_plain(whole, 4) || !is_plain(decimals, 2) || (whole.len() > 1 && whole.starts_with('0'))
+    {
+        return None;
+    }
+    Some(cents(text)).filter(|cents| *cents > 0)
+}
+
+/// A decimal number of units, as cents.
+fn cents(text: &str) -> i64 {
+    text.parse::<Cents>().unwrap().get()
+}
+
+fn print_cents(cents: i64) -> String {
+    let sign = if cents < 0 { "-" } else { "" };
+    format!("{sign}{}", Cents::new(cents.abs()).unwrap())
+}
+
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string()
+}
