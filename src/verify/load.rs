@@ -2,8 +2,8 @@
 //!
 //! The accounts sit on *seats*. A worker draws a seat and does something to the account that it finds there,
 //! now and then to the one that was there before. Who closes an account opens another and puts it on the seat,
-//! while others are still on their way to the old one: closing races with everything else, and the seat that
-//! it left is asked about on and on.
+//! while others are still on their way to the old one, some of them to close it as well: closing races with
+//! everything, itself included, and the account that is gone is asked about on and on.
 //!
 //! Sums are small and balances low, so that many withdrawals compete for the last money on an account. That is
 //! where faults show.
@@ -44,6 +44,9 @@ const CLOSE_ONE_IN: u32 = 200;
 /// The same for the one hot account, whose history should grow long.
 const CLOSE_HOT_ONE_IN: u32 = 5_000;
 
+/// One operation of so many closes an account that somebody else is about to close: two closings at a time.
+const CLOSE_DOOMED_ONE_IN: u32 = 3;
+
 /// How many operations a worker takes on at a time.
 const PORTION: i64 = 16;
 
@@ -61,6 +64,8 @@ pub(super) struct Tenant {
 struct Seat {
     current: Tenant,
     former: Option<Tenant>,
+    /// Somebody is about to close it.
+    doomed: bool,
 }
 
 /// What happened between two times at which nothing was under way.
@@ -170,12 +175,23 @@ impl<'a> Worker<'a> {
         let Some(seat) = load.seats.get(index) else {
             return;
         };
-        let Seat { current, former } = *lock(seat);
+        let Seat {
+            current,
+            former,
+            doomed,
+        } = *lock(seat);
         let tenant = match former {
             Some(former) if self.random.random_ratio(1, FORMER_ONE_IN) => former,
             _ => current,
         };
-        let action = self.draw(load.close_one_in);
+        let action = self.draw(if doomed {
+            CLOSE_DOOMED_ONE_IN
+        } else {
+            load.close_one_in
+        });
+        if action == Action::Close && tenant.account == current.account {
+            lock(seat).doomed = true;
+        }
         let outcome = self.perform(load, tenant, action);
         if action == Action::Close && outcome.is_some() {
             self.replace(load, seat, tenant);
@@ -208,6 +224,7 @@ impl<'a> Worker<'a> {
             let mut seat = lock(seat);
             if seat.current.account == closed.account {
                 seat.current = next;
+                seat.doomed = false;
                 seat.former.replace(closed)
             } else {
                 // Somebody else, whose closing was called at the same time, has put one there.
@@ -226,7 +243,9 @@ impl<'a> Worker<'a> {
     fn list(&mut self, load: &Load) {
         let mut expected = Vec::with_capacity(2 * load.seats.len());
         for seat in &load.seats {
-            let Seat { current, former } = *lock(seat);
+            let Seat {
+                current, former, ..
+            } = *lock(seat);
             expected.push(current);
             expected.extend(former);
         }
@@ -288,6 +307,7 @@ impl Load {
             load.seats.push(Mutex::new(Seat {
                 current,
                 former: None,
+                doomed: false,
             }));
         }
         Ok(load)
@@ -353,7 +373,9 @@ impl Load {
     pub(super) fn read_all(&self, worker: &mut Worker<'_>) -> Vec<(u32, i64)> {
         let mut balances = Vec::new();
         for seat in &self.seats {
-            let Seat { current, former } = *lock(seat);
+            let Seat {
+                current, former, ..
+            } = *lock(seat);
             for tenant in former.into_iter().chain([current]) {
                 let outcome = self.patiently(worker, tenant, Action::Balance);
                 if let Some(Outcome::Balance(cents)) = outcome {

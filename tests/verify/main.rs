@@ -7,6 +7,7 @@
     reason = "a test states what it expects by panicking, and one fault is to use floats"
 )]
 
+mod restart;
 mod wire;
 mod zoo;
 
@@ -92,6 +93,7 @@ convicted! {
     a_limit_that_is_checked_before: LimitCheckThenAct in [LIMIT];
     a_deposit_that_brings_an_account_back: ResurrectingDelete in [MANY];
     a_closing_that_is_answered_before_its_effect: DeleteBeforeEffect in [CONTRACT];
+    a_closing_that_checks_and_then_acts: CloseCheckThenAct in [MANY];
     a_deposit_that_is_answered_before_its_effect: DepositBeforeEffect in [CONTRACT, HOT];
     a_refusal_though_there_is_enough: RefusedThoughFunded in [MANY, HOT];
     a_debt_for_a_moment: TransientDebt in [HOT];

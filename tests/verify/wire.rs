@@ -166,24 +166,31 @@ pub(crate) fn serve(
 ) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let answer = Arc::new(answer);
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let answer = Arc::clone(&answer);
-            thread::spawn(move || -> Option<()> {
-                stream.set_nodelay(true).ok()?;
-                let mut upstream = Upstream::new(behind);
-                let mut reader = BufReader::new(stream.try_clone().ok()?);
-                loop {
-                    let request = Message::read(&mut reader)?;
-                    let answer = answer(request, &mut upstream)?;
-                    answer.write(&stream)?;
-                    if answer.field("connection") == Some("close") {
-                        return None;
-                    }
-                }
-            });
-        }
-    });
+    thread::spawn(move || serve_on(listener, behind, answer));
     address
+}
+
+/// As [`serve`], on a listener that is there, and on this thread.
+pub(crate) fn serve_on(
+    listener: TcpListener,
+    behind: SocketAddr,
+    answer: impl Fn(Message, &mut Upstream) -> Option<Message> + Send + Sync + 'static,
+) {
+    let answer = Arc::new(answer);
+    for stream in listener.incoming().map_while(Result::ok) {
+        let answer = Arc::clone(&answer);
+        thread::spawn(move || -> Option<()> {
+            stream.set_nodelay(true).ok()?;
+            let mut upstream = Upstream::new(behind);
+            let mut reader = BufReader::new(stream.try_clone().ok()?);
+            loop {
+                let request = Message::read(&mut reader)?;
+                let answer = answer(request, &mut upstream)?;
+                answer.write(&stream)?;
+                if answer.field("connection") == Some("close") {
+                    return None;
+                }
+            }
+        });
+    }
 }

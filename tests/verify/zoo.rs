@@ -51,6 +51,9 @@ pub(crate) enum Fault {
     ResurrectingDelete,
     /// Answers that an account is closed, and closes it [`LATER`]. Who asks next finds it open.
     DeleteBeforeEffect,
+    /// Looks whether an account is open, and closes it later: two are told that they closed it. While one client
+    /// closes the hot account a third of what the others do is to close it too.
+    CloseCheckThenAct,
     /// Answers that a deposit is done, and does it [`LATER`]. Who asks next does not find it.
     DepositBeforeEffect,
     /// Refuses one withdrawal of fifty though there is enough. Of five thousand that is a hundred.
@@ -464,6 +467,13 @@ impl Bank {
                 thread::sleep(LATER);
                 bank.close(&account);
             });
+        } else if self.fault == Fault::CloseCheckThenAct {
+            let was_open = !account.state.lock().unwrap().closed;
+            thread::sleep(LONG_GAP);
+            self.close(account);
+            if !was_open {
+                return Some(not_found());
+            }
         } else if !self.close(account) {
             return Some(not_found());
         }

@@ -1,0 +1,260 @@
+//! Servers that are killed and started again.
+//!
+//! They are processes of their own: this very test program, told by its environment to serve ([`Diary`]), or
+//! the real `cashpoint serve`, which promises to remember nothing.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use cashpoint::{AccountNumber, Cents};
+
+use crate::text;
+use crate::wire::{self, Message};
+
+/// What is wrong with the memory of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    /// Nothing: it writes down what it did, and answers then.
+    Sound,
+    /// It answers first, and writes a little later. Whatever was answered last is lost.
+    AnswersFirst,
+    /// It writes first and does it then, but forgets what it has closed.
+    ForgetsClosings,
+    /// When it reads its diary it takes the last line for two.
+    ReadsTheLastLineTwice,
+}
+
+/// How long [`Memory::AnswersFirst`] waits before it writes.
+const LATER: Duration = Duration::from_millis(50);
+
+const PORT: &str = "CASHPOINT_TEST_PORT";
+const DIARY: &str = "CASHPOINT_TEST_DIARY";
+const MEMORY: &str = "CASHPOINT_TEST_MEMORY";
+
+/// Serves accounts, and writes down each change of a balance before it is answered. A process that is killed
+/// loses nothing that it has written; this is no test of disks.
+struct Diary {
+    memory: Memory,
+    accounts: Mutex<HashMap<String, i64>>,
+    pages: Pages,
+}
+
+enum Pages {
+    Now(Mutex<File>),
+    Later(Mutex<mpsc::Sender<String>>),
+}
+
+impl Diary {
+    fn open(path: &Path, memory: Memory) -> Self {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let mut lines: Vec<_> = text.lines().collect();
+        if memory == Memory::ReadsTheLastLineTwice {
+            lines.extend(lines.last().copied());
+        }
+        let mut accounts = HashMap::new();
+        for line in lines {
+            let (number, change) = line.split_once(' ').unwrap();
+            match change.parse::<i64>() {
+                Ok(cents) => *accounts.entry(number.to_owned()).or_insert(0) += cents,
+                Err(_) => drop(accounts.remove(number)),
+            }
+        }
+        let mut options = OpenOptions::new();
+        let mut file = options.create(true).append(true).open(path).unwrap();
+        let pages = if memory == Memory::AnswersFirst {
+            let (sender, receiver) = mpsc::channel::<String>();
+            thread::spawn(move || {
+                while let Ok(line) = receiver.recv() {
+                    thread::sleep(LATER);
+                    let late: String = [line].into_iter().chain(receiver.try_iter()).collect();
+                    file.write_all(late.as_bytes()).unwrap();
+                }
+            });
+            Pages::Later(Mutex::new(sender))
+        } else {
+            Pages::Now(Mutex::new(file))
+        };
+        Self {
+            memory,
+            accounts: Mutex::new(accounts),
+            pages,
+        }
+    }
+
+    fn write(&self, number: &str, change: &str) {
+        let line = format!("{number} {change}\n");
+        match &self.pages {
+            Pages::Now(file) => file.lock().unwrap().write_all(line.as_bytes()).unwrap(),
+            Pages::Later(sender) => sender.lock().unwrap().send(line).unwrap(),
+        }
+    }
+
+    fn answer(&self, request: &Message) -> Message {
+        let parts: Vec<_> = request.word(1).split('/').skip(1).collect();
+        let mut accounts = self.accounts.lock().unwrap();
+        match (request.word(0), parts.as_slice()) {
+            ("GET", ["health"]) => {
+                let count = accounts.len();
+                let json = format!("{{\"accounts_count\":{count},\"max_accounts\":100000}}");
+                Message::answer(200, &json)
+            }
+            ("GET", ["accounts"]) => {
+                let listed: Vec<_> = accounts
+                    .iter()
+                    .map(|(it, cents)| json(it, *cents))
+                    .collect();
+                let json = format!("{{\"accounts\":[{}]}}", listed.join(","));
+                Message::answer(200, &json)
+            }
+            ("POST", ["accounts"]) => {
+                let number = AccountNumber::random().to_string();
+                let initial = sum(request);
+                self.write(&number, &initial.to_string());
+                accounts.insert(number.clone(), initial);
+                Message::answer(201, &json(&number, initial))
+            }
+            (_, ["accounts", number, ..]) => match accounts.get(*number).copied() {
+                None => Message::answer(404, "{\"detail\":\"Account not found\"}"),
+                Some(balance) => match (request.word(0), parts.last()) {
+                    ("DELETE", _) => {
+                        if self.memory != Memory::ForgetsClosings {
+                            self.write(number, "closed");
+                        }
+                        accounts.remove(*number);
+                        Message::answer(204, "")
+                    }
+                    ("GET", _) => Message::answer(200, &json(number, balance)),
+                    (_, verb) => {
+                        let sum = sum(request);
+                        let change = if verb == Some(&"deposit") { sum } else { -sum };
+                        if balance + change < 0 {
+                            return Message::answer(400, "{\"detail\":\"Insufficient funds\"}");
+                        }
+                        self.write(number, &change.to_string());
+                        accounts.insert((*number).to_owned(), balance + change);
+                        Message::answer(200, &json(number, balance + change))
+                    }
+                },
+            },
+            _ => Message::answer(404, "{\"detail\":\"Not Found\"}"),
+        }
+    }
+}
+
+fn json(number: &str, cents: i64) -> String {
+    let balance = Cents::new(cents).unwrap();
+    format!("{{\"account_number\":\"{number}\",\"balance\":{balance}}}")
+}
+
+/// The sum in a body such as `{"amount":0.37}`.
+fn sum(request: &Message) -> i64 {
+    let text = request.text();
+    let (_, number) = text.split_once(':').unwrap();
+    let cents: Cents = number.trim_end_matches('}').parse().unwrap();
+    cents.get()
+}
+
+/// Not a test: what the servers of the tests below run.
+#[test]
+#[ignore = "serves until it is killed"]
+fn serve_until_killed() {
+    let [port, diary, memory] = [PORT, DIARY, MEMORY].map(|name| std::env::var(name).unwrap());
+    let memory = match memory.as_str() {
+        "Sound" => Memory::Sound,
+        "AnswersFirst" => Memory::AnswersFirst,
+        "ForgetsClosings" => Memory::ForgetsClosings,
+        "ReadsTheLastLineTwice" => Memory::ReadsTheLastLineTwice,
+        other => panic!("{other}"),
+    };
+    let diary = Diary::open(&PathBuf::from(diary), memory);
+    let listener = TcpListener::bind(("127.0.0.1", port.parse().unwrap())).unwrap();
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+    wire::serve_on(listener, nobody, move |request, _| {
+        Some(diary.answer(&request))
+    });
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Runs `cashpoint verify` on what `command` starts at a port.
+fn kill_and_verify(port: u16, command: &str, kills: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cashpoint"))
+        .args(["verify", "http", &format!("http://127.0.0.1:{port}")])
+        .args([
+            "--only",
+            "restart",
+            "--connections",
+            "8",
+            "--accounts",
+            "20",
+        ])
+        .args(["--kills", kills, "--restart-cmd", command])
+        .output()
+        .unwrap()
+}
+
+fn verify_memory(memory: Memory) -> Output {
+    let port = free_port();
+    let diary = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("diary-{memory:?}"));
+    let _ = fs::remove_file(&diary);
+    let command = format!(
+        "{PORT}={port} {DIARY}='{}' {MEMORY}={memory:?} exec '{}' restart::serve_until_killed --exact --ignored",
+        diary.display(),
+        std::env::current_exe().unwrap().display()
+    );
+    kill_and_verify(port, &command, "6")
+}
+
+fn assert_convicted(output: &Output, said: &str) {
+    let text = text(output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("CONVICTED: kill -9 and restart"), "{text}");
+    assert!(text.contains(said), "{text}");
+}
+
+#[test]
+fn who_writes_before_it_answers_is_acquitted() {
+    let output = verify_memory(Memory::Sound);
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("killed and restarted 6 times"), "{text}");
+}
+
+#[test]
+fn who_answers_before_it_writes_is_convicted() {
+    let output = verify_memory(Memory::AnswersFirst);
+    assert_convicted(&output, "are not as was acknowledged");
+}
+
+#[test]
+fn who_forgets_closings_is_convicted() {
+    let output = verify_memory(Memory::ForgetsClosings);
+    assert_convicted(&output, "the account was closed");
+}
+
+#[test]
+fn who_does_the_last_thing_twice_is_convicted() {
+    let output = verify_memory(Memory::ReadsTheLastLineTwice);
+    assert_convicted(&output, "a client was told a balance of");
+}
+
+#[test]
+fn a_server_in_memory_is_convicted() {
+    let port = free_port();
+    let command = format!(
+        "exec '{}' serve --host 127.0.0.1 --port {port} 2>/dev/null",
+        env!("CARGO_BIN_EXE_cashpoint")
+    );
+    let output = kill_and_verify(port, &command, "1");
+    assert_convicted(&output, "a client was told that the account does not exist");
+}
