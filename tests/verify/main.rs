@@ -7,6 +7,7 @@
     reason = "a test states what it expects by panicking, and one fault is to use floats"
 )]
 
+mod command_line;
 mod restart;
 mod wire;
 mod zoo;

@@ -1,0 +1,126 @@
+//! What `cashpoint verify` says, writes and exits with.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::text;
+use crate::zoo::{Fault, Twin};
+
+fn verify(arguments: &[&str]) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_cashpoint"))
+        .arg("verify")
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// A file of this name that is not there yet.
+fn fresh(name: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_file(&path);
+    path
+}
+
+#[test]
+fn the_engine_is_acquitted() {
+    let json = fresh("engine.json");
+    let output = verify(&[
+        "engine",
+        "--operations",
+        "200000",
+        "--json",
+        json.to_str().unwrap(),
+    ]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
+    assert_eq!(report["verdict"], "acquitted");
+    let phases = report["phases"].as_array().unwrap();
+    let names: Vec<_> = phases.iter().map(|phase| &phase["name"]).collect();
+    assert_eq!(names, ["many accounts", "one hot account", "account limit"]);
+}
+
+#[test]
+fn what_convicts_is_drawn_and_written_down() {
+    let [json, html] = ["convicted.json", "convicted.html"].map(fresh);
+    let twin = Twin::start(Fault::LostUpdate, 300);
+    let output = verify(&[
+        "http",
+        &twin.url(),
+        "--only",
+        "histories",
+        "--operations",
+        "20000",
+        "--json",
+        json.to_str().unwrap(),
+        "--html",
+        html.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
+    assert_eq!(report["verdict"], "convicted");
+    let hot = &report["phases"][1];
+    let records = hot["findings"][0]["history"]["records"].as_array().unwrap();
+    assert!(records.len() > 1, "what overlaps is there: {hot}");
+    let deposits = |record: &&Value| record["action"]["deposit"].is_number();
+    assert!(records.iter().any(|it| deposits(&it)), "{hot}");
+
+    let page = std::fs::read_to_string(&html).unwrap();
+    assert!(page.contains("CONVICTED") && page.contains("from call to answer"));
+    for foreign in ["<script", "src=", "<link", "@import", "url("] {
+        assert!(!page.contains(foreign), "needs nothing else: {foreign}");
+    }
+}
+
+#[test]
+fn who_is_stopped_says_what_was_seen() {
+    let twin = Twin::start(Fault::None, 300);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cashpoint"))
+        .args(["verify", "http", &twin.url(), "--only", "histories"])
+        .args(["--operations", "1000000000"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    thread::sleep(Duration::from_secs(2));
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let mut said = String::new();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3), "{said}");
+    assert!(said.contains("stopped before the end"), "{said}");
+    assert!(said.contains("NO VERDICT"), "{said}");
+    assert_eq!(twin.accounts_left(), 0, "what was opened is closed");
+}
+
+#[test]
+fn bad_input_is_explained() {
+    for (arguments, code, explanation) in [
+        (&["http", "http://127.0.0.1:1"][..], 3, "cannot be reached"),
+        (&["http", "https://localhost"], 3, "begins with http://"),
+        (
+            &["http", "http://127.0.0.1:1", "--restart-cmd", "exit 7"],
+            3,
+            "the restart command failed: exit status: 7",
+        ),
+        (&["http", "--restart-cmd", "true"], 2, "<URL>"),
+        (&["http", "--only", "everything"], 2, "possible values"),
+        (&["http", "--connections", "0"], 2, "from 1 to 1000"),
+        (&["engine", "--operations", "0"], 2, "not in 1.."),
+        (&["engine", "--json", "/nowhere/a"], 3, "cannot be written"),
+    ] {
+        let output = verify(arguments);
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(explanation), "{arguments:?}: {said}");
+    }
+}
