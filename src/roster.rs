@@ -14,6 +14,8 @@
 //!
 //! A skip list with a node for each account was half of the memory that an account took.
 
+// The path is spelled out because the shuttle tests include this file from elsewhere.
+#[path = "roster/page.rs"]
 mod page;
 
 use crossbeam_skiplist::SkipMap;

@@ -63,6 +63,13 @@ fn float_noise(cents: i64) -> f64 {
     third as f64 / 100.0 + third as f64 / 100.0 + (cents - 2 * third) as f64 / 100.0
 }
 
+#[test]
+fn the_largest_sum_has_fifteen_digits_and_is_all_nines() {
+    assert_eq!(read("9999999999999.99"), Ok(999_999_999_999_999));
+    assert_eq!(read("10000000000000.0"), Err(ParseCentsError::TooLarge));
+    assert_eq!(Cents::MAX.to_string(), "9999999999999.99");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 

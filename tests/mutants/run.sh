@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# Puts faults into a copy of the engine, one at a time, and shows which model catches each.
+# Puts faults into a copy of the engine, one at a time, and shows which checks catch each.
 #
-#   tests/mutants/run.sh            all of them, about two minutes
+#   tests/mutants/run.sh            all of them
 #   tests/mutants/run.sh close      those with "close" in their name
+#   JOBS=1 tests/mutants/run.sh     one after another, not two at a time
 #
-# The table is in mutants.py. A fault that its model does not catch fails the run; so does one that no longer
-# applies or does not compile, because then nothing has been shown. Needs Python 3 beside the Rust toolchain.
+# The table is in mutants.py: each fault names the checks that must catch it, which are of five kinds. A loom model
+# (`loom`), the schedules of shuttle (`shuttle`), a test of the engine with real threads or random input (`engine`), a
+# unit test (`unit`), and a test of the engine whose atomics pause at random (`yields`). A dash says that the check is
+# not asked. A check that must catch a fault and does not fails the run; so does a fault that no longer applies or
+# does not compile, because then nothing has been shown. Needs Python 3 beside the Rust toolchain.
 exec python3 "$(dirname "$0")/mutants.py" "$@"

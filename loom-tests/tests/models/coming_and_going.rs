@@ -4,11 +4,15 @@
 //! see papaya's own atomics. The cells outlive their links, so that a thread can hold on to one that is
 //! unlinked, as it does under a guard.
 //!
-//! Two threads, or three where a model says so, without a bound on preemption.
+//! Two threads or three, without a bound on preemption; four with at most 3, 2 with plain
+//! loads.
 
 use std::collections::BTreeSet;
 
-use crate::outcomes::{amount, assert_outcomes_also_of_stale_reads, cents, concurrently};
+use crate::outcomes::{
+    amount, assert_outcomes_also_of_stale_reads, assert_outcomes_of_few_preemptions, cents,
+    concurrently,
+};
 use loom::sync::Arc;
 use loom_tests::{Account, Capacity, Cents, Link, close, open};
 
@@ -124,6 +128,33 @@ fn of_three_creations_for_two_slots_exactly_two_succeed() {
 }
 
 #[test]
+fn of_four_creations_for_two_slots_exactly_two_succeed() {
+    let two_of_four = (0..16_u8).filter(|granted| granted.count_ones() == 2);
+    let specified = two_of_four
+        .map(|granted| {
+            (
+                vec![1, 2, 4, 8]
+                    .into_iter()
+                    .map(|bit| granted & bit != 0)
+                    .collect(),
+                2,
+            )
+        })
+        .collect();
+    assert_outcomes_of_few_preemptions(
+        || {
+            let capacity = Arc::new(Capacity::new(2));
+            let opened: Vec<_> = concurrently((0..4).map(|_| {
+                let capacity = Arc::clone(&capacity);
+                Box::new(move || open(&capacity, || ()).is_ok()) as Thread<bool>
+            }));
+            (opened, capacity.in_use())
+        },
+        &specified,
+    );
+}
+
+#[test]
 fn a_reservation_that_is_dropped_frees_its_slot() {
     assert_outcomes_also_of_stale_reads(
         || {
@@ -190,6 +221,69 @@ fn two_closings_release_one_slot() {
             (closed, directory.capacity.in_use())
         },
         &BTreeSet::from([(vec![Some(100), None], 1), (vec![None, Some(100)], 1)]),
+    );
+}
+
+#[test]
+fn closings_of_two_accounts_release_two_slots() {
+    assert_outcomes_also_of_stale_reads(
+        || {
+            let directory = Directory::with(2, 2);
+            let closed = concurrently([
+                on(&directory, |it| it.close(0)),
+                on(&directory, |it| it.close(1)),
+            ]);
+            (closed, directory.capacity.in_use())
+        },
+        &BTreeSet::from([(vec![Some(100), Some(100)], 0)]),
+    );
+}
+
+#[test]
+fn the_count_beside_a_creation_and_a_closing_is_never_above_the_limit() {
+    for (limit, counts) in [(1, 0..=1), (2, 0..=2)] {
+        assert_outcomes_also_of_stale_reads(
+            move || {
+                let directory = Directory::with(1, limit);
+                concurrently([
+                    on(&directory, |it| usize::from(it.open(1))),
+                    on(&directory, |it| it.close(0).map_or(0, |_| 1)),
+                    on(&directory, |it| it.capacity.in_use()),
+                ])[2]
+            },
+            &counts.collect(),
+        );
+    }
+}
+
+#[test]
+fn a_creation_a_closing_and_two_deposits_at_once_lose_no_cent() {
+    assert_outcomes_of_few_preemptions(
+        || {
+            let directory = Directory::with(1, 2);
+            let deposit = |place: usize| {
+                on(&directory, move |it: &Directory| {
+                    let account = it.places[place].find()?;
+                    account.deposit(amount(50)).ok().map(Cents::get)
+                })
+            };
+            let done = concurrently([
+                on(&directory, |it| it.open(1).then_some(100)),
+                on(&directory, |it| it.close(0)),
+                deposit(0),
+                deposit(1),
+            ]);
+            let left = directory.places[1].account.balance().map(Cents::get);
+            (done, left.unwrap(), directory.capacity.in_use())
+        },
+        &BTreeSet::from([
+            // The closing came before the deposit, or includes it; the other deposit found the new
+            // account, or did not.
+            (vec![Some(100), Some(100), None, None], 100, 1),
+            (vec![Some(100), Some(100), None, Some(150)], 150, 1),
+            (vec![Some(100), Some(150), Some(150), None], 100, 1),
+            (vec![Some(100), Some(150), Some(150), Some(150)], 150, 1),
+        ]),
     );
 }
 

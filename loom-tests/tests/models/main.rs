@@ -8,6 +8,7 @@
 )]
 
 mod coming_and_going;
+mod listing;
 mod one_account;
 mod outcomes;
 mod roster_page;

@@ -3,11 +3,14 @@
 //! What is specified: each operation takes effect at one instant. So the outcomes are those of all
 //! sequential orders, as a model of one line an operation computes them, neither more nor fewer.
 //!
-//! Pairs and two-by-two run in 2 threads, triples in 3, all without a bound on preemption.
+//! Pairs and two-by-two run in 2 threads, triples in 3, all without a bound on preemption. Four operations at
+//! once run in 4 threads with at most 3 preemptions, 2 with plain loads.
 
 use std::collections::BTreeSet;
 
-use crate::outcomes::{amount, assert_outcomes, cents, concurrently};
+use crate::outcomes::{
+    amount, assert_outcomes, assert_outcomes_of_few_preemptions, cents, concurrently,
+};
 use loom::sync::Arc;
 use loom_tests::{self as engine, Account, Cents, DepositError, OperationError, WithdrawError};
 
@@ -206,6 +209,22 @@ fn every_three_operations_at_once_are_linearizable() {
                 assert_linearizable(100, &[vec![one], vec![two], vec![three]]);
             }
         }
+    }
+}
+
+#[test]
+fn four_operations_at_once_are_linearizable() {
+    for operations in [
+        [Withdraw(80), Deposit(30), Close, Balance],
+        [Withdraw(80), Withdraw(70), Deposit(50), Deposit(30)],
+        [Withdraw(80), Withdraw(70), Close, Close],
+        [RUNS[0], Withdraw(70), Deposit(50), Close],
+    ] {
+        println!("{operations:?}");
+        let threads = operations.map(|operation| vec![operation]).to_vec();
+        let specified = sequential_outcomes(100, &threads);
+        let model = move || run(100, &threads);
+        assert_outcomes_of_few_preemptions(model, &specified);
     }
 }
 

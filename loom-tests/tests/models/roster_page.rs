@@ -43,6 +43,22 @@ fn a_number_is_read_whole_or_not_at_all() {
 }
 
 #[test]
+fn numbers_written_at_the_same_time_are_both_there() {
+    assert_outcomes_also_of_stale_reads(
+        || {
+            let page = page(0);
+            let (one, other) = (Arc::clone(&page), Arc::clone(&page));
+            concurrently([
+                Box::new(move || one.write(0, NUMBER)) as Thread<()>,
+                Box::new(move || other.write(1, OTHER)),
+            ]);
+            [page.read(0), page.read(1)]
+        },
+        &BTreeSet::from([[Some(NUMBER), Some(OTHER)]]),
+    );
+}
+
+#[test]
 fn a_number_is_read_until_it_is_struck_off_and_its_neighbour_stays() {
     assert_outcomes_also_of_stale_reads(
         || {
