@@ -8,6 +8,8 @@
     reason = "a test states what it expects by panicking"
 )]
 
+#[path = "../exact/mod.rs"]
+mod exact;
 #[path = "../model/mod.rs"]
 mod model;
 
