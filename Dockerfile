@@ -12,6 +12,7 @@ COPY benches benches
 COPY examples examples
 COPY tests/bench tests/bench
 COPY tests/contract tests/contract
+COPY tests/sanitizers tests/sanitizers
 # With an explicit target, the flags are for the binary alone and not for build scripts and macros. In a
 # static binary, getrandom does not find libc's function and would need /dev/urandom: it is to make the
 # system call itself.

@@ -121,6 +121,30 @@ fn chunked_length(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
     }
 }
 
+/// Reads what a server may have sent, one answer after another, and asserts what holds of any bytes. Fuzzing calls
+/// it, and so does a test with the corpus of that.
+///
+/// - An answer ends within the bytes that it was found in; what follows it does not change it, and without its
+///   last byte it is not whole.
+/// - Its body is no longer than it is itself.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn assert_rules(bytes: &[u8]) {
+    let mut rest = bytes;
+    while let Ok(Some(answer)) = first(rest) {
+        let own = rest.get(..answer.length).unwrap_or_default();
+        assert_eq!(own.len(), answer.length, "it ends beyond what was received");
+        assert_eq!(first(own), Ok(Some(answer)), "what follows changes it");
+        if let Some((_, shorter)) = own.split_last() {
+            assert_eq!(first(shorter), Ok(None), "it is whole before its end");
+        }
+        assert!(answer.body(rest).len() <= answer.length);
+        for name in ["content-length", "link", "x"] {
+            let _ = answer.header(rest, name);
+        }
+        rest = rest.get(answer.length..).unwrap_or_default();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

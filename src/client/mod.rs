@@ -13,6 +13,8 @@ mod own_server;
 use std::fmt;
 
 pub(crate) use address::Address;
+#[cfg(test)]
+pub(crate) use answer::assert_rules;
 pub(crate) use answer::{Answer, Malformed, first};
 pub(crate) use connection::{Connection, Lost, Reply};
 pub(crate) use own_server::OwnServer;

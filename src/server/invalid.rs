@@ -26,7 +26,7 @@ pub(super) struct InvalidInput {
     /// The error in words.
     msg: Cow<'static, str>,
     /// What was sent.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Value)]
     input: Box<RawValue>,
     /// The bound that was not kept, or what the parser said.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -26,6 +26,9 @@ mod body;
 mod cors;
 mod decode;
 mod edge;
+#[cfg(all(any(test, fuzzing), unix))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod health;
 mod invalid;

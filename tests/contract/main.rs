@@ -11,6 +11,8 @@
     reason = "a test states what it expects by panicking"
 )]
 
+#[path = "../model/mod.rs"]
+mod model;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -26,6 +28,7 @@ mod http;
 mod invalid_input;
 mod limits;
 mod logs;
+mod machine;
 mod malformed_http;
 mod paging;
 mod redirects;

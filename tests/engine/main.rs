@@ -3,15 +3,23 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test states what it expects by panicking"
 )]
 
+#[path = "../exact/mod.rs"]
+mod exact;
+#[path = "../model/mod.rs"]
+mod model;
+
+mod ledger_machine;
 mod listing;
 mod money;
-mod operations;
+mod service_machine;
 mod threads;
 
-use cashpoint::{Amount, Cents, Ledger, Session};
+use cashpoint::{AccountNumber, Amount, Cents, Ledger, OperationError, Session};
 
 /// That the engine can be shared, and that a session cannot: `LocalGuard` belongs to its thread.
 const fn _shared_between_threads<T: Send + Sync + 'static>() {}
@@ -24,6 +32,24 @@ fn cents(value: i64) -> Cents {
 
 fn amount(value: i64) -> Amount {
     Amount::from_cents(value).unwrap()
+}
+
+/// A number that no account has.
+fn nobody() -> AccountNumber {
+    "00000000-0000-4000-8000-000000000000".parse().unwrap()
+}
+
+/// What an operation on an account came to, whichever method did it, in the model's words.
+fn outcome<E: Into<OperationError>>(result: Result<Cents, E>) -> model::Outcome {
+    match result.map_err(Into::into) {
+        Ok(balance) => model::Outcome::Balance(balance.get()),
+        Err(OperationError::UnknownAccount) => model::Outcome::Unknown,
+        Err(OperationError::InsufficientFunds { available }) => {
+            model::Outcome::Insufficient(available.get())
+        }
+        Err(OperationError::BalanceLimit { balance }) => model::Outcome::TooMuch(balance.get()),
+        Err(other) => panic!("{other}"),
+    }
 }
 
 /// All the money in a ledger, in cents. Of one instant only while nothing moves.

@@ -1,37 +1,11 @@
 //! Reading and printing money, against arithmetic of arbitrary precision.
 
-use std::str::FromStr as _;
+use std::fs;
 
-use bigdecimal::{BigDecimal, RoundingMode, Zero as _};
 use cashpoint::{Cents, ParseCentsError};
 use proptest::prelude::*;
-use serde_json::value::RawValue;
 
-/// What a JSON number means, by the rule: a value within a millionth of a cent of a whole cent means that
-/// cent; nothing but zero means no money.
-fn meant(number: &str) -> Result<i64, ParseCentsError> {
-    let cents = BigDecimal::from_str(number).unwrap() * BigDecimal::from(100);
-    if cents.is_zero() {
-        return Ok(0);
-    }
-    if cents < BigDecimal::zero() {
-        return Err(ParseCentsError::Negative);
-    }
-    let nearest = cents.with_scale_round(0, RoundingMode::HalfUp);
-    let is_near = (&cents - &nearest).abs() <= BigDecimal::from_str("1e-6").unwrap();
-    if !is_near || nearest.is_zero() {
-        // A number of 16 digits and more is too large whatever follows.
-        return Err(if cents >= 10_i64.pow(15) {
-            ParseCentsError::TooLarge
-        } else {
-            ParseCentsError::FractionOfCent
-        });
-    }
-    if nearest > Cents::MAX.get() {
-        return Err(ParseCentsError::TooLarge);
-    }
-    Ok(nearest.to_string().parse().unwrap())
-}
+use crate::exact::{self, is_number, meant};
 
 fn read(text: &str) -> Result<i64, ParseCentsError> {
     text.parse().map(Cents::get)
@@ -80,13 +54,7 @@ proptest! {
 
     #[test]
     fn what_is_printed_is_exact_and_reads_back(value in 0..=Cents::MAX.get()) {
-        let printed = Cents::new(value).unwrap().to_string();
-        prop_assert_eq!(read(&printed), Ok(value));
-        let exact = BigDecimal::from_str(&printed).unwrap() * BigDecimal::from(100);
-        prop_assert_eq!(exact, BigDecimal::from(value));
-        // At least one decimal, and no needless zero.
-        let (_, decimals) = printed.split_once('.').unwrap();
-        prop_assert!(decimals.len() == 1 || (decimals.len() == 2 && !decimals.ends_with('0')));
+        exact::assert_printed_exactly(Cents::new(value).unwrap());
     }
 
     #[test]
@@ -98,10 +66,17 @@ proptest! {
 
     #[test]
     fn whatever_text_comes_it_is_read_or_refused(text in "[-+.eE0-9a-z \u{e9}]{0,20}") {
-        // Serde's own reading of the grammar decides what is a number.
-        let is_number = serde_json::from_str::<&RawValue>(&text).is_ok()
-            && text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
-            && text.trim() == text;
-        prop_assert_eq!(read(&text) != Err(ParseCentsError::NotANumber), is_number, "{}", text);
+        prop_assert_eq!(read(&text) != Err(ParseCentsError::NotANumber), is_number(&text), "{}", text);
     }
+}
+
+#[test]
+fn the_corpus_of_amounts_breaks_no_rule() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/amounts");
+    let mut replayed = 0;
+    for file in fs::read_dir(corpus).unwrap() {
+        exact::amount(&fs::read(file.unwrap().path()).unwrap());
+        replayed += 1;
+    }
+    assert!(replayed >= 10, "only {replayed} files in {corpus}");
 }
