@@ -161,8 +161,8 @@ impl Shared {
     }
 
     fn place(&self, turn: u64) -> &(AtomicU64, AtomicU64) {
-        let places = self.recent.iter().cycle();
-        places.skip((turn % 8) as usize).next().unwrap()
+        let mut places = self.recent.iter().cycle();
+        places.nth((turn % 8) as usize).unwrap()
     }
 }
 
