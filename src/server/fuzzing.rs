@@ -5,10 +5,7 @@
 //! call it who does not fuzz. A feature could be switched on by any dependent, and would be one more build to keep
 //! working; a cfg cannot be, and costs nothing.
 
-#![expect(
-    clippy::panic,
-    reason = "what is fuzzed states what it expects by panicking"
-)]
+#![expect(clippy::panic, reason = "a rule that is broken is told by panicking")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
