@@ -18,6 +18,9 @@
 #[path = "roster/page.rs"]
 mod page;
 
+use std::iter;
+use std::ops::Bound;
+
 use crossbeam_skiplist::SkipMap;
 
 use self::page::Page;
@@ -91,8 +94,10 @@ impl Roster {
         cursor: Option<CreationNumber>,
     ) -> impl Iterator<Item = (CreationNumber, AccountNumber)> {
         let (first_page, _) = cursor.unwrap_or(CreationNumber(0)).position();
-        self.pages
-            .range(first_page..)
+        let first_page = self.pages.lower_bound(Bound::Included(&first_page));
+        // Not by `range`: in crossbeam-skiplist 0.1.3 that keeps a count on pages it has passed (its issue 1178),
+        // which are then never freed.
+        iter::successors(first_page, |page| page.next())
             .flat_map(|page| {
                 let first = CreationNumber(page.key() * PLACES as u64);
                 (0..PLACES).filter_map(move |place| {
