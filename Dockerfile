@@ -8,11 +8,10 @@ COPY src src
 COPY assets assets
 # Members and targets that the manifest names must be there, though they are not built.
 COPY loom-tests loom-tests
+COPY shuttle-tests shuttle-tests
 COPY benches benches
 COPY examples examples
-COPY tests/bench tests/bench
-COPY tests/contract tests/contract
-COPY tests/sanitizers tests/sanitizers
+COPY tests tests
 # With an explicit target, the flags are for the binary alone and not for build scripts and macros. In a
 # static binary, getrandom does not find libc's function and would need /dev/urandom: it is to make the
 # system call itself.

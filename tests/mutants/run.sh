@@ -4,6 +4,7 @@
 #   tests/mutants/run.sh            all of them
 #   tests/mutants/run.sh close      those with "close" in their name
 #   JOBS=1 tests/mutants/run.sh     one after another, not two at a time
+#   KINDS='loom unit' tests/mutants/run.sh    with checks of these kinds alone, and the faults that they catch
 #
 # The table is in mutants.py: each fault names the checks that must catch it, which are of five kinds. A loom model
 # (`loom`), the schedules of shuttle (`shuttle`), a test of the engine with real threads or random input (`engine`), a
