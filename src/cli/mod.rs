@@ -59,13 +59,16 @@ impl From<Broken> for Failure {
     }
 }
 
+/// The exit code of a command that is stopped at once, as shells have it.
+const INTERRUPTED: i32 = 130;
+
 /// Is set at the first Ctrl-C or SIGTERM. A second one ends the process at once.
 fn stop_at_interrupt() -> Result<Arc<AtomicBool>, Broken> {
     let stop = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         if set.swap(true, Relaxed) {
-            std::process::exit(1);
+            std::process::exit(INTERRUPTED);
         }
         eprintln!("stopping, with a report of what was seen; once more to stop at once");
     })

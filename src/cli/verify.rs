@@ -1,5 +1,6 @@
 //! `cashpoint verify`.
 
+use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,7 +68,7 @@ struct Http {
     /// The server's address, such as http://localhost:8000 [default: a server of its own].
     url: Option<Uri>,
 
-    /// How many connections use it at a time, each with one request under way.
+    /// How many connections use it at a time, each with one request under way; 64 at most for each account.
     #[arg(long, default_value = "32", value_name = "NUMBER", value_parser = workers)]
     connections: usize,
 
@@ -123,7 +124,7 @@ struct Common {
     #[arg(long, default_value = "100", value_name = "NUMBER")]
     accounts: NonZeroUsize,
 
-    /// What the operations are drawn from: equal seeds, equal operations.
+    /// What the operations are drawn from. When they meet is up to the machine.
     #[arg(long, default_value = "1", value_name = "NUMBER")]
     seed: u64,
 
@@ -159,7 +160,7 @@ impl Engine {
         let phases = vec![Phase::Histories, Phase::Limit];
         let plan = self.common.plan(phases, self.threads, Duration::ZERO);
         self.common
-            .report(|| verify::verify_engine(&plan, &*super::stop_at_interrupt()?))
+            .report(|| Ok(verify::verify_engine(&plan, &*super::stop_at_interrupt()?)))
     }
 }
 
@@ -212,13 +213,14 @@ impl Common {
             files::check_writable(file)?;
         }
         let report = verify()?;
-        print!("{}", verify::text(&report));
         if let Some(file) = &self.json {
             files::write(file, &report.json()?)?;
         }
         if let Some(file) = &self.html {
             files::write(file, &verify::page(&report))?;
         }
+        // Who looks at the beginning only, as `head` does, closes the pipe.
+        let _ = io::stdout().write_all(verify::text(&report).as_bytes());
         Ok(report.verdict())
     }
 }

@@ -1,10 +1,14 @@
 //! Where a server is.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
 
 use ureq::http::Uri;
 
 use super::Broken;
+
+/// How long one address of several may take to accept a connection.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where the server is.
 #[derive(Clone, Debug)]
@@ -28,11 +32,14 @@ impl Address {
             }
         };
         let port = url.port_u16().unwrap_or(80);
-        let socket = (host.trim_matches(['[', ']']), port)
+        let sockets: Vec<_> = (host.trim_matches(['[', ']']), port)
             .to_socket_addrs()
             .map_err(|error| Broken(format!("{host} is not known: {error}")))?
-            .next()
-            .ok_or_else(|| Broken(format!("{host} has no address")))?;
+            .collect();
+        // Of several, such as localhost has, the first at which somebody listens.
+        let listens = |socket: &&SocketAddr| TcpStream::connect_timeout(socket, PATIENCE).is_ok();
+        let socket = sockets.iter().find(listens).or(sockets.first());
+        let socket = *socket.ok_or_else(|| Broken(format!("{host} has no address")))?;
         Ok(Self {
             url: url.to_string().trim_end_matches('/').to_owned(),
             authority: format!("{host}:{port}"),

@@ -72,9 +72,11 @@ impl Books {
             totals.credited_cents += sheet.credited;
             totals.debited_cents += sheet.debited;
             totals.unknown_cents += sheet.maybe_credited + sheet.maybe_debited;
-            totals.found_cents += found;
-            totals.lost_cents += (lowest - found).max(0);
-            totals.created_cents += (found - highest).max(0);
+            totals.found_cents = totals.found_cents.saturating_add(found);
+            let lost = lowest.saturating_sub(found).max(0);
+            totals.lost_cents = totals.lost_cents.saturating_add(lost);
+            let created = found.saturating_sub(highest).max(0);
+            totals.created_cents = totals.created_cents.saturating_add(created);
         }
         totals
     }

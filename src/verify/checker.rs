@@ -29,8 +29,14 @@ use super::specification::{State, leaves_as_it_was};
 pub(super) const OPEN_MAX: usize = 128;
 
 /// How many configurations are looked at for one answer before the checker gives up. A history with answers
-/// has a handful; only dozens of unknown outcomes on one account come near.
-const CONFIGURATIONS_MAX: usize = 1 << 18;
+/// has a handful; only many unknown outcomes of different kinds on one account come near.
+const CONFIGURATIONS_MAX: usize = 1 << 16;
+
+/// How many are looked at for one account in all, those with one explanation only not counted.
+const ACCOUNT_CONFIGURATIONS_MAX: usize = 1 << 22;
+
+/// Larger sets are let go of after use.
+const SCRATCH_MAX: usize = 1 << 10;
 
 /// An open operation, from its call to its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +84,8 @@ pub(super) struct Checker {
     next: Vec<Configuration>,
     pending: Vec<Configuration>,
     seen: HashSet<Configuration>,
+    /// How many configurations were looked at so far.
+    looked_at: usize,
 }
 
 impl Checker {
@@ -92,6 +100,7 @@ impl Checker {
             next: Vec::new(),
             pending: Vec::new(),
             seen: HashSet::new(),
+            looked_at: 0,
         }
     }
 
@@ -125,6 +134,7 @@ impl Checker {
     pub(super) fn answer(&mut self, Slot(slot): Slot) -> Judgement {
         let bit: Set = 1 << slot;
         self.next.clear();
+        self.seen.clear();
         let mut gave_up = false;
         for index in 0..self.configurations.len() {
             let Some(&configuration) = self.configurations.get(index) else {
@@ -132,14 +142,19 @@ impl Checker {
             };
             if configuration.done & bit != 0 {
                 self.reach(configuration, bit);
-            } else {
-                gave_up |= !self.explore(configuration, bit);
+            } else if !self.explore(configuration, bit) {
+                gave_up = true;
+                break;
             }
+        }
+        self.looked_at += self.seen.len();
+        if self.seen.capacity() > SCRATCH_MAX {
+            self.seen = HashSet::new();
         }
         self.open &= !bit;
         self.harmless &= !bit;
         std::mem::swap(&mut self.configurations, &mut self.next);
-        if gave_up {
+        if gave_up || self.looked_at > ACCOUNT_CONFIGURATIONS_MAX {
             Judgement::GaveUp
         } else if self.configurations.is_empty() {
             Judgement::Violation
@@ -160,9 +175,14 @@ impl Checker {
         }
     }
 
-    /// Nothing of unknown outcome can take effect from now on: the server was stopped, and started again.
-    pub(super) fn forget_unknown(&mut self) {
-        let over = std::mem::take(&mut self.unknown);
+    /// These operations of unknown outcome cannot take effect from now on: the server was stopped, and started
+    /// again.
+    ///
+    /// What did take effect is known only once an answer has told: to be called after a read that was called
+    /// after the restart.
+    pub(super) fn forget(&mut self, slots: impl Iterator<Item = Slot>) {
+        let over = slots.fold(0, |over, Slot(slot)| over | (1 << slot));
+        self.unknown &= !over;
         self.open &= !over;
         for configuration in &mut self.configurations {
             configuration.done &= !over;
@@ -189,7 +209,6 @@ impl Checker {
     /// Reaches every configuration that open operations lead to from `from`, the last of them that of `bit`.
     /// Whether it got through all of them.
     fn explore(&mut self, from: Configuration, bit: Set) -> bool {
-        self.seen.clear();
         self.pending.clear();
         self.pending.push(from);
         while let Some(configuration) = self.pending.pop() {
@@ -213,7 +232,7 @@ impl Checker {
                 if reached.done & bit != 0 {
                     self.reach(reached, bit);
                 } else if self.seen.insert(reached) {
-                    if self.seen.len() > CONFIGURATIONS_MAX {
+                    if self.seen.len() + self.next.len() > CONFIGURATIONS_MAX {
                         return false;
                     }
                     self.pending.push(reached);
@@ -339,10 +358,10 @@ mod tests {
     fn what_was_unknown_before_a_restart_has_happened_or_never_will() {
         for (told, judgement) in [(100, Linearizable), (150, Violation)] {
             let mut checker = checker();
-            checker.call(Deposit(50), Outcome::Unknown).unwrap();
+            let unknown = checker.call(Deposit(50), Outcome::Unknown).unwrap();
             let read = checker.call(Balance, Outcome::Balance(100)).unwrap();
             assert_eq!(checker.answer(read), Linearizable);
-            checker.forget_unknown();
+            checker.forget([unknown].into_iter());
             let after = checker.call(Balance, Outcome::Balance(told)).unwrap();
             assert_eq!(checker.answer(after), judgement, "{told}");
         }
@@ -368,6 +387,17 @@ mod tests {
         }
     }
 
+    /// As many kinds as `load` draws: more orders than can be looked at, which takes no longer for that.
+    #[test]
+    fn too_many_unknown_outcomes_are_given_up_at_once() {
+        let mut checker = Checker::new(State::Open(1_000_000));
+        for kind in 0..32 {
+            checker.call(Deposit(1 << kind), Outcome::Unknown).unwrap();
+        }
+        let deposit = checker.call(Deposit(7), Outcome::Balance(9)).unwrap();
+        assert_eq!(checker.answer(deposit), Judgement::GaveUp);
+    }
+
     #[test]
     fn an_operation_too_many_at_once_is_refused() {
         let mut checker = checker();
@@ -375,5 +405,140 @@ mod tests {
             checker.call(Balance, Outcome::Balance(100)).unwrap();
         }
         assert_eq!(checker.call(Balance, Outcome::Balance(100)), None);
+    }
+}
+
+/// The checker against all orders tried one by one, on histories small enough for that.
+#[cfg(test)]
+mod against_all_orders {
+    use super::*;
+    use crate::verify::history::Record;
+    use crate::verify::judge::{Course, Followed, follow};
+    use proptest::prelude::*;
+
+    const START: State = State::Open(3);
+
+    /// What a client does, when, and at which time it takes effect.
+    #[derive(Clone, Debug)]
+    struct Step {
+        action: Action,
+        called: u64,
+        length: u64,
+        effect: u64,
+        unknown: bool,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let action = prop_oneof![
+            Just(Action::Balance),
+            (1..=2_i64).prop_map(Action::Deposit),
+            (1..=4_i64).prop_map(Action::Withdraw),
+            Just(Action::Close),
+        ];
+        (
+            action,
+            0..12_u64,
+            0..8_u64,
+            any::<prop::sample::Index>(),
+            prop::bool::weighted(0.2),
+        )
+            .prop_map(|(action, called, length, effect, unknown)| Step {
+                action,
+                called,
+                length,
+                effect: called + effect.index(length as usize + 1) as u64,
+                unknown,
+            })
+    }
+
+    /// What is told of an action in a state, and the state after it.
+    fn done(state: State, action: Action) -> (Outcome, State) {
+        let tells = |outcome| state.after(action, outcome).map(|after| (outcome, after));
+        let candidates = (0..=40).map(Outcome::Balance).chain([
+            Outcome::Closed,
+            Outcome::InsufficientFunds,
+            Outcome::UnknownAccount,
+        ]);
+        candidates.into_iter().find_map(tells).unwrap()
+    }
+
+    /// A history of these steps: right, but for one outcome that may be another's.
+    fn history(mut steps: Vec<Step>, swapped: Option<(usize, Outcome)>) -> Vec<Record> {
+        steps.sort_by_key(|step| step.effect);
+        let mut state = START;
+        let mut records: Vec<_> = steps
+            .into_iter()
+            .map(|step| {
+                let (outcome, after) = done(state, step.action);
+                state = after;
+                Record {
+                    account: 0,
+                    worker: 0,
+                    action: step.action,
+                    outcome: if step.unknown {
+                        Outcome::Unknown
+                    } else {
+                        outcome
+                    },
+                    called: step.called,
+                    answered: step.called + step.length,
+                }
+            })
+            .collect();
+        if let Some((index, outcome)) = swapped {
+            let index = index % records.len();
+            records[index].outcome = outcome;
+        }
+        records.sort_by_key(|record| record.called);
+        records
+    }
+
+    /// Whether some order of `left` explains them: each takes effect when none that was answered before its
+    /// call is left; those of unknown outcome may never.
+    fn some_order_explains(state: State, left: &[Record]) -> bool {
+        if left.iter().all(|it| it.outcome == Outcome::Unknown) {
+            return true;
+        }
+        left.iter().enumerate().any(|(index, next)| {
+            let must_wait = left
+                .iter()
+                .any(|it| it.outcome != Outcome::Unknown && it.answered < next.called);
+            if must_wait {
+                return false;
+            }
+            let Some(state) = state.after(next.action, next.outcome) else {
+                return false;
+            };
+            let mut rest = left.to_vec();
+            rest.remove(index);
+            some_order_explains(state, &rest)
+        })
+    }
+
+    fn outcome() -> impl Strategy<Value = Outcome> {
+        prop_oneof![
+            (0..8_i64).prop_map(Outcome::Balance),
+            Just(Outcome::Closed),
+            Just(Outcome::InsufficientFunds),
+            Just(Outcome::UnknownAccount),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5_000))]
+
+        #[test]
+        fn the_checker_says_what_all_orders_say(
+            steps in prop::collection::vec(step(), 1..7),
+            swapped in prop::option::of((any::<usize>(), outcome())),
+        ) {
+            let records = history(steps, swapped);
+            let course = follow(&mut Followed::new(START), &records, |_, _, _| ());
+            let explained = some_order_explains(START, &records);
+            prop_assert_eq!(course == Course::Linearizable, explained, "{:?}: {:?}", course, records);
+            if swapped.is_none() {
+                prop_assert!(explained, "it was made in one order");
+            }
+        }
     }
 }

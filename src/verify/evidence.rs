@@ -16,7 +16,8 @@ use super::specification::{State, leaves_as_it_was};
 pub(super) struct Evidence {
     /// The account's number in this run.
     pub(super) account: u32,
-    /// The state before the records. `None` if unknown outcomes leave several possible.
+    /// The state before the records. `None` if unknown outcomes leave several possible: then the records are
+    /// what overlapped, and no proof by themselves.
     pub(super) start: Option<State>,
     /// What changed the account last before that, so that a person sees where its state is from.
     pub(super) context: Vec<Record>,
@@ -29,18 +30,12 @@ pub(super) struct Evidence {
 /// How much is shown of what came before.
 const CONTEXT_MAX: usize = 4;
 
+/// How many operations are shown where they are no proof, and how many are left out one by one.
+const SHOWN_MAX: usize = 100;
+
 /// Gathers the evidence: `records` followed on `before` come to a violation at the answer to `last`.
-pub(super) fn gather(before: &Followed, records: &[Record], last: usize) -> Evidence {
-    let Some(wrong) = records.get(last).copied() else {
-        // There is no such record, so there is nothing to show.
-        return Evidence {
-            account: 0,
-            start: None,
-            context: Vec::new(),
-            records: Vec::new(),
-            last,
-        };
-    };
+pub(super) fn gather(before: &Followed, records: &[Record], last: usize) -> Option<Evidence> {
+    let wrong = *records.get(last)?;
 
     // The latest event before the wrong operation was called at which only one state was possible.
     let call = (wrong.called, Event::Call, last);
@@ -52,58 +47,88 @@ pub(super) fn gather(before: &Followed, records: &[Record], last: usize) -> Evid
             certain = Some((state, event));
         }
     });
-    // What was open then and had not taken effect.
-    let mut begun = Vec::new();
+    let Some((state, event)) = certain else {
+        return Some(without_proof(records, wrong));
+    };
+
+    let mut chosen = open_at(before, records, event);
+    let later = records.iter().enumerate().filter(|(index, record)| {
+        (record.called, Event::Call, *index) >= event && record.called <= wrong.answered
+    });
+    chosen.extend(later.map(|(_, record)| *record));
+    chosen.sort_by_key(|record| record.called);
+    let records_shown = without_harmless(state, chosen, &wrong);
+    Some(Evidence {
+        account: wrong.account,
+        start: Some(state),
+        context: context(records, &records_shown),
+        last: position(&records_shown, &wrong),
+        records: records_shown,
+    })
+}
+
+/// What was open at an event and had not taken effect, where only one state was possible.
+fn open_at(before: &Followed, records: &[Record], at: (u64, Event, usize)) -> Vec<Record> {
+    let mut found = Vec::new();
     follow(&mut before.clone(), records, |followed, slots, event| {
-        if certain.is_none_or(|(_, at)| at != event) {
+        if event != at {
             return;
         }
         let Some((_, is_open)) = followed.checker.certain() else {
             return;
         };
         let slots = slots.iter().zip(records);
-        let called = slots.filter_map(|(slot, record)| Some(((*slot)?, *record)));
-        let open = called.chain(followed.unknown.iter().copied());
-        begun.extend(open.filter(|(slot, _)| is_open(*slot)).map(|(_, it)| it));
+        let answered = slots.filter_map(|(slot, record)| Some(((*slot)?, *record)));
+        // Those of unknown outcome stand among the unknown, whatever slice they are of.
+        let answered = answered.filter(|(_, record)| record.outcome != Outcome::Unknown);
+        let open = answered.chain(followed.unknown.iter().copied());
+        found.extend(open.filter(|(slot, _)| is_open(*slot)).map(|(_, it)| it));
     });
+    found
+}
 
-    let (start, mut chosen) = match certain {
-        Some((state, event)) => {
-            let mut chosen = begun;
-            let later = records.iter().enumerate().filter(|(index, record)| {
-                (record.called, Event::Call, *index) >= event && record.called <= wrong.answered
-            });
-            chosen.extend(later.map(|(_, record)| *record));
-            (Some(state), chosen)
-        }
-        None => {
-            let until = records.iter().filter(|it| it.called <= wrong.answered);
-            (None, until.copied().collect::<Vec<_>>())
-        }
-    };
-    chosen.sort_by_key(|record| record.called);
-    chosen.dedup();
-    if let Some(state) = start {
-        let mut index = 0;
-        while let Some(record) = chosen.get(index).copied() {
-            if record != wrong && leaves_as_it_was(record.action, record.outcome) {
-                chosen.remove(index);
-                if is_wrong(state, &chosen) {
-                    continue;
-                }
-                chosen.insert(index, record);
-            }
-            index += 1;
-        }
+/// Leaves out what leaves the account as it was, as far as `wrong` stays wrong without it.
+fn without_harmless(state: State, mut chosen: Vec<Record>, wrong: &Record) -> Vec<Record> {
+    let is_needed = |it: &Record| it == wrong || !leaves_as_it_was(it.action, it.outcome);
+    let needed: Vec<_> = chosen.iter().filter(|it| is_needed(it)).copied().collect();
+    if is_wrong(state, &needed, wrong) {
+        return needed;
     }
-    let last = chosen.iter().position(|record| *record == wrong);
+    let mut index = 0;
+    while chosen.len() <= SHOWN_MAX
+        && let Some(record) = chosen.get(index).copied()
+    {
+        if !is_needed(&record) {
+            chosen.remove(index);
+            if is_wrong(state, &chosen, wrong) {
+                continue;
+            }
+            chosen.insert(index, record);
+        }
+        index += 1;
+    }
+    chosen
+}
+
+/// What overlapped with the wrong operation, where nothing smaller than the whole history is a proof.
+fn without_proof(records: &[Record], wrong: Record) -> Evidence {
+    let overlap = records
+        .iter()
+        .filter(|it| it.called <= wrong.answered && it.answered >= wrong.called && **it != wrong);
+    let mut shown: Vec<_> = overlap.copied().take(SHOWN_MAX).chain([wrong]).collect();
+    shown.sort_by_key(|record| record.called);
     Evidence {
         account: wrong.account,
-        start,
-        context: context(records, &chosen),
-        last: last.unwrap_or_default(),
-        records: chosen,
+        start: None,
+        context: context(records, &shown),
+        last: position(&shown, &wrong),
+        records: shown,
     }
+}
+
+fn position(records: &[Record], wrong: &Record) -> usize {
+    let found = records.iter().position(|record| record == wrong);
+    found.unwrap_or_default()
 }
 
 /// What changed the account last before `chosen`.
@@ -124,13 +149,10 @@ fn context(records: &[Record], chosen: &[Record]) -> Vec<Record> {
     earlier.split_off(earlier.len().saturating_sub(CONTEXT_MAX))
 }
 
-/// Whether no order explains `records` from `state` on.
-fn is_wrong(state: State, records: &[Record]) -> bool {
-    let mut followed = Followed::new(state);
-    matches!(
-        follow(&mut followed, records, |_, _, _| ()),
-        Course::Violation(_)
-    )
+/// Whether no order explains `records` from `state` on, up to the answer to `wrong`.
+fn is_wrong(state: State, records: &[Record], wrong: &Record) -> bool {
+    let course = follow(&mut Followed::new(state), records, |_, _, _| ());
+    matches!(course, Course::Violation(index) if records.get(index) == Some(wrong))
 }
 
 impl Evidence {
@@ -160,13 +182,13 @@ impl Evidence {
                 "a deposit of {} was answered with a new balance of {}, so it found {} on the account",
                 money(sum),
                 money(told),
-                money(told - sum)
+                money(told.saturating_sub(sum))
             )),
             (Action::Withdraw(sum), Outcome::Balance(told)) => never(format!(
                 "a withdrawal of {} was answered with a new balance of {}, so it found {} on the account",
                 money(sum),
                 money(told),
-                money(told + sum)
+                money(told.saturating_add(sum))
             )),
             (Action::Withdraw(sum), Outcome::InsufficientFunds) => never(format!(
                 "a withdrawal of {} was refused for want of funds, so there was less than that on the account",

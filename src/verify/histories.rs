@@ -13,14 +13,15 @@ use super::books::Totals;
 use super::evidence::{Evidence, money};
 use super::history::Outcome;
 use super::judge::Judge;
-use super::load::{Load, Slice, Worker};
+use super::load::{Inventory, Load, Slice, Worker};
 use super::report::{Finding, PhaseReport};
 use super::subject::{Oddities, Subject};
 use crate::client::Broken;
 use crate::progress::Progress;
 use crate::quantity::{grouped, rate};
 
-/// How many operations a slice has. A record is 56 bytes, and three slices are held at most.
+/// How many operations a slice has, and listings may add as many. A record is 56 bytes, and three slices are held
+/// at most.
 const SLICE_OPERATIONS: u64 = 1 << 17;
 
 /// How many histories that convict are shown.
@@ -50,13 +51,8 @@ pub(super) fn run(
     let load = match Load::open(setup.accounts, first) {
         Ok(load) => load,
         Err(broken) => {
-            let oddities = first.take_oddities();
-            if oddities.wrong.is_empty() {
-                return Err(broken);
-            }
-            // It did answer, as no server of the contract does.
-            report.oddities(oddities);
-            report.fact(broken.0);
+            report.undecided(broken.0);
+            report.oddities(first.take_oddities());
             return Ok(report);
         }
     };
@@ -64,7 +60,7 @@ pub(super) fn run(
     let progress = Progress::new(name, setup.operations);
     let convicted = AtomicBool::new(false);
     let began = Instant::now();
-    let (heard, totals) = thread::scope(|scope| {
+    let (heard, inventory) = thread::scope(|scope| {
         let (slices, receiver) = sync_channel::<Slice>(1);
         let judging = scope.spawn(|| {
             let mut heard = Heard::default();
@@ -75,16 +71,16 @@ pub(super) fn run(
             heard
         });
         let mut left = setup.operations;
-        while left > 0 && !stop.load(Relaxed) && !convicted.load(Relaxed) {
+        while left > 0 && !stop.load(Relaxed) && !convicted.load(Relaxed) && !load.is_silent() {
             let operations = left.min(SLICE_OPERATIONS);
             left -= operations;
             let slice = progress.watch(&load.done, || load.run(&mut workers, operations, stop));
             // Nobody listens any more only if the judge has panicked, and that comes out below.
             let _ = slices.send(slice);
         }
-        let mut balances = Vec::new();
+        let mut inventory = Inventory::default();
         if let Some(worker) = workers.first_mut() {
-            balances = load.read_all(worker);
+            inventory = load.read_all(worker);
             let _ = slices.send(worker.take_slice());
             load.close_all(worker);
             let _ = slices.send(worker.take_slice());
@@ -93,8 +89,7 @@ pub(super) fn run(
         let heard = judging
             .join()
             .map_err(|_| Broken::new("the checker panicked"))?;
-        let totals = heard.judge.books.check(balances.into_iter());
-        Ok::<_, Broken>((heard, totals))
+        Ok::<_, Broken>((heard, inventory))
     })?;
     let elapsed = began.elapsed();
     progress.finish();
@@ -104,8 +99,16 @@ pub(super) fn run(
         oddities.add(worker.take_oddities());
         report.loose += worker.loose();
     }
+    let totals = heard.judge.books.check(inventory.balances.into_iter());
     heard.tell(&mut report, elapsed);
     tell_totals(&mut report, &totals);
+    if load.is_silent() {
+        report.undecided("nobody answered any more");
+    }
+    if inventory.unread > 0 {
+        let unread = grouped(inventory.unread as u64);
+        report.undecided(format!("{unread} accounts could not be read at the end"));
+    }
     report.oddities(oddities);
     if stop.load(Relaxed) {
         report.undecided("stopped before the end");
@@ -164,7 +167,7 @@ impl Heard {
         ));
         if self.judge.given_up > 0 {
             report.undecided(format!(
-                "{} accounts had too many unknown outcomes at a time to be judged",
+                "{} accounts had too many operations open or unanswered at a time to be judged",
                 grouped(self.judge.given_up)
             ));
         }

@@ -144,8 +144,9 @@ impl HttpSession<'_> {
     /// Reads a sum of money.
     fn cents(&mut self, what: &str, sum: &str) -> Option<i64> {
         exact_cents(sum).or_else(|| {
-            let kind = "a balance that is not exact to the cent";
-            self.oddities.wrong(kind, || format!("{what}: {sum}"));
+            let kind = "a balance that is not written in whole cents";
+            let example = || format!("{what}: {}", shown(sum.as_bytes()));
+            self.oddities.wrong(kind, example);
             // As near as it is to a cent, the history may still tell more.
             sum.parse::<Cents>().ok().map(Cents::get)
         })
@@ -219,7 +220,9 @@ impl Session for HttpSession<'_> {
             (Action::Balance | Action::List | Action::Deposit(_) | Action::Withdraw(_), 200) => {
                 self.balance(&format!("{method} {path}"), &reply.body)
             }
-            (Action::Withdraw(_), 400) => Outcome::InsufficientFunds,
+            (Action::Withdraw(_), 400) if says_insufficient_funds(&reply.body) => {
+                Outcome::InsufficientFunds
+            }
             (_, 404) => Outcome::UnknownAccount,
             _ => self.odd(&format!("{method} {path}"), &reply),
         })
@@ -244,16 +247,29 @@ impl Session for HttpSession<'_> {
                 .wrong("a listing that cannot be read", example);
             return None;
         };
-        let accounts = listing.accounts.into_iter().filter_map(|told| {
-            let number = told.account_number?.parse().ok()?;
-            Some((number, self.cents(what, told.balance?.get())?))
-        });
-        Some(accounts.collect())
+        let mut accounts = Vec::with_capacity(listing.accounts.len());
+        for told in listing.accounts {
+            let number = told.account_number.and_then(|number| number.parse().ok());
+            let cents = told.balance.and_then(|sum| self.cents(what, sum.get()));
+            let (Some(number), Some(cents)) = (number, cents) else {
+                let example = || format!("{what}: {}", shown(&reply.body));
+                self.oddities
+                    .wrong("a listed account that cannot be read", example);
+                return None;
+            };
+            accounts.push((number, cents));
+        }
+        Some(accounts)
     }
 
     fn take_oddities(&mut self) -> Oddities {
         std::mem::take(&mut self.oddities)
     }
+}
+
+/// Whether this is the contract's refusal of a withdrawal, and not a 400 of somebody else's.
+fn says_insufficient_funds(body: &[u8]) -> bool {
+    String::from_utf8_lossy(body).contains("Insufficient funds")
 }
 
 /// A sum in cents, if its decimals are those of whole cents.

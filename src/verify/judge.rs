@@ -61,11 +61,17 @@ impl Judge {
         self.books.forget(account);
     }
 
-    /// Nothing of unknown outcome can take effect from now on.
-    pub(super) fn forget_unknown(&mut self) {
-        for followed in self.accounts.values_mut() {
-            followed.checker.forget_unknown();
-            followed.unknown.clear();
+    /// What was called before `time` on these accounts and never answered cannot take effect any more. To be
+    /// called after each of them was read.
+    pub(super) fn forget_unknown(&mut self, accounts: &[u32], time: u64) {
+        for account in accounts {
+            let Some(followed) = self.accounts.get_mut(account) else {
+                continue;
+            };
+            let before = |(_, record): &(Slot, Record)| record.called < time;
+            let over = followed.unknown.iter().filter(|it| before(it));
+            followed.checker.forget(over.map(|(slot, _)| *slot));
+            followed.unknown.retain(|it| !before(it));
         }
     }
 
@@ -87,7 +93,7 @@ impl Judge {
             match follow(followed, records, |_, _, _| ()) {
                 Course::Linearizable => {}
                 Course::Violation(last) => {
-                    found.push(evidence::gather(&before, records, last));
+                    found.extend(evidence::gather(&before, records, last));
                     self.accounts.remove(&account);
                 }
                 Course::GaveUp => {

@@ -9,13 +9,12 @@
 //! count may be off, and nobody is convicted for it.
 
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::thread;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::histories::Setup;
 use super::history::{Action, Outcome};
 use super::report::{Finding, PhaseReport};
 use super::subject::{Created, Room, Session, Subject};
@@ -34,11 +33,15 @@ const STEPS_PER_WORKER: u64 = 500;
 /// After so many refusals in a row a worker takes it that there is no room.
 const REFUSALS: usize = 3;
 
+/// After so many creations or closings without an answer it takes it that nobody is there.
+const SILENCE: usize = 10;
+
 pub(super) const NAME: &str = "account limit";
 
 pub(super) fn run(
     subject: &dyn Subject,
-    setup: Setup,
+    workers: usize,
+    seed: u64,
     loose: u64,
     stop: &AtomicBool,
 ) -> Result<PhaseReport, Broken> {
@@ -54,15 +57,15 @@ pub(super) fn run(
     };
 
     let mut report = PhaseReport::new(NAME);
-    let race = Race::new(room);
-    let mut racers: Vec<_> = (0..setup.workers as u64)
+    let race = Race::new(room as i64);
+    let mut racers: Vec<_> = (0..workers as u64)
         .map(|worker| Racer {
             session: subject.session(),
-            random: Xoshiro256PlusPlus::seed_from_u64(setup.seed.wrapping_add(worker)),
+            random: Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(worker)),
             open: Vec::new(),
         })
         .collect();
-    let steps = STEPS_PER_WORKER * setup.workers as u64;
+    let steps = STEPS_PER_WORKER * workers as u64;
     let progress = Progress::new(NAME, room as u64 + steps);
 
     progress.watch(&race.done, || {
@@ -92,7 +95,9 @@ pub(super) fn run(
             grouped(most.unsigned_abs())
         )));
     }
-    if (filled + unknown).saturating_add(loose) < room && !stop.load(Relaxed) {
+    if race.unsure.load(Relaxed) {
+        report.undecided("nobody answered any more");
+    } else if (filled + unknown).saturating_add(loose) < room && !stop.load(Relaxed) {
         report.finding(Finding::new(format!(
             "a creation was refused although {} more accounts had room and none was being closed",
             room - filled - unknown
@@ -110,7 +115,7 @@ pub(super) fn run(
 /// What all racers share.
 #[derive(Debug)]
 struct Race {
-    room: usize,
+    room: i64,
     /// How many accounts are surely open, and the most there ever were.
     open: AtomicI64,
     most: AtomicI64,
@@ -118,19 +123,19 @@ struct Race {
     unknown: AtomicI64,
     /// How many creations and closings were done, for the progress bar.
     done: AtomicU64,
-    /// How many creations nobody needs to try any more.
-    opened_in_all: AtomicUsize,
+    /// Somebody stopped filling because nobody answered, not because there was no room.
+    unsure: AtomicBool,
 }
 
 impl Race {
-    fn new(room: usize) -> Self {
+    fn new(room: i64) -> Self {
         Self {
             room,
             open: AtomicI64::new(0),
             most: AtomicI64::new(0),
             unknown: AtomicI64::new(0),
             done: AtomicU64::new(0),
-            opened_in_all: AtomicUsize::new(0),
+            unsure: AtomicBool::new(false),
         }
     }
 }
@@ -144,30 +149,31 @@ struct Racer<'a> {
 impl Racer<'_> {
     /// Opens accounts until there is no room.
     fn fill(&mut self, race: &Race, stop: &AtomicBool) {
-        let mut refused = 0;
+        let (mut refused, mut unanswered) = (0, 0);
         // A subject without a limit would be filled for ever.
-        while refused < REFUSALS
-            && !stop.load(Relaxed)
-            && race.opened_in_all.load(Relaxed) <= 2 * race.room
+        while refused < REFUSALS && !stop.load(Relaxed) && race.open.load(Relaxed) <= 2 * race.room
         {
             match self.create(race) {
-                Created::Opened(_) => {
-                    race.opened_in_all.fetch_add(1, Relaxed);
-                    refused = 0;
-                }
-                _ => refused += 1,
+                Created::Opened(_) => (refused, unanswered) = (0, 0),
+                Created::LimitReached => refused += 1,
+                Created::Unknown | Created::NotSent => unanswered += 1,
+            }
+            if unanswered == SILENCE {
+                race.unsure.store(true, Relaxed);
+                return;
             }
         }
     }
 
     /// Opens and closes, at the limit.
     fn come_and_go(&mut self, race: &Race, stop: &AtomicBool) {
+        let mut unanswered = 0;
         for _ in 0..STEPS_PER_WORKER {
-            if stop.load(Relaxed) {
+            if stop.load(Relaxed) || unanswered == SILENCE {
                 return;
             }
             if self.random.random_bool(0.5) {
-                self.close(race);
+                unanswered = if self.close(race) { 0 } else { unanswered + 1 };
             } else {
                 self.create(race);
             }
@@ -175,8 +181,9 @@ impl Racer<'_> {
     }
 
     fn leave(&mut self, race: &Race) {
-        while !self.open.is_empty() {
-            self.close(race);
+        let mut unanswered = 0;
+        while !self.open.is_empty() && unanswered < SILENCE {
+            unanswered = if self.close(race) { 0 } else { unanswered + 1 };
         }
     }
 
@@ -197,17 +204,17 @@ impl Racer<'_> {
         created
     }
 
-    fn close(&mut self, race: &Race) {
+    /// Closes one of its accounts, if it has any. Whether that was answered.
+    fn close(&mut self, race: &Race) -> bool {
         let Some(number) = self.open.pop() else {
-            return;
+            return true;
         };
         race.open.fetch_sub(1, SeqCst);
         race.done.fetch_add(1, Relaxed);
-        let outcome = self.session.call(number, Action::Close);
+        let is_answered = |outcome| !matches!(outcome, None | Some(Outcome::Unknown));
         // Once more where that may not have been done.
-        if matches!(outcome, None | Some(Outcome::Unknown)) {
-            self.session.call(number, Action::Close);
-        }
+        is_answered(self.session.call(number, Action::Close))
+            || is_answered(self.session.call(number, Action::Close))
     }
 }
 

@@ -50,6 +50,18 @@ const CLOSE_DOOMED_ONE_IN: u32 = 3;
 /// How many operations a worker takes on at a time.
 const PORTION: i64 = 16;
 
+/// After so many operations in a row without an answer a worker takes it that nobody is there.
+const SILENCE: u32 = 20;
+
+/// How often each is tried that happens when nothing else is under way.
+const TRIES: u32 = 4;
+
+/// After so many of these without an answer the rest is given up.
+const SILENCE_AT_END: u32 = 3;
+
+/// The most records that listings add to a slice.
+const LISTED_MAX: usize = 1 << 17;
+
 /// How long one listing waits for the next. One that takes long waits longer.
 const LISTING_PAUSE: Duration = Duration::from_millis(20);
 
@@ -74,7 +86,7 @@ pub(super) struct Slice {
     /// Accounts, and how many cents they were opened with.
     pub(super) opened: Vec<(u32, i64)>,
     pub(super) records: Vec<Record>,
-    /// Accounts to which nothing will be done any more.
+    /// Accounts to which nothing will be done after this slice.
     pub(super) left: Vec<u32>,
 }
 
@@ -95,6 +107,19 @@ pub(super) struct Load {
     began: Instant,
     /// How many operations were done.
     pub(super) done: AtomicU64,
+    /// Nobody answers any more.
+    silent: AtomicBool,
+}
+
+/// What was found when nothing was under way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inventory {
+    /// Accounts that are open, and their balances in cents.
+    pub(super) balances: Vec<(u32, i64)>,
+    /// Accounts that were read, also those that are closed.
+    pub(super) read: Vec<u32>,
+    /// How many could not be read.
+    pub(super) unread: usize,
 }
 
 /// Who does it.
@@ -106,6 +131,8 @@ pub(super) struct Worker<'a> {
     oddities: Oddities,
     /// How many creations and closings may yet take effect.
     loose: u64,
+    /// How many operations in a row were not answered.
+    unanswered: u32,
 }
 
 impl<'a> Worker<'a> {
@@ -119,6 +146,7 @@ impl<'a> Worker<'a> {
                 slice: Slice::default(),
                 oddities: Oddities::default(),
                 loose: 0,
+                unanswered: 0,
             })
             .collect()
     }
@@ -141,7 +169,12 @@ impl<'a> Worker<'a> {
     /// Does something to an account, and writes it down.
     fn perform(&mut self, load: &Load, tenant: Tenant, action: Action) -> Option<Outcome> {
         let called = load.now();
-        let outcome = self.session.call(tenant.number, action)?;
+        let outcome = self.session.call(tenant.number, action);
+        match outcome {
+            None | Some(Outcome::Unknown) => self.unanswered += 1,
+            Some(_) => self.unanswered = 0,
+        }
+        let outcome = outcome?;
         self.loose += u64::from(action == Action::Close && outcome == Outcome::Unknown);
         self.slice.records.push(Record {
             account: tenant.account,
@@ -189,10 +222,14 @@ impl<'a> Worker<'a> {
         } else {
             load.close_one_in
         });
-        if action == Action::Close && tenant.account == current.account {
-            lock(seat).doomed = true;
+        if action == Action::Close {
+            doom(seat, tenant);
         }
         let outcome = self.perform(load, tenant, action);
+        if outcome == Some(Outcome::Unknown) {
+            // Many unknown outcomes on one account leave too many orders possible: another takes its place.
+            doom(seat, tenant);
+        }
         if action == Action::Close && outcome.is_some() {
             self.replace(load, seat, tenant);
         }
@@ -241,14 +278,7 @@ impl<'a> Worker<'a> {
 
     /// Lists the accounts: a read of each that was on a seat before.
     fn list(&mut self, load: &Load) {
-        let mut expected = Vec::with_capacity(2 * load.seats.len());
-        for seat in &load.seats {
-            let Seat {
-                current, former, ..
-            } = *lock(seat);
-            expected.push(current);
-            expected.extend(former);
-        }
+        let expected = load.tenants();
         let called = load.now();
         let Some(mut listed) = self.session.list() else {
             return;
@@ -295,15 +325,24 @@ impl Load {
             next_account: AtomicU32::new(0),
             began: Instant::now(),
             done: AtomicU64::new(0),
+            silent: AtomicBool::new(false),
         };
         for opened in 0..accounts {
-            let current = worker.open(&load).map_err(|created| match created {
-                Created::LimitReached => Broken(format!(
-                    "there is room for {opened} more accounts only, and {accounts} are asked for: raise \
-                     MAX_ACCOUNTS, or lower --accounts"
-                )),
-                _ => Broken::new("no account could be opened"),
-            })?;
+            let current = match worker.open(&load) {
+                Ok(current) => current,
+                Err(created) => {
+                    load.close_all(worker);
+                    return Err(match created {
+                        Created::LimitReached => Broken(format!(
+                            "there is room for {opened} more accounts only, and {accounts} are asked for: raise \
+                             MAX_ACCOUNTS, or lower --accounts"
+                        )),
+                        _ => Broken(format!(
+                            "only {opened} accounts of {accounts} could be opened"
+                        )),
+                    });
+                }
+            };
             load.seats.push(Mutex::new(Seat {
                 current,
                 former: None,
@@ -314,7 +353,7 @@ impl Load {
     }
 
     /// Nanoseconds since the beginning, by the clock that all workers share.
-    fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
@@ -327,12 +366,19 @@ impl Load {
     ) -> Slice {
         let budget = AtomicI64::new(i64::try_from(operations).unwrap_or(i64::MAX));
         let over = AtomicBool::new(false);
+        self.silent.store(false, Relaxed);
+        for worker in workers.iter_mut() {
+            worker.unanswered = 0;
+        }
         let Some((lister, workers)) = workers.split_last_mut() else {
             return Slice::default();
         };
         thread::scope(|scope| {
             let listing = scope.spawn(|| {
-                while !over.load(Relaxed) && !stop.load(Relaxed) {
+                while !over.load(Relaxed)
+                    && !stop.load(Relaxed)
+                    && lister.slice.records.len() < LISTED_MAX
+                {
                     let began = Instant::now();
                     lister.list(self);
                     thread::sleep(LISTING_PAUSE.max(10 * began.elapsed()));
@@ -359,56 +405,98 @@ impl Load {
     fn work(&self, worker: &mut Worker<'_>, budget: &AtomicI64, stop: &AtomicBool) {
         loop {
             let portion = budget.fetch_sub(PORTION, Relaxed).min(PORTION);
-            if portion <= 0 || stop.load(Relaxed) {
-                return;
-            }
             for _ in 0..portion {
+                if stop.load(Relaxed) || self.is_silent() {
+                    return;
+                }
                 worker.step(self);
+                if worker.unanswered >= SILENCE {
+                    self.silent.store(true, Relaxed);
+                }
+            }
+            if portion <= 0 {
+                return;
             }
             self.done.fetch_add(portion as u64, Relaxed);
         }
     }
 
-    /// Reads the balance of every account that is or was on a seat. Returns those that are open.
-    pub(super) fn read_all(&self, worker: &mut Worker<'_>) -> Vec<(u32, i64)> {
-        let mut balances = Vec::new();
-        for seat in &self.seats {
-            let Seat {
-                current, former, ..
-            } = *lock(seat);
-            for tenant in former.into_iter().chain([current]) {
-                let outcome = self.patiently(worker, tenant, Action::Balance);
-                if let Some(Outcome::Balance(cents)) = outcome {
-                    balances.push((tenant.account, cents));
+    /// Whether nobody answers any more.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent.load(Relaxed)
+    }
+
+    /// Reads the balance of every account that is or was on a seat.
+    pub(super) fn read_all(&self, worker: &mut Worker<'_>) -> Inventory {
+        let mut inventory = Inventory::default();
+        let mut failures = 0;
+        for tenant in self.tenants() {
+            let outcome = match failures {
+                0..SILENCE_AT_END => self.patiently(worker, tenant, Action::Balance),
+                _ => None,
+            };
+            match outcome {
+                None | Some(Outcome::Unknown) => {
+                    failures += 1;
+                    inventory.unread += 1;
+                    continue;
                 }
+                Some(Outcome::Balance(cents)) => inventory.balances.push((tenant.account, cents)),
+                Some(_) => {}
             }
+            failures = 0;
+            inventory.read.push(tenant.account);
         }
         worker.list(self);
-        balances
+        inventory
     }
 
     /// Closes every account, and sees to it that it is gone.
     pub(super) fn close_all(&self, worker: &mut Worker<'_>) {
-        for seat in &self.seats {
-            let current = lock(seat).current;
-            self.patiently(worker, current, Action::Close);
-            self.patiently(worker, current, Action::Balance);
+        let mut failures = 0;
+        for tenant in self.tenants() {
+            match self.patiently(worker, tenant, Action::Close) {
+                None | Some(Outcome::Unknown) => failures += 1,
+                Some(_) => failures = 0,
+            }
+            if failures == SILENCE_AT_END {
+                return;
+            }
+            self.patiently(worker, tenant, Action::Balance);
         }
         worker.list(self);
     }
 
-    /// Once more where nothing was sent, or nothing came back, as after a server closed its connections.
+    /// All that are or were on a seat.
+    fn tenants(&self) -> Vec<Tenant> {
+        let seats = self.seats.iter().map(|seat| *lock(seat));
+        seats
+            .flat_map(|seat| seat.former.into_iter().chain([seat.current]))
+            .collect()
+    }
+
+    /// Again where nothing was sent, or nothing came back, as after a server closed its connections.
     fn patiently(
         &self,
         worker: &mut Worker<'_>,
         tenant: Tenant,
         action: Action,
     ) -> Option<Outcome> {
-        match worker.perform(self, tenant, action) {
-            None | Some(Outcome::Unknown) => worker.perform(self, tenant, action),
-            told => told,
+        let mut outcome = None;
+        for _ in 0..TRIES {
+            outcome = worker.perform(self, tenant, action);
+            if !matches!(outcome, None | Some(Outcome::Unknown)) {
+                break;
+            }
         }
+        outcome
     }
+}
+
+/// Others are to help with closing an account, if it is still on its seat.
+fn doom(seat: &Mutex<Seat>, tenant: Tenant) {
+    let mut seat = lock(seat);
+    seat.doomed |= seat.current.account == tenant.account;
 }
 
 fn lock(seat: &Mutex<Seat>) -> MutexGuard<'_, Seat> {

@@ -8,7 +8,7 @@
 //!   later or never, and the rest of the history decides.
 //! - Whatever a server answers, the verification ends, with a report.
 //! - What is remembered does not grow with the run (`load`, `histories`).
-//! - Equal seeds draw equal operations. When they meet is up to the machine.
+//! - Equal seeds draw alike. Who meets whom, and what is drawn after that, is up to the machine.
 //!
 //! # The way of a run
 //!

@@ -2,9 +2,10 @@
 //!
 //! For servers that promise that an answer means that it is on disk. Each time: load, `kill -9` in the middle of
 //! it, a restart, and then a read of every account. What was acknowledged must be there; what was not answered
-//! may have happened or not, but after the restart it has or never will ([`Checker::forget_unknown`]).
+//! may have happened or not, but after the restart it has or never will ([`Judge::forget_unknown`]). So there
+//! must be nothing between this client and the server that sends a request again on its own.
 //!
-//! [`Checker::forget_unknown`]: super::checker::Checker::forget_unknown
+//! [`Judge::forget_unknown`]: super::judge::Judge::forget_unknown
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
@@ -15,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::histories::{Heard, Setup};
-use super::load::{Load, Worker};
+use super::histories::{Heard, Setup, tell_totals};
+use super::load::{Inventory, Load, Worker};
 use super::report::{Finding, PhaseReport};
 use super::subject::Subject;
 use crate::client::Broken;
@@ -123,22 +124,32 @@ impl<'a> Keeper<'a> {
         Ok(())
     }
 
-    /// Kills it, without a warning, and waits until it is gone.
-    fn kill(&mut self, subject: &dyn Subject) -> Result<(), Broken> {
+    /// Kills it, without a warning.
+    fn kill(&mut self) -> Result<(), Broken> {
         let killed = match &mut self.process {
             Process::Foreign(pid) => kill_process(*pid, Signal::KILL),
             Process::Own(child) => {
-                let killed =
-                    group(child).map_or(Ok(()), |pid| kill_process_group(pid, Signal::KILL));
-                let _ = child.wait();
-                killed
+                group(child).map_or(Ok(()), |pid| kill_process_group(pid, Signal::KILL))
             }
             Process::Unknown => return Err(Broken::new("the process of the server is not known")),
         };
-        killed.map_err(|error| Broken(format!("the server cannot be killed: {error}")))?;
-        // Its port is free again a moment later, unless somebody has restarted it by then.
+        killed.map_err(|error| Broken(format!("the server cannot be killed: {error}")))
+    }
+
+    /// Waits until nobody answers: its port is free again a moment after it was killed.
+    fn wait_until_gone(&mut self, subject: &dyn Subject) -> Result<(), Broken> {
+        if let Process::Own(child) = &mut self.process {
+            let _ = child.wait();
+        }
         let deadline = Instant::now() + GONE;
-        while subject.room().is_ok() && Instant::now() < deadline {
+        while subject.room().is_ok() {
+            if Instant::now() > deadline {
+                // Without a command, somebody else may have started it already.
+                return match self.restarts.command {
+                    Some(_) => Err(Broken::new("a server still answers after it was killed")),
+                    None => Ok(()),
+                };
+            }
             thread::sleep(ASK);
         }
         Ok(())
@@ -183,7 +194,14 @@ pub(super) fn run(
     let Some(first) = workers.first_mut() else {
         return Err(Broken::new("nobody works"));
     };
-    let load = Load::open(setup.accounts, first)?;
+    let load = match Load::open(setup.accounts, first) {
+        Ok(load) => load,
+        Err(broken) => {
+            report.undecided(broken.0);
+            report.oddities(first.take_oddities());
+            return Ok(report);
+        }
+    };
     let mut heard = Heard::default();
     heard.hear(first.take_slice());
 
@@ -191,57 +209,84 @@ pub(super) fn run(
     let kills = keeper.restarts.kills;
     let progress = Progress::new(NAME, kills.into());
     let mut killed = 0;
-    let mut balances = Vec::new();
+    let mut inventory = Inventory::default();
     while killed < kills && keeper.can_kill() && !stop.load(Relaxed) && heard.evidence.is_empty() {
         let time = LOAD_MIN + LOAD_STEP * (killed % LOAD_STEPS);
-        let over = AtomicBool::new(false);
-        let (slice, result) = thread::scope(|scope| {
-            let killing = scope.spawn(|| {
-                thread::sleep(time);
-                let result = keeper.kill(subject);
-                over.store(true, Relaxed);
-                result
-            });
-            let slice = load.run(&mut workers, u64::MAX >> 1, &over);
-            let result = killing.join();
-            (slice, result)
+        let result = kill_under_load(&load, &mut workers, keeper, time, &mut heard);
+        // What is found before it was killed is no matter of restarts.
+        let before = heard.evidence.len();
+        let restarted = result.and_then(|time| {
+            keeper.wait_until_gone(subject)?;
+            keeper.start(subject)?;
+            Ok(time)
         });
-        result.map_err(|_| Broken::new("a thread panicked"))??;
-        killed += 1;
-        heard.hear(slice);
-        keeper.start(subject)?;
-        let Some(worker) = workers.first_mut() else {
+        let (Some(worker), Ok(time)) = (workers.first_mut(), &restarted) else {
+            report.undecided(restarted.err().map_or_else(String::new, |broken| broken.0));
             break;
         };
-        balances = load.read_all(worker);
+        killed += 1;
+        inventory = load.read_all(worker);
         heard.hear(worker.take_slice());
-        heard.judge.forget_unknown();
+        heard.judge.forget_unknown(&inventory.read, *time);
+        if heard.evidence.len() > before {
+            report.finding(Finding::new(format!(
+                "after the restart {} of {} accounts are not as was acknowledged",
+                heard.evidence.len() - before,
+                inventory.read.len()
+            )));
+        }
+        if inventory.unread > 0 {
+            report.undecided(format!(
+                "{} accounts could not be read after the restart",
+                inventory.unread
+            ));
+        }
         progress.advance();
     }
     progress.finish();
 
     report.fact(format!("killed and restarted {killed} times, under load"));
-    if killed < kills && heard.evidence.is_empty() {
+    if stop.load(Relaxed) {
+        report.undecided("stopped before the end");
+    } else if killed < kills && heard.evidence.is_empty() && !keeper.can_kill() {
         report.undecided(format!(
             "{kills} times were asked for: for more than one, give the command that starts it (--restart-cmd)"
         ));
     }
-    if !heard.evidence.is_empty() {
-        report.finding(Finding::new(format!(
-            "after the last restart {} of {} accounts are not as was acknowledged",
-            heard.evidence.len(),
-            setup.accounts
-        )));
-    }
-    let totals = heard.judge.books.check(balances.into_iter());
+    let totals = heard.judge.books.check(inventory.balances.into_iter());
     if let Some(worker) = workers.first_mut() {
         load.close_all(worker);
         heard.hear(worker.take_slice());
     }
     heard.tell(&mut report, began.elapsed());
-    super::histories::tell_totals(&mut report, &totals);
+    tell_totals(&mut report, &totals);
     for worker in &mut workers {
         report.oddities(worker.take_oddities());
     }
     Ok(report)
+}
+
+/// Puts the server under load for this long, and kills it in the middle of it. Returns when that was, by the
+/// clock of the load.
+fn kill_under_load(
+    load: &Load,
+    workers: &mut [Worker<'_>],
+    keeper: &mut Keeper<'_>,
+    time: Duration,
+    heard: &mut Heard,
+) -> Result<u64, Broken> {
+    let over = AtomicBool::new(false);
+    let (slice, killed) = thread::scope(|scope| {
+        let killing = scope.spawn(|| {
+            thread::sleep(time);
+            let killed = keeper.kill();
+            // Nothing is begun from here on, so nothing reaches a server that somebody else starts meanwhile.
+            over.store(true, Relaxed);
+            killed.map(|()| load.now())
+        });
+        let slice = load.run(workers, u64::MAX >> 1, &over);
+        (slice, killing.join())
+    });
+    heard.hear(slice);
+    killed.map_err(|_| Broken::new("a thread panicked"))?
 }

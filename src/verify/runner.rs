@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ureq::http::Uri;
 
+use super::checker::OPEN_MAX;
 use super::contract::{self, Deviation, Unanswered, Verdict};
 use super::engine::Engine;
 use super::histories::{self, Setup};
@@ -21,6 +22,10 @@ use crate::quantity::grouped;
 /// How many accounts the engine may hold, and a server of our own, beside those under load: little enough for
 /// the limit to be reached.
 const ROOM: usize = 1_000;
+
+/// The most clients at a time for each account: the checker follows twice as many open operations, and some are
+/// never answered.
+const WORKERS_PER_ACCOUNT_MAX: usize = OPEN_MAX / 2;
 
 /// A part of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,12 +73,12 @@ impl Plan {
 }
 
 /// Verifies the engine in this process.
-pub(crate) fn verify_engine(plan: &Plan, stop: &AtomicBool) -> Result<Report, Broken> {
+pub(crate) fn verify_engine(plan: &Plan, stop: &AtomicBool) -> Report {
     let subject = "the engine in this process".to_owned();
     let mut report = Report::new(subject, plan.settings("threads"));
     let engine = Engine::new(2 * plan.accounts + plan.workers + ROOM);
-    run_under_load(&mut report, &engine, plan, stop)?;
-    Ok(report)
+    run_under_load(&mut report, &engine, plan, stop);
+    report
 }
 
 /// Verifies the server at `url`; without one, a server of our own. When `stop` is set it comes to an early end,
@@ -114,11 +119,11 @@ pub(crate) fn verify_http(
     if plan.includes(Phase::Contract) {
         report.add(hold_rules(&server, stop));
     }
-    run_under_load(&mut report, &server, plan, stop)?;
+    run_under_load(&mut report, &server, plan, stop);
     match &mut keeper {
-        Some(keeper) if plan.includes(Phase::Restart) && !stop.load(Relaxed) => {
-            let phase = restart::run(&server, setup(plan, plan.accounts), keeper, stop)?;
-            report.add(phase);
+        Some(keeper) if plan.includes(Phase::Restart) => {
+            let run = || restart::run(&server, setup(plan, plan.accounts), keeper, stop);
+            report.add(phase(RESTART, stop, run));
         }
         None if plan.includes(Phase::Restart) => {
             let why = "asked for with --restart-cmd or --pid, for servers that promise to remember";
@@ -130,30 +135,44 @@ pub(crate) fn verify_http(
 }
 
 /// The phases that are the same for the engine and a server.
-fn run_under_load(
-    report: &mut Report,
-    subject: &dyn Subject,
-    plan: &Plan,
-    stop: &AtomicBool,
-) -> Result<(), Broken> {
+fn run_under_load(report: &mut Report, subject: &dyn Subject, plan: &Plan, stop: &AtomicBool) {
     if plan.includes(Phase::Histories) {
         for (name, accounts) in [("many accounts", plan.accounts), ("one hot account", 1)] {
-            if !stop.load(Relaxed) {
-                report.add(histories::run(name, subject, setup(plan, accounts), stop)?);
-            }
+            let run = || histories::run(name, subject, setup(plan, accounts), stop);
+            report.add(phase(name, stop, run));
         }
     }
-    if plan.includes(Phase::Limit) && !stop.load(Relaxed) {
+    if plan.includes(Phase::Limit) {
         let loose = report.loose();
-        report.add(limit::run(subject, setup(plan, 0), loose, stop)?);
+        let run = || limit::run(subject, plan.workers, plan.seed, loose, stop);
+        report.add(phase(limit::NAME, stop, run));
     }
-    Ok(())
+}
+
+/// Has a phase take place. One that cannot says why, and takes nothing from what the others have found.
+fn phase(
+    name: &str,
+    stop: &AtomicBool,
+    run: impl FnOnce() -> Result<PhaseReport, Broken>,
+) -> PhaseReport {
+    let result = if stop.load(Relaxed) {
+        Err(Broken::new("stopped before it began"))
+    } else {
+        run()
+    };
+    result.unwrap_or_else(|Broken(why)| {
+        let mut phase = PhaseReport::new(name);
+        phase.undecided(why);
+        phase
+    })
 }
 
 fn setup(plan: &Plan, accounts: usize) -> Setup {
     Setup {
         accounts,
-        workers: plan.workers,
+        workers: plan
+            .workers
+            .min(WORKERS_PER_ACCOUNT_MAX.saturating_mul(accounts)),
         operations: plan.operations.div_ceil(2),
         seed: plan.seed,
     }
@@ -185,6 +204,8 @@ fn hold_rules(server: &Server, stop: &AtomicBool) -> PhaseReport {
             Verdict::NotChecked(why) => phase.fact(format!("{}: not checked: {why}", held.name)),
         }
         if !held.left_open.is_empty() {
+            // Their closing may yet take effect.
+            phase.loose += held.left_open.len() as u64;
             let left = held.left_open.join(", ");
             phase.fact(format!(
                 "{}: accounts that could not be closed: {left}",

@@ -26,8 +26,10 @@ pub(super) struct Row {
 /// The rows of a history, in the order of their calls.
 pub(super) fn rows(evidence: &Evidence) -> Vec<Row> {
     let records = &evidence.records;
-    let first = records.iter().map(|record| record.called).min();
-    let last = records.iter().map(|record| record.answered).max();
+    // What was never answered may be from long ago; the others say which time is shown.
+    let answered = || records.iter().filter(|it| it.outcome != Outcome::Unknown);
+    let first = answered().map(|record| record.called).min();
+    let last = answered().map(|record| record.answered).max();
     let (first, last) = (first.unwrap_or(0), last.unwrap_or(0));
     let whole = (last - first).max(1);
     let part = |time: u64| 10_000 * (time.clamp(first, last) - first) / whole;
@@ -63,7 +65,9 @@ pub(super) fn before(evidence: &Evidence) -> Vec<String> {
     lines.push(match evidence.start {
         Some(State::Open(cents)) => format!("the account held {}", money(cents)),
         Some(State::Closed) => "the account was closed".to_owned(),
-        None => "unanswered operations left several balances possible".to_owned(),
+        None => "unanswered operations left several balances possible; this is what overlapped, and no proof \
+                 by itself"
+            .to_owned(),
     });
     lines
 }

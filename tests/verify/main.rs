@@ -56,6 +56,41 @@ fn an_honest_twin_is_acquitted() {
     assert_eq!(twin.accounts_left(), 0, "what was opened is closed");
 }
 
+/// What a twin that is honest, and not always there, is told: not convicted; and how the run ended.
+fn verify_unreliable(fault: Fault) -> Option<i32> {
+    let twin = Twin::start(fault, MAX_ACCOUNTS);
+    let output = Command::new(env!("CARGO_BIN_EXE_cashpoint"))
+        .args(["verify", "http", &twin.url(), "--only", "histories,limit"])
+        .args(["--operations", "10000", "--connections", "16"])
+        .args(["--accounts", "30", "--timeout", "0.4"])
+        .output()
+        .unwrap();
+    let said = text(&output);
+    println!("=== {fault:?}\n{said}");
+    assert!(!said.contains("CONVICTED"), "{fault:?}: {said}");
+    output.status.code()
+}
+
+#[test]
+fn who_breaks_off_is_not_convicted() {
+    assert_ne!(verify_unreliable(Fault::BreaksOff), Some(1));
+}
+
+#[test]
+fn who_is_overloaded_is_not_convicted() {
+    assert_ne!(verify_unreliable(Fault::Overloaded), Some(1));
+}
+
+#[test]
+fn who_does_things_too_late_is_not_convicted() {
+    assert_ne!(verify_unreliable(Fault::Late), Some(1));
+}
+
+#[test]
+fn who_dies_is_neither_convicted_nor_acquitted() {
+    assert_eq!(verify_unreliable(Fault::Dies), Some(3));
+}
+
 /// Asserts that a twin is convicted, in these phases at least.
 fn assert_convicted(fault: Fault, phases: &[&str]) {
     let twin = Twin::start(fault, MAX_ACCOUNTS);

@@ -26,6 +26,14 @@ use crate::wire::{self, Message, Upstream};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
+    /// No fault: breaks off one connection of fifty before it does what was asked, and one after.
+    BreaksOff,
+    /// No fault: answers 503 to one request of fifty before it does what was asked, and to one after.
+    Overloaded,
+    /// No fault: does one thing of a hundred so late that nobody waits for the answer any more.
+    Late,
+    /// No fault: is gone after a while.
+    Dies,
     /// Looks whether there is enough, and takes it later. On the hot account 16 clients compete for the last
     /// money all the time, and about a third of what they do is to withdraw.
     CheckThenActWithdrawal,
@@ -76,6 +84,10 @@ const GAP: Duration = Duration::from_millis(1);
 /// The same where the rarest meeting matters.
 const LONG_GAP: Duration = Duration::from_millis(4);
 const STALE: Duration = Duration::from_millis(5);
+/// Longer than the tests have a client wait.
+const TOO_LATE: Duration = Duration::from_millis(900);
+/// How many requests a twin that dies answers.
+const LIFE: u64 = 6_000;
 const LATER: Duration = Duration::from_millis(5);
 /// Of so many operations one goes wrong, where that is a matter of chance.
 const ONE_IN: u64 = 50;
@@ -95,12 +107,13 @@ impl Twin {
             accounts: RwLock::default(),
             opened: AtomicU64::new(0),
             moved: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
             told: Mutex::default(),
             scratch: scratch_account(behind),
         });
         let serving = Arc::clone(&bank);
         let address = wire::serve(behind, move |request, upstream| {
-            let mut answer = serving.answer(&request, upstream)?;
+            let mut answer = serving.answer_or_not(&request, upstream)?;
             if request.field("origin").is_some() {
                 answer.set("access-control-allow-origin", "*");
             }
@@ -162,6 +175,8 @@ struct Bank {
     /// How many accounts were ever opened, and how often money moved.
     opened: AtomicU64,
     moved: AtomicU64,
+    /// How often it was asked for something.
+    asked: AtomicU64,
     /// Balances that were told, and when.
     told: Mutex<HashMap<String, (String, Instant)>>,
     scratch: String,
@@ -190,6 +205,34 @@ enum Refused {
 }
 
 impl Bank {
+    /// The answer, unless this is a twin that has none now and then.
+    fn answer_or_not(
+        self: &Arc<Self>,
+        request: &Message,
+        upstream: &mut Upstream,
+    ) -> Option<Message> {
+        let asked = self.asked.fetch_add(1, SeqCst);
+        let busy = || Message::answer(503, "{\"detail\":\"busy\"}");
+        match (self.fault, asked % 100) {
+            (Fault::BreaksOff, 10 | 60) => None,
+            (Fault::Overloaded, 10 | 60) => Some(busy()),
+            (Fault::BreaksOff, 35 | 85) => {
+                self.answer(request, upstream)?;
+                None
+            }
+            (Fault::Overloaded, 35 | 85) => {
+                self.answer(request, upstream)?;
+                Some(busy())
+            }
+            (Fault::Late, 50) => {
+                thread::sleep(TOO_LATE);
+                self.answer(request, upstream)
+            }
+            (Fault::Dies, _) if asked > LIFE => None,
+            _ => self.answer(request, upstream),
+        }
+    }
+
     fn answer(self: &Arc<Self>, request: &Message, upstream: &mut Upstream) -> Option<Message> {
         let parts: Vec<_> = request.word(1).split('/').skip(1).collect();
         match (request.word(0), parts.as_slice()) {
