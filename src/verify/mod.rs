@@ -19,6 +19,8 @@
 //! `limit` races creations at the account limit. `restart` kills the server under load and looks what it
 //! remembers. `report` keeps what was found, `text`, `page` and `timeline` show it.
 
+#[cfg(test)]
+mod against_all_orders;
 mod books;
 mod checker;
 mod contract;
