@@ -2,15 +2,17 @@
 # How many balance reads and deposits a second the service answers, over real sockets, beside the same two
 # endpoints in raw hyper (benches/src/raw_hyper.rs).
 #
-#   benches/http/run.sh [rounds] [seconds] [connections] [pipelining]      (5 rounds of 3 s, 32 connections, 1)
+#   benches/http/run.sh [rounds] [seconds] [connections] [pipelining]      (15 rounds of 1 s, 32 connections, 1)
 #
 # Needs wrk (Debian: apt-get install wrk) and curl. Both servers and both requests take turns, so that a slow
-# moment of the machine hits all; the medians count. At the end the books are checked: every deposit that was
-# answered must be on its account, to the cent.
+# moment of the machine hits all; what counts are the medians, and the median of the ratios of each round. Where
+# client and servers share the processors, throughput says little; the processor time that the server takes
+# for a request says more, and stands beside it (Linux). At the end the books are checked: every deposit that
+# was answered must be on its account, to the cent.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-rounds=${1:-5} seconds=${2:-3} connections=${3:-32}
+rounds=${1:-15} seconds=${2:-1} connections=${3:-32}
 export PIPELINE=${4:-1}
 
 command -v wrk >/dev/null || { echo "wrk is not installed: apt-get install wrk" >&2; exit 1; }
@@ -41,23 +43,27 @@ measure() {
 
 median() { sort -g | sed -n "$(((rounds + 1) / 2))p"; }
 
-declare -A at number answered=()
+# The processor time that a process has taken so far, in clock ticks; 0 where the system does not say.
+ticks() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '{ print $12 + $13 }' || echo 0; }
+
+declare -A at number process answered=()
 start cashpoint target/release/cashpoint serve --host 127.0.0.1 --port 0
-at[cashpoint]=$url
+at[cashpoint]=$url process[cashpoint]=$!
 start raw-hyper target/release/raw-hyper
-at[raw-hyper]=$url
+at[raw-hyper]=$url process[raw-hyper]=$!
 for server in cashpoint raw-hyper; do
     number[$server]=$(account "${at[$server]}")
     answered[$server]=0
 done
 
-printf '%-10s %-8s %12s %10s %10s\n' '' '' 'requests/s' 'p50 ms' 'p99 ms'
+printf '%-10s %-8s %12s %10s %10s %10s\n' '' '' 'requests/s' 'p50 ms' 'p99 ms' 'CPU µs'
 for round in $(seq "$rounds"); do
     for kind in read deposit; do
         order='cashpoint raw-hyper'
         [ $((round % 2)) = 1 ] || order='raw-hyper cashpoint'
         for server in $order; do
             account=${at[$server]}/accounts/${number[$server]}
+            before=$(ticks "${process[$server]}")
             if [ "$kind" = read ]; then
                 result=$(measure "$account/balance")
             else
@@ -65,18 +71,24 @@ for round in $(seq "$rounds"); do
             fi
             read -r count rate p50 p99 errors <<<"$result"
             [ "$errors" = 0 ] || { echo "$errors $kind requests failed" >&2; exit 1; }
-            printf '%-10s %-8s %12s %10s %10s\n' "$server" "$kind" "$rate" "$p50" "$p99"
+            after=$(ticks "${process[$server]}")
+            cpu=$(awk "BEGIN { printf \"%.2f\", ($after - $before) * 1e6 / $(getconf CLK_TCK) / $count }")
+            printf '%-10s %-8s %12s %10s %10s %10s\n' "$server" "$kind" "$rate" "$p50" "$p99" "$cpu"
             echo "$rate" >>"$logs/$server-$kind"
+            echo "$cpu" >>"$logs/$server-$kind-cpu"
             [ "$kind" = read ] || answered[$server]=$((answered[$server] + count))
         done
     done
 done
 
+# The median of the quotients, round by round, of two columns of figures.
+ratio() { paste "$1" "$2" | awk '{ print $1 / $2 }' | median | xargs printf '%.2f'; }
+
 for kind in read deposit; do
-    ours=$(median <"$logs/cashpoint-$kind")
-    raw=$(median <"$logs/raw-hyper-$kind")
-    printf 'median     %-8s %12s %12s in raw hyper: %s of it\n' "$kind" "$ours" "$raw" \
-        "$(awk "BEGIN { printf \"%.2f\", $ours / $raw }")"
+    ours=$logs/cashpoint-$kind raw=$logs/raw-hyper-$kind
+    printf 'medians    %-8s %12s %12s in raw hyper: %s of it;  CPU %s µs, %s µs in raw hyper: %s of it\n' "$kind" \
+        "$(median <"$ours")" "$(median <"$raw")" "$(ratio "$ours" "$raw")" \
+        "$(median <"$ours-cpu")" "$(median <"$raw-cpu")" "$(ratio "$ours-cpu" "$raw-cpu")"
 done
 
 # Each deposit is of 0.01. Those that were under way when wrk hung up may or may not have happened.
