@@ -57,6 +57,8 @@ mod lifecycle;
 mod money;
 mod operation;
 #[cfg(feature = "cli")]
+mod page;
+#[cfg(feature = "cli")]
 mod progress;
 #[cfg(feature = "cli")]
 mod quantity;

@@ -16,13 +16,32 @@ pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
     pub(crate) fn new(message: &str, length: u64) -> Self {
+        let template = "{msg}: {wide_bar} {human_pos} of {human_len}, {per_sec}, {eta} left";
+        let bar = Self::with_template(template, length);
+        bar.say(message.to_owned());
+        bar
+    }
+
+    /// One that looks as indicatif's `template` says.
+    pub(crate) fn with_template(template: &str, length: u64) -> Self {
         let bar = ProgressBar::new(length);
-        let style = "{msg}: {wide_bar} {human_pos} of {human_len}, {per_sec}, {eta} left";
-        bar.set_style(
-            ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
-        );
-        bar.set_message(message.to_owned());
+        let style = ProgressStyle::with_template(template);
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self(bar)
+    }
+
+    /// What is being done, beside the bar.
+    pub(crate) fn say(&self, message: String) {
+        self.0.set_message(message);
+    }
+
+    /// How much is done.
+    pub(crate) fn position(&self) -> u64 {
+        self.0.position()
+    }
+
+    pub(crate) fn set_position(&self, done: u64) {
+        self.0.set_position(done);
     }
 
     /// Does `work`, and shows meanwhile how much of it is `done`.
@@ -41,8 +60,8 @@ impl Progress {
         })
     }
 
-    pub(crate) fn advance(&self) {
-        self.0.inc(1);
+    pub(crate) fn advance(&self, by: u64) {
+        self.0.inc(by);
     }
 
     /// Takes the bar away.

@@ -11,36 +11,11 @@ cd "$(dirname "$0")/../.."
 
 rounds=${1:-7} seconds=${2:-2} connections=${3:-32}
 
-command -v wrk >/dev/null || { echo "wrk is not installed: apt-get install wrk" >&2; exit 1; }
+source benches/http/servers.sh
 cargo build --release --quiet --package cashpoint
 python=target/bench-fastapi/bin/python
 [ -x "$python" ] || python3 -m venv target/bench-fastapi
 "$python" -m pip install --quiet --disable-pip-version-check --requirement benches/http/fastapi/requirements.txt
-
-logs=$(mktemp -d)
-pids=()
-trap 'kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null || true; rm -rf "$logs"' EXIT
-
-# Starts a server, and sets `url` to where it listens.
-start() {
-    "${@:2}" 2>"$logs/$1" &
-    pids+=($!)
-    until url=$(grep -om1 'http://127.0.0.1:[0-9]*' "$logs/$1"); do
-        kill -0 $! 2>/dev/null || { cat "$logs/$1" >&2; exit 1; }
-        sleep 0.05
-    done
-}
-
-account() {
-    curl -fsS "$1/accounts" -H 'Content-Type: application/json' -d '{"initial_balance":0}' | cut -d'"' -f4
-}
-
-# Requests answered a second.
-measure() {
-    wrk --latency -t2 -c"$connections" -d"${seconds}s" -s benches/http/report.lua "$1" | tail -n 1 | cut -d' ' -f2
-}
-
-median() { sort -g | sed -n "$(((rounds + 1) / 2))p"; }
 
 declare -A at
 start cashpoint target/release/cashpoint serve --host 127.0.0.1 --port 0
@@ -53,11 +28,11 @@ for round in $(seq "$rounds"); do
     for kind in read deposit; do
         for server in cashpoint fastapi; do
             if [ "$kind" = read ]; then
-                rate=$(measure "${at[$server]}/balance")
+                result=$(measure "${at[$server]}/balance")
             else
-                rate=$(DEPOSIT=1 measure "${at[$server]}/deposit")
+                result=$(DEPOSIT=1 measure "${at[$server]}/deposit")
             fi
-            echo "$rate" >>"$logs/$server-$kind"
+            cut -d' ' -f2 <<<"$result" >>"$logs/$server-$kind"
         done
         printf '%-8s %12s %12s\n' "$kind" "$(tail -n 1 "$logs/cashpoint-$kind")" "$(tail -n 1 "$logs/fastapi-$kind")"
     done
@@ -65,5 +40,5 @@ done
 for kind in read deposit; do
     printf 'medians: %-8s %s and %s a second; by rounds, %s times\n' "$kind" \
         "$(median <"$logs/cashpoint-$kind")" "$(median <"$logs/fastapi-$kind")" \
-        "$(paste "$logs/cashpoint-$kind" "$logs/fastapi-$kind" | awk '{ print $1 / $2 }' | median | xargs printf '%.0f')"
+        "$(printf '%.0f' "$(ratio "$logs/cashpoint-$kind" "$logs/fastapi-$kind")")"
 done

@@ -15,33 +15,8 @@ cd "$(dirname "$0")/../.."
 rounds=${1:-15} seconds=${2:-1} connections=${3:-32}
 export PIPELINE=${4:-1}
 
-command -v wrk >/dev/null || { echo "wrk is not installed: apt-get install wrk" >&2; exit 1; }
+source benches/http/servers.sh
 cargo build --release --quiet --package cashpoint --package cashpoint-benches
-
-logs=$(mktemp -d)
-pids=()
-trap 'kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null || true; rm -rf "$logs"' EXIT
-
-# Starts a server, and sets `url` to where it listens.
-start() {
-    "${@:2}" 2>"$logs/$1" &
-    pids+=($!)
-    until url=$(grep -om1 'http://127.0.0.1:[0-9]*' "$logs/$1"); do
-        kill -0 $! 2>/dev/null || { cat "$logs/$1" >&2; exit 1; }
-        sleep 0.05
-    done
-}
-
-account() {
-    curl -fsS "$1/accounts" -H 'Content-Type: application/json' -d '{"initial_balance":0}' | cut -d'"' -f4
-}
-
-# Runs wrk and prints: requests answered, requests a second, latencies p50 and p99 in ms, errors.
-measure() {
-    wrk --latency -t2 -c"$connections" -d"${seconds}s" -s benches/http/report.lua "$1" | tail -n 1
-}
-
-median() { sort -g | sed -n "$(((rounds + 1) / 2))p"; }
 
 # The processor time that a process has taken so far, in clock ticks; 0 where the system does not say.
 ticks() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '{ print $12 + $13 }' || echo 0; }
@@ -81,14 +56,11 @@ for round in $(seq "$rounds"); do
     done
 done
 
-# The median of the quotients, round by round, of two columns of figures.
-ratio() { paste "$1" "$2" | awk '{ print $1 / $2 }' | median | xargs printf '%.2f'; }
-
 for kind in read deposit; do
     ours=$logs/cashpoint-$kind raw=$logs/raw-hyper-$kind
     printf 'medians    %-8s %12s %12s in raw hyper: %s of it;  CPU %s µs, %s µs in raw hyper: %s of it\n' "$kind" \
-        "$(median <"$ours")" "$(median <"$raw")" "$(ratio "$ours" "$raw")" \
-        "$(median <"$ours-cpu")" "$(median <"$raw-cpu")" "$(ratio "$ours-cpu" "$raw-cpu")"
+        "$(median <"$ours")" "$(median <"$raw")" "$(printf '%.2f' "$(ratio "$ours" "$raw")")" \
+        "$(median <"$ours-cpu")" "$(median <"$raw-cpu")" "$(printf '%.2f' "$(ratio "$ours-cpu" "$raw-cpu")")"
 done
 
 # Each deposit is of 0.01. Those that were under way when wrk hung up may or may not have happened.

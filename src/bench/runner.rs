@@ -6,7 +6,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use indicatif::{ProgressBar, ProgressStyle};
 use ureq::http::Uri;
 
 use super::books::{Check, Tally};
@@ -17,6 +16,7 @@ use super::record::{Record, Round, add_histogram, new_histogram};
 use super::report::{Books, CaseReport, Latency, Report, RoundReport, percentiles};
 use super::target::{Case, Target};
 use crate::client::Broken;
+use crate::progress::Progress;
 use crate::quantity;
 
 /// What is to be measured, and how.
@@ -52,8 +52,8 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Measures. When `stop` is set it comes to an early end, with a report of what was measured until then.
 pub(crate) fn run(subject: Subject, plan: &Plan, stop: &AtomicBool) -> Result<Report, Broken> {
-    let opening = bar(plan.accounts as u64, "opening accounts");
-    let opened = |count| opening.inc(count);
+    let opening = Progress::new("opening accounts", plan.accounts as u64);
+    let opened = |count| opening.advance(count);
     let mut target: Box<dyn Target> = match subject {
         Subject::Engine(calls) => Box::new(Engine::open(plan.accounts, calls, &opened)?),
         Subject::Server(None, manner) => Box::new(Server::start(plan.accounts, manner, &opened)?),
@@ -61,7 +61,7 @@ pub(crate) fn run(subject: Subject, plan: &Plan, stop: &AtomicBool) -> Result<Re
             Box::new(Server::open(&url, plan.accounts, manner, &opened)?)
         }
     };
-    opening.finish_and_clear();
+    opening.finish();
 
     let mut run = Run::new(plan, target.as_ref(), stop);
     run.measure()?;
@@ -76,18 +76,18 @@ pub(crate) fn run(subject: Subject, plan: &Plan, stop: &AtomicBool) -> Result<Re
     };
     // A target that does not even answer for its balances keeps its accounts as well.
     if matches!(report.books, Books::Checked(_)) {
-        let closing = bar(plan.accounts as u64, "closing accounts");
-        let closed = target.close(&|count| closing.inc(count));
-        closing.finish_and_clear();
+        let closing = Progress::new("closing accounts", plan.accounts as u64);
+        let closed = target.close(&|count| closing.advance(count));
+        closing.finish();
         closed?;
     }
     Ok(report)
 }
 
 fn check_books(target: &dyn Target, tally: &Tally) -> Result<Check, Broken> {
-    let checking = bar(target.accounts() as u64, "checking the books");
-    let balances = target.balances(&|count| checking.inc(count));
-    checking.finish_and_clear();
+    let checking = Progress::new("checking the books", target.accounts() as u64);
+    let balances = target.balances(&|count| checking.advance(count));
+    checking.finish();
     Ok(tally.check(target.initial_cents(), &balances?))
 }
 
@@ -136,8 +136,8 @@ impl<'a> Run<'a> {
         let plan = self.plan;
         let one = plan.warm_up + plan.duration;
         let all = one * (plan.rounds * plan.cases.len()) as u32;
-        let progress = bar(all.as_millis() as u64, "");
-        progress.set_style(style("{elapsed_precise} {wide_bar} {eta} left  {msg}"));
+        let template = "{elapsed_precise} {wide_bar} {eta} left  {msg}";
+        let progress = Progress::with_template(template, all.as_millis() as u64);
         for round in 0..plan.rounds {
             for (index, case) in plan.cases.iter().enumerate() {
                 if self.stop.load(Relaxed) {
@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
                 self.measure_once(round, index, case, &progress)?;
             }
         }
-        progress.finish_and_clear();
+        progress.finish();
         Ok(())
     }
 
@@ -155,7 +155,7 @@ impl<'a> Run<'a> {
         number: usize,
         index: usize,
         case: &Case,
-        progress: &ProgressBar,
+        progress: &Progress,
     ) -> Result<(), Broken> {
         let live = AtomicU64::new(0);
         let start = Instant::now() + self.plan.warm_up;
@@ -177,7 +177,7 @@ impl<'a> Run<'a> {
                 &round,
                 &|since, per_second| {
                     progress.set_position(done_before + since.as_millis() as u64);
-                    progress.set_message(format!("{said}: {}/s", quantity::rate(per_second)));
+                    progress.say(format!("{said}: {}/s", quantity::rate(per_second)));
                 },
                 &|| driver.is_finished(),
             );
@@ -258,16 +258,4 @@ impl<'a> Run<'a> {
 struct Watched {
     processors: Option<f64>,
     memory: Option<u64>,
-}
-
-/// A progress bar on standard error, where that is a terminal.
-fn bar(length: u64, message: &str) -> ProgressBar {
-    let bar = ProgressBar::new(length);
-    bar.set_style(style("{msg}: {wide_bar} {human_pos} of {human_len}"));
-    bar.set_message(message.to_owned());
-    bar
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Broken;
+use super::{Address, Broken};
 
 /// How long it may take to start, and to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -63,8 +63,8 @@ impl OwnServer {
     }
 
     /// Where it listens.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
+    pub(crate) fn address(&self) -> Result<Address, Broken> {
+        Address::resolve(&self.url.parse().map_err(Broken::new)?)
     }
 
     /// Its process.

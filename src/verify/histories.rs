@@ -44,17 +44,8 @@ pub(super) fn run(
     stop: &AtomicBool,
 ) -> Result<PhaseReport, Broken> {
     let mut report = PhaseReport::new(name);
-    let mut workers = Worker::crew(subject, setup.workers, setup.seed);
-    let Some(first) = workers.first_mut() else {
-        return Err(Broken::new("nobody works"));
-    };
-    let load = match Load::open(setup.accounts, first) {
-        Ok(load) => load,
-        Err(broken) => {
-            report.undecided(broken.0);
-            report.oddities(first.take_oddities());
-            return Ok(report);
-        }
+    let Some((load, mut workers)) = open(subject, setup, &mut report) else {
+        return Ok(report);
     };
 
     let progress = Progress::new(name, setup.operations);
@@ -114,6 +105,25 @@ pub(super) fn run(
         report.undecided("stopped before the end");
     }
     Ok(report)
+}
+
+/// Gathers the workers and opens the accounts. Where that fails the report says why.
+pub(super) fn open<'a>(
+    subject: &'a dyn Subject,
+    setup: Setup,
+    report: &mut PhaseReport,
+) -> Option<(Load, Vec<Worker<'a>>)> {
+    let mut workers = Worker::crew(subject, setup.workers, setup.seed);
+    let first = workers.first_mut()?;
+    match Load::open(setup.accounts, first) {
+        Ok(load) => Some((load, workers)),
+        Err(broken) => {
+            report.undecided(broken.0);
+            report.oddities(first.take_oddities());
+            report.loose += first.loose();
+            None
+        }
+    }
 }
 
 /// What was judged so far.

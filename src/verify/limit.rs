@@ -15,9 +15,9 @@ use std::thread;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::history::{Action, Outcome};
+use super::history::Action;
 use super::report::{Finding, PhaseReport};
-use super::subject::{Created, Room, Session, Subject};
+use super::subject::{Created, Room, Session, Subject, is_answered};
 use crate::account_number::AccountNumber;
 use crate::client::Broken;
 use crate::money::Cents;
@@ -211,7 +211,6 @@ impl Racer<'_> {
         };
         race.open.fetch_sub(1, SeqCst);
         race.done.fetch_add(1, Relaxed);
-        let is_answered = |outcome| !matches!(outcome, None | Some(Outcome::Unknown));
         // Once more where that may not have been done.
         is_answered(self.session.call(number, Action::Close))
             || is_answered(self.session.call(number, Action::Close))

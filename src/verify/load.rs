@@ -21,7 +21,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::history::{Action, Outcome, Record};
-use super::subject::{Created, Oddities, Session, Subject};
+use super::subject::{Created, Oddities, Session, Subject, is_answered};
 use crate::account_number::AccountNumber;
 use crate::client::Broken;
 use crate::money::Cents;
@@ -170,10 +170,11 @@ impl<'a> Worker<'a> {
     fn perform(&mut self, load: &Load, tenant: Tenant, action: Action) -> Option<Outcome> {
         let called = load.now();
         let outcome = self.session.call(tenant.number, action);
-        match outcome {
-            None | Some(Outcome::Unknown) => self.unanswered += 1,
-            Some(_) => self.unanswered = 0,
-        }
+        self.unanswered = if is_answered(outcome) {
+            0
+        } else {
+            self.unanswered + 1
+        };
         let outcome = outcome?;
         self.loose += u64::from(action == Action::Close && outcome == Outcome::Unknown);
         self.slice.records.push(Record {
@@ -435,14 +436,13 @@ impl Load {
                 0..SILENCE_AT_END => self.patiently(worker, tenant, Action::Balance),
                 _ => None,
             };
-            match outcome {
-                None | Some(Outcome::Unknown) => {
-                    failures += 1;
-                    inventory.unread += 1;
-                    continue;
-                }
-                Some(Outcome::Balance(cents)) => inventory.balances.push((tenant.account, cents)),
-                Some(_) => {}
+            if !is_answered(outcome) {
+                failures += 1;
+                inventory.unread += 1;
+                continue;
+            }
+            if let Some(Outcome::Balance(cents)) = outcome {
+                inventory.balances.push((tenant.account, cents));
             }
             failures = 0;
             inventory.read.push(tenant.account);
@@ -455,10 +455,8 @@ impl Load {
     pub(super) fn close_all(&self, worker: &mut Worker<'_>) {
         let mut failures = 0;
         for tenant in self.tenants() {
-            match self.patiently(worker, tenant, Action::Close) {
-                None | Some(Outcome::Unknown) => failures += 1,
-                Some(_) => failures = 0,
-            }
+            let closed = is_answered(self.patiently(worker, tenant, Action::Close));
+            failures = if closed { 0 } else { failures + 1 };
             if failures == SILENCE_AT_END {
                 return;
             }
@@ -485,7 +483,7 @@ impl Load {
         let mut outcome = None;
         for _ in 0..TRIES {
             outcome = worker.perform(self, tenant, action);
-            if !matches!(outcome, None | Some(Outcome::Unknown)) {
+            if is_answered(outcome) {
                 break;
             }
         }

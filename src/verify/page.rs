@@ -1,35 +1,29 @@
 //! The report as one page that needs nothing else: no network, no script.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::evidence::Evidence;
 use super::report::{Finding, PhaseReport, Report, Verdict};
 use super::text::sentence;
 use super::timeline::{self, Row};
+use crate::page;
 use crate::quantity::grouped;
 
 /// The report as an HTML page.
 pub(crate) fn page(report: &Report) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "cashpoint verify: " (report.subject) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { "cashpoint verify" }
-                p { (report.subject) ", verified " (report.began) " UTC by cashpoint " (report.cashpoint) }
-                p.verdict.(class(report.verdict)) { (sentence(report)) }
-                @for phase in &report.phases { (section(phase)) }
-                h2 { "How it was verified" }
-                dl { @for (name, value) in &report.settings { dt { (name) } dd { (value) } } }
-            }
-        }
+    let body = html! {
+        h1 { "cashpoint verify" }
+        p { (report.subject) ", verified " (report.began) " UTC by cashpoint " (report.cashpoint) }
+        p.verdict.(class(report.verdict)) { (sentence(report)) }
+        @for phase in &report.phases { (section(phase)) }
+        h2 { "How it was verified" }
+        dl { @for (name, value) in &report.settings { dt { (name) } dd { (value) } } }
     };
-    page.into_string()
+    page::page(
+        &format!("cashpoint verify: {}", report.subject),
+        STYLE,
+        &body,
+    )
 }
 
 fn class(verdict: Verdict) -> &'static str {
@@ -105,20 +99,15 @@ fn bar(row: &Row) -> Markup {
 }
 
 const STYLE: &str = "
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-h3 { font-size: 1rem; } figure { margin: 0; } figure p { margin: .2rem 0; }
+h3 { font-size: 1rem; } figure p { margin: .2rem 0; }
 .verdict { padding: .5rem 1rem; font-weight: bold; }
 .mark { padding: .1rem .5rem; font-size: .85rem; }
 .good { background: #d9f2dd; } .bad { background: #fdd; } .open { background: #fff3c9; }
 article { border-left: 4px solid #c33; padding-left: 1rem; margin: 1rem 0; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0; font-size: .85rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .85rem; width: 100%; }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd; white-space: nowrap; }
+table { width: 100%; }
+th, td { text-align: left; }
 td.time, th.time { width: 50%; min-width: 16rem; }
 td.time div { height: .8rem; background: #4a7ab5; border-radius: 2px; }
 tr.wrong { background: #fdd; } tr.wrong td.time div { background: #c33; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; } dt { color: #666; } dd { margin: 0; }
 ";

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::histories::{Heard, Setup, tell_totals};
+use super::histories::{Heard, Setup, open, tell_totals};
 use super::load::{Inventory, Load, Worker};
 use super::report::{Finding, PhaseReport};
 use super::subject::Subject;
@@ -190,20 +190,10 @@ pub(super) fn run(
     stop: &AtomicBool,
 ) -> Result<PhaseReport, Broken> {
     let mut report = PhaseReport::new(NAME);
-    let mut workers = Worker::crew(subject, setup.workers, setup.seed);
-    let Some(first) = workers.first_mut() else {
-        return Err(Broken::new("nobody works"));
-    };
-    let load = match Load::open(setup.accounts, first) {
-        Ok(load) => load,
-        Err(broken) => {
-            report.undecided(broken.0);
-            report.oddities(first.take_oddities());
-            return Ok(report);
-        }
+    let Some((load, mut workers)) = open(subject, setup, &mut report) else {
+        return Ok(report);
     };
     let mut heard = Heard::default();
-    heard.hear(first.take_slice());
 
     let began = Instant::now();
     let kills = keeper.restarts.kills;
@@ -241,7 +231,7 @@ pub(super) fn run(
                 inventory.unread
             ));
         }
-        progress.advance();
+        progress.advance(1);
     }
     progress.finish();
 

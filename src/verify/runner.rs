@@ -89,19 +89,26 @@ pub(crate) fn verify_http(
     plan: &Plan,
     stop: &AtomicBool,
 ) -> Result<Report, Broken> {
-    let own = match url {
-        Some(_) => None,
-        None => Some(OwnServer::start(2 * plan.accounts + plan.workers + ROOM)?),
-    };
-    let address = match (&own, url) {
-        (Some(own), _) => Address::resolve(&own.url().parse().map_err(Broken::new)?)?,
-        (None, Some(url)) => Address::resolve(url)?,
-        (None, None) => return Err(Broken::new("there is no server to verify")),
-    };
-    let subject = match own {
-        Some(_) => "a cashpoint server of its own, in memory".to_owned(),
-        None => address.url.clone(),
-    };
+    match url {
+        Some(url) => {
+            let address = Address::resolve(url)?;
+            verify_server(address.url.clone(), address, restarts, plan, stop)
+        }
+        None => {
+            let own = OwnServer::start(2 * plan.accounts + plan.workers + ROOM)?;
+            let subject = "a cashpoint server of its own, in memory".to_owned();
+            verify_server(subject, own.address()?, restarts, plan, stop)
+        }
+    }
+}
+
+fn verify_server(
+    subject: String,
+    address: Address,
+    restarts: Option<&Restarts>,
+    plan: &Plan,
+    stop: &AtomicBool,
+) -> Result<Report, Broken> {
     let mut settings = plan.settings("connections");
     settings.push(("timeout".to_owned(), format!("{:?}", plan.timeout)));
     let mut report = Report::new(subject, settings);
@@ -190,7 +197,7 @@ fn hold_rules(server: &Server, stop: &AtomicBool) -> PhaseReport {
             break;
         }
         let held = contract::hold(rule, &server.address, server.timeout);
-        progress.advance();
+        progress.advance(1);
         match held.verdict {
             Verdict::Kept => kept += 1,
             Verdict::Deviates(deviations) => {

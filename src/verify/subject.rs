@@ -38,6 +38,11 @@ pub(super) trait Session: Send {
     fn take_oddities(&mut self) -> Oddities;
 }
 
+/// Whether something was told of what was asked; `None` is what was not even sent.
+pub(super) fn is_answered(outcome: Option<Outcome>) -> bool {
+    !matches!(outcome, None | Some(Outcome::Unknown))
+}
+
 /// What came of opening an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Created {

@@ -72,9 +72,8 @@ impl Server {
         done: &(dyn Fn(u64) + Sync),
     ) -> Result<Self, Broken> {
         let own = OwnServer::start(accounts)?;
-        let url: Uri = own.url().parse().map_err(Broken::new)?;
         manner.process = Some(own.process());
-        Self::open_on(Address::resolve(&url)?, Some(own), accounts, manner, done)
+        Self::open_on(own.address()?, Some(own), accounts, manner, done)
     }
 
     fn open_on(
