@@ -68,6 +68,7 @@ pub mod server;
 pub mod service;
 mod session;
 mod sync;
+mod timestamp;
 #[cfg(feature = "cli")]
 mod verify;
 

@@ -15,7 +15,8 @@ use crate::roster::CreationNumber;
 use crate::session::Posting;
 
 use time::AccountTimes;
-pub use time::Timestamp;
+
+pub use crate::timestamp::Timestamp;
 
 /// A ledger that knows when things happened. Errors and linearization are those of [`Ledger`].
 ///
