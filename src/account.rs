@@ -145,6 +145,19 @@ impl Account {
         }
     }
 
+    /// Sets the balance. Wait-free.
+    ///
+    /// For the one thread that alone changes this account, and decided on the balance elsewhere. An account
+    /// that is closed stays so.
+    ///
+    /// # Linearization
+    ///
+    /// At the compare-exchange.
+    #[cfg(any(feature = "durable", loom, shuttle))]
+    pub(crate) fn settle(&self, balance: Cents) {
+        let _: Result<Cents, UnknownAccount> = self.replace(|_| Ok(balance));
+    }
+
     /// Closes the account for good and returns the balance that was left on it. Wait-free.
     ///
     /// Of several callers exactly one gets the balance. Every later operation finds the account

@@ -43,15 +43,22 @@
 
 mod account;
 mod account_number;
+mod account_times;
 mod batch;
 #[cfg(feature = "cli")]
 mod bench;
 mod capacity;
+mod change;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
 mod client;
+#[cfg(feature = "durable")]
+pub mod durable;
 mod error;
+mod idempotency_key;
+#[cfg(feature = "durable")]
+pub mod journal;
 mod ledger;
 mod lifecycle;
 mod money;
@@ -76,9 +83,11 @@ pub use account::Account;
 pub use account_number::{AccountNumber, ParseAccountNumberError};
 pub use batch::Command;
 pub use capacity::{Capacity, Reservation};
+pub use change::{Answered, Change, ChangeOutcome, NotDone, Receipt, Refusal};
 pub use error::{
     CreateError, DepositError, LedgerError, OperationError, UnknownAccount, WithdrawError,
 };
+pub use idempotency_key::{IdempotencyKey, ParseIdempotencyKeyError};
 pub use ledger::Ledger;
 pub use money::{Amount, Cents, ParseCentsError};
 pub use operation::{Operation, Outcome};

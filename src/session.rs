@@ -190,6 +190,37 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
             })
     }
 
+    /// Puts an account into the ledger that is known from elsewhere, in the order of creation. There has to
+    /// be room for it, and none of its number.
+    #[cfg(feature = "durable")]
+    pub(crate) fn enter(&self, number: AccountNumber, balance: Cents, facts: Facts) {
+        let entered = lifecycle::open(&self.ledger.capacity, || {
+            let entry = Entry {
+                account: Account::open(balance),
+                created: self.ledger.roster.enroll(number),
+                facts,
+            };
+            self.accounts.insert(number, entry);
+        });
+        debug_assert!(entered.is_ok(), "the one who enters keeps to the limit");
+    }
+
+    /// Sets an account's balance, after `note` was told its facts. For one thread at a time, which alone
+    /// changes this ledger.
+    #[cfg(feature = "durable")]
+    pub(crate) fn settle(&self, number: AccountNumber, balance: Cents, note: impl FnOnce(&Facts)) {
+        if let Ok(entry) = self.entry(number) {
+            note(&entry.facts);
+            entry.account.settle(balance);
+        }
+    }
+
+    /// What is kept beside the balance of an open account.
+    #[cfg(feature = "durable")]
+    pub(crate) fn facts(&self, number: AccountNumber) -> Option<&Facts> {
+        self.entry(number).ok().map(|entry| &entry.facts)
+    }
+
     #[inline]
     pub(crate) fn entry(&self, number: AccountNumber) -> Result<&Entry<Facts>, UnknownAccount> {
         self.accounts.get(&number).ok_or(UnknownAccount)

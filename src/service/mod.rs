@@ -5,16 +5,13 @@
 //! reads is not, because readers never wait. In memory, which is all there is so far, every call is
 //! ready at once and no runtime is needed to await it.
 
-mod time;
-
 use crate::account_number::AccountNumber;
+use crate::account_times::AccountTimes;
 use crate::error::{CreateError, DepositError, UnknownAccount, WithdrawError};
 use crate::ledger::Ledger;
 use crate::money::{Amount, Cents};
 use crate::roster::CreationNumber;
 use crate::session::Posting;
-
-use time::AccountTimes;
 
 pub use crate::timestamp::Timestamp;
 

@@ -7,31 +7,40 @@ use crate::timestamp::Timestamp;
 
 /// When an account was created, and when money last moved on it.
 #[derive(Debug)]
-pub(super) struct AccountTimes {
+pub(crate) struct AccountTimes {
     created_at: Timestamp,
     last_updated_us: AtomicI64,
 }
 
 impl AccountTimes {
-    pub(super) fn created(at: Timestamp) -> Self {
+    pub(crate) fn created(at: Timestamp) -> Self {
         Self {
             created_at: at,
             last_updated_us: AtomicI64::new(at.as_micros()),
         }
     }
 
-    pub(super) fn created_at(&self) -> Timestamp {
+    /// As it was: created at one time, last moved at another.
+    #[cfg(feature = "durable")]
+    pub(crate) fn restored(created_at: Timestamp, last_updated: Timestamp) -> Self {
+        Self {
+            created_at,
+            last_updated_us: AtomicI64::new(last_updated.as_micros()),
+        }
+    }
+
+    pub(crate) fn created_at(&self) -> Timestamp {
         self.created_at
     }
 
-    pub(super) fn last_updated(&self) -> Timestamp {
+    pub(crate) fn last_updated(&self) -> Timestamp {
         // ORDERING: Relaxed. The time stands for itself; it is not read to conclude anything else.
         Timestamp::from_micros(self.last_updated_us.load(Relaxed))
     }
 
     /// Notes that money moved `now`, and returns the time to tell: `now`, or the time of a later move
     /// if the clock was set back, so that an account's times never run backwards.
-    pub(super) fn touch(&self, now: Timestamp) -> Timestamp {
+    pub(crate) fn touch(&self, now: Timestamp) -> Timestamp {
         // ORDERING: Relaxed, as above. `fetch_max` alone makes the time monotone.
         let before = self.last_updated_us.fetch_max(now.as_micros(), Relaxed);
         Timestamp::from_micros(before.max(now.as_micros()))

@@ -1,0 +1,147 @@
+//! What changes a ledger, and what comes of it, as values: for whoever keeps them, sends them on, or writes
+//! them down.
+
+use crate::account_number::AccountNumber;
+use crate::error::{CreateError, DepositError, UnknownAccount, WithdrawError};
+use crate::money::{Amount, Cents};
+use crate::timestamp::Timestamp;
+
+/// Something that is asked for and would change a ledger.
+///
+/// Two requests are the same if their changes are equal: what was sent for an amount, `1.5` or `"1.50"`, is
+/// no part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Open an account that holds `initial`.
+    Open {
+        /// The balance to begin with.
+        initial: Cents,
+    },
+    /// Add an amount to an account.
+    Deposit {
+        /// The account.
+        number: AccountNumber,
+        /// How much.
+        amount: Amount,
+    },
+    /// Take an amount out of an account.
+    Withdraw {
+        /// The account.
+        number: AccountNumber,
+        /// How much.
+        amount: Amount,
+    },
+    /// Close an account for good.
+    Close {
+        /// The account.
+        number: AccountNumber,
+    },
+}
+
+/// What a change did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The account: the new one where one was opened.
+    pub number: AccountNumber,
+    /// The balance right after it; for a closing, the balance that was left on the account.
+    pub balance: Cents,
+    /// When it happened. Times of one account never run backwards, whatever the clock does.
+    pub at: Timestamp,
+}
+
+/// Why a change was refused, by a rule of the ledger. A refusal has changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// See [`UnknownAccount`].
+    #[error(transparent)]
+    UnknownAccount(#[from] UnknownAccount),
+    /// The balance was below the amount.
+    #[error("insufficient funds: {available} available")]
+    InsufficientFunds {
+        /// The balance that the refusal was decided on.
+        available: Cents,
+    },
+    /// The balance would have exceeded [`Cents::MAX`].
+    #[error(
+        "a balance of {balance} cannot grow by that much: the largest is {}",
+        Cents::MAX
+    )]
+    BalanceLimit {
+        /// The balance that the refusal was decided on.
+        balance: Cents,
+    },
+    /// There were as many accounts as allowed.
+    #[error("maximum number of accounts ({limit}) reached")]
+    AccountLimit {
+        /// The largest number of accounts that may exist at a time.
+        limit: usize,
+    },
+}
+
+/// What came of a change.
+pub type ChangeOutcome = Result<Receipt, Refusal>;
+
+impl From<CreateError> for Refusal {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::LimitReached { limit } => Self::AccountLimit { limit },
+        }
+    }
+}
+
+impl From<DepositError> for Refusal {
+    fn from(error: DepositError) -> Self {
+        match error {
+            DepositError::UnknownAccount => UnknownAccount.into(),
+            DepositError::BalanceLimit { balance } => Self::BalanceLimit { balance },
+        }
+    }
+}
+
+impl From<WithdrawError> for Refusal {
+    fn from(error: WithdrawError) -> Self {
+        match error {
+            WithdrawError::UnknownAccount => UnknownAccount.into(),
+            WithdrawError::InsufficientFunds { available } => Self::InsufficientFunds { available },
+        }
+    }
+}
+
+/// What was answered to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered<T, E> {
+    /// What came of it.
+    pub outcome: Result<T, E>,
+    /// Whether this is the answer to an earlier request with the same key, given again. Nothing was done
+    /// now.
+    pub replayed: bool,
+}
+
+/// Why a request came to no answer. Nothing was done, other than perhaps with [`Failed`](NotDone::Failed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotDone {
+    /// The key was used before, with another request.
+    #[error("the idempotency key was used before with another request")]
+    KeyReused,
+    /// As many keys are kept as may be. There is room again once the oldest are past their time.
+    #[error("too many idempotency keys are kept")]
+    TooManyKeys,
+    /// More is waiting than may: ask again a little later.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// The disk is full: ask again once there is room.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The journal could not be written while this was on its way. It may have been done or not; the
+    /// journal tells, once it is opened again.
+    #[error("the journal could not be written; whether this was done is not known")]
+    Failed,
+    /// The journal could not be written earlier. Nothing is done any more until it is opened again.
+    #[error("the journal could not be written earlier; nothing can be changed any more")]
+    ReadOnly,
+    /// The ledger is being closed.
+    #[error("the ledger is closed")]
+    Stopped,
+}

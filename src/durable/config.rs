@@ -1,0 +1,54 @@
+//! Settings of the durable ledger.
+
+use std::sync::Arc;
+
+use crate::journal::keys::KeyPolicy;
+use crate::timestamp::Timestamp;
+
+/// How a durable ledger is to be kept.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct DurableConfig {
+    /// The largest number of accounts that may exist at a time.
+    pub account_limit: usize,
+    /// How long idempotency keys are kept, and how many.
+    pub keys: KeyPolicy,
+    /// The length of a segment of the journal, in bytes; at least [`SEGMENT_BYTES_MIN`](Self::SEGMENT_BYTES_MIN).
+    pub segment_bytes: u64,
+    /// After how many bytes of journal there is a new snapshot. It is taken at the end of a segment.
+    pub snapshot_bytes: u64,
+    /// The largest number of commands that may wait. One more is turned away as busy.
+    pub waiting_max: usize,
+    /// The clock. Times in the journal never run backwards, whatever it says.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl DurableConfig {
+    /// The smallest length of a segment: what the largest batch takes, and some more.
+    pub const SEGMENT_BYTES_MIN: u64 = 8 << 20;
+
+    /// The default settings, for up to `account_limit` accounts.
+    #[must_use]
+    pub fn new(account_limit: usize) -> Self {
+        Self {
+            account_limit,
+            keys: KeyPolicy::default(),
+            segment_bytes: 64 << 20,
+            snapshot_bytes: 256 << 20,
+            waiting_max: 1 << 17,
+            clock: Arc::new(Timestamp::now),
+        }
+    }
+}
+
+impl std::fmt::Debug for DurableConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DurableConfig")
+            .field("account_limit", &self.account_limit)
+            .field("keys", &self.keys)
+            .field("segment_bytes", &self.segment_bytes)
+            .field("snapshot_bytes", &self.snapshot_bytes)
+            .field("waiting_max", &self.waiting_max)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,258 @@
+//! The durable ledger: an answer means that it is on disk.
+//!
+//! ```
+//! use cashpoint::durable::{DurableConfig, DurableLedger};
+//! # let directory = std::env::temp_dir().join(format!("cashpoint-doc-{}", std::process::id()));
+//!
+//! let ledger = DurableLedger::open(&directory, DurableConfig::new(1_000))?;
+//! let account = ledger.create("100.0".parse()?, None).wait()?.outcome?.number;
+//! let rent = cashpoint::Amount::new("70.25".parse()?).ok_or("nothing to pay")?;
+//! let receipt = ledger.withdraw(account, rent, None).wait()?.outcome?;
+//! assert_eq!(receipt.balance.to_string(), "29.75");
+//! drop(ledger);
+//!
+//! // Later, perhaps after a crash:
+//! let ledger = DurableLedger::open(&directory, DurableConfig::new(1_000))?;
+//! assert_eq!(ledger.balance(account)?.to_string(), "29.75");
+//! # drop(ledger);
+//! # std::fs::remove_dir_all(&directory)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Guarantees
+//!
+//! - **Nothing is visible before it is durable.** No reader and no answer depends on what a crash takes back.
+//! - **Nothing acknowledged is lost, nothing is half applied.**
+//! - **One order.** Receipts, statements and the journal agree, because the journal's order is the only one.
+//! - **A failed write or sync is final.** Nothing is changed any more then; balances can still be read. Whether what
+//!   was on its way happened is not known until the journal is opened again.
+//! - **Safe to retry.** With an idempotency key, a change is made once; the key is in the record of the change.
+//! - Readers never wait: they read the atomics of a [`Ledger`](crate::Ledger).
+//!
+//! A command by itself takes a sync of the disk. Many at a time share one: from many threads or tasks, or as one
+//! [submission](DurableLedger::submit), which is what reaches a million a second.
+
+mod backlog;
+mod command;
+mod config;
+mod engine;
+mod housekeeper;
+mod pending;
+mod published;
+mod sequencer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::account_number::AccountNumber;
+use crate::change::Change;
+use crate::error::UnknownAccount;
+use crate::idempotency_key::IdempotencyKey;
+use crate::journal::{Directory, JournalError, Progress, Recovered, Recovery, Storage, recover};
+use crate::money::{Amount, Cents};
+
+pub use crate::change::{Answered, NotDone};
+pub use crate::journal::keys::KeyPolicy;
+pub use command::{Answer, DurableCommand};
+pub use config::DurableConfig;
+pub use engine::Condition;
+pub use pending::{Pending, PendingAll};
+
+use command::Submission;
+use engine::{Engine, Shared};
+use housekeeper::Housekeeper;
+use published::Published;
+use sequencer::Sequencer;
+
+/// The most commands of one submission.
+pub const SUBMISSION_MAX: usize = 8192;
+
+/// A batch that is larger than this takes no further submission.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// A ledger that is kept in a directory. See the [module](self) for what it guarantees.
+///
+/// All methods take `&self`; share it by reference or [`Arc`]. Dropped, it finishes what was
+/// submitted and lets go of the directory.
+#[derive(Debug)]
+pub struct DurableLedger {
+    // In this order: the engine ends before anything else goes.
+    engine: Engine,
+    shared: Arc<Shared>,
+    recovery: Recovery,
+}
+
+impl DurableLedger {
+    /// Opens the ledger in `directory`, and begins one if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`]: the directory is in use or cannot be written, the journal is damaged, or there are
+    /// more accounts than allowed. Nothing has been changed then.
+    pub fn open(directory: &Path, config: DurableConfig) -> Result<Self, JournalError> {
+        Self::open_with_progress(directory, config, &mut |_| {})
+    }
+
+    /// As [`open`](Self::open), and tells from time to time how far it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn open_with_progress(
+        directory: &Path,
+        config: DurableConfig,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, JournalError> {
+        Self::open_on(Arc::new(Directory::open(directory)?), config, progress)
+    }
+
+    /// As [`open_with_progress`](Self::open_with_progress), on any storage.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn open_on(
+        storage: Arc<dyn Storage>,
+        mut config: DurableConfig,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Self, JournalError> {
+        config.segment_bytes = config.segment_bytes.max(DurableConfig::SEGMENT_BYTES_MIN);
+        let Recovered {
+            books,
+            writer,
+            tail,
+            reader,
+            recovery,
+        } = recover(
+            Arc::clone(&storage),
+            config.keys,
+            config.segment_bytes,
+            progress,
+        )?;
+        if books.accounts.len() > config.account_limit {
+            return Err(JournalError::TooManyAccounts {
+                accounts: books.accounts.len(),
+                limit: config.account_limit,
+            });
+        }
+        let published = Published::new(&books, reader, config.account_limit, tail.position());
+        let shared = Arc::new(Shared::new(published, config.waiting_max));
+        let sequencer = Sequencer::new(
+            books,
+            tail,
+            config.account_limit,
+            BATCH_BYTES_MAX,
+            Box::new(AccountNumber::random),
+        );
+        let snapshot_at = recovery.snapshot.unwrap_or(0);
+        let housekeeper = Housekeeper::new(storage, &config, snapshot_at, Arc::clone(&shared));
+        let engine = Engine::start(
+            Arc::clone(&shared),
+            sequencer,
+            writer,
+            housekeeper,
+            &config.clock,
+        )?;
+        Ok(Self {
+            engine,
+            shared,
+            recovery,
+        })
+    }
+
+    /// What was found when it was opened.
+    #[must_use]
+    pub fn recovery(&self) -> &Recovery {
+        &self.recovery
+    }
+
+    /// Opens an account that holds `initial`.
+    pub fn create(&self, initial: Cents, key: Option<IdempotencyKey>) -> Pending {
+        self.submit_one(Change::Open { initial }, key)
+    }
+
+    /// Adds `amount` to an account.
+    pub fn deposit(
+        &self,
+        number: AccountNumber,
+        amount: Amount,
+        key: Option<IdempotencyKey>,
+    ) -> Pending {
+        self.submit_one(Change::Deposit { number, amount }, key)
+    }
+
+    /// Takes `amount` out of an account.
+    pub fn withdraw(
+        &self,
+        number: AccountNumber,
+        amount: Amount,
+        key: Option<IdempotencyKey>,
+    ) -> Pending {
+        self.submit_one(Change::Withdraw { number, amount }, key)
+    }
+
+    /// Closes an account for good.
+    pub fn close(&self, number: AccountNumber, key: Option<IdempotencyKey>) -> Pending {
+        self.submit_one(Change::Close { number }, key)
+    }
+
+    fn submit_one(&self, change: Change, key: Option<IdempotencyKey>) -> Pending {
+        let (reply, answer) = oneshot::channel();
+        self.engine
+            .submit(Submission::One(DurableCommand { change, key }, reply));
+        Pending(answer)
+    }
+
+    /// Submits up to [`SUBMISSION_MAX`] commands, to be decided in their order, with one completion. A refusal stops
+    /// none of the others: this is not a transaction.
+    ///
+    /// More commands than that are all answered with [`NotDone::Busy`].
+    pub fn submit(&self, commands: Vec<DurableCommand>) -> PendingAll {
+        let (reply, answers) = oneshot::channel();
+        let count = commands.len();
+        let submission = Submission::Many(commands, reply);
+        if count > SUBMISSION_MAX {
+            submission.turn_away(NotDone::Busy).send();
+        } else {
+            self.engine.submit(submission);
+        }
+        PendingAll { answers, count }
+    }
+
+    /// The balance of an account. Wait-free; it is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownAccount`] if no open account has this number.
+    pub fn balance(&self, number: AccountNumber) -> Result<Cents, UnknownAccount> {
+        self.shared.published.ledger.balance(number)
+    }
+
+    /// How many accounts there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.shared.published.ledger.count()
+    }
+
+    /// The largest number of accounts that may exist at a time.
+    #[must_use]
+    pub fn account_limit(&self) -> usize {
+        self.shared.published.ledger.account_limit()
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn condition(&self) -> Condition {
+        self.shared.condition()
+    }
+
+    /// How many commands wait for their answer.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.backlog.waiting()
+    }
+
+    pub(crate) fn published(&self) -> &Published {
+        &self.shared.published
+    }
+}

@@ -1,0 +1,137 @@
+//! What readers see: only what is durable.
+//!
+//! One thread publishes, batch after batch, each record in its order. Of a record, the place of its entry
+//! is published before the balance: who sees a balance finds the entry that it comes from. And who was led
+//! to an entry waits until the batch that it is in is published as a whole, so that nobody who was shown an entry reads the balance before it
+//! afterwards.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Release};
+
+use papaya::HashMap;
+
+use super::sequencer::Settlement;
+use crate::account_number::{AccountNumber, AccountNumberHash};
+use crate::account_times::AccountTimes;
+use crate::change::{Change, Receipt};
+use crate::error::UnknownAccount;
+use crate::journal::books::Books;
+use crate::journal::{Position, Reader};
+use crate::ledger::Ledger;
+use crate::session::Session;
+
+/// The durable state, for any number of readers.
+#[derive(Debug)]
+pub(crate) struct Published {
+    pub(crate) ledger: Ledger<DurableFacts>,
+    pub(crate) reader: Reader,
+    /// Where the last entries of closed accounts are.
+    closed: HashMap<AccountNumber, Position, AccountNumberHash>,
+    /// Everything before this position is published.
+    watermark: AtomicU64,
+}
+
+/// What is kept beside a balance.
+#[derive(Debug)]
+pub(crate) struct DurableFacts {
+    pub(crate) times: AccountTimes,
+    /// Where the account's last entry is.
+    head: AtomicU64,
+}
+
+impl Published {
+    /// Publishes what `books` hold.
+    pub(crate) fn new(books: &Books, reader: Reader, account_limit: usize, end: Position) -> Self {
+        let ledger = Ledger::with_facts(account_limit);
+        let mut by_creation: Vec<_> = books.accounts.iter().collect();
+        by_creation.sort_unstable_by_key(|(_, account)| account.opened);
+        let session = ledger.pin();
+        for (number, account) in by_creation {
+            let facts = DurableFacts {
+                times: AccountTimes::restored(account.created_at, account.last_updated),
+                head: AtomicU64::new(account.trail.last()),
+            };
+            session.enter(*number, account.balance, facts);
+        }
+        drop(session);
+        let closed = books.closed.iter().map(|(number, head)| (*number, *head));
+        Self {
+            ledger,
+            reader,
+            closed: closed.collect(),
+            watermark: AtomicU64::new(end),
+        }
+    }
+
+    /// Makes a durable batch visible. To be called by one thread, in the order of the batches.
+    pub(crate) fn publish(&self, settlement: &Settlement) {
+        if let Some(segment) = settlement.begun {
+            self.reader.begun(segment);
+        }
+        let Some((_, last)) = settlement.records.last() else {
+            return;
+        };
+        let session = self.ledger.pin();
+        for (record, position) in &settlement.records {
+            if let Ok(receipt) = record.outcome {
+                self.publish_entry(&session, record.change, receipt, *position);
+            }
+        }
+        // ORDERING: Release, pairs with the Acquire load in `head`: who sees it sees all of the batch.
+        self.watermark.store(last + 1, Release);
+    }
+
+    fn publish_entry(
+        &self,
+        session: &Session<'_, DurableFacts>,
+        change: Change,
+        receipt: Receipt,
+        position: Position,
+    ) {
+        let Receipt {
+            number,
+            balance,
+            at,
+        } = receipt;
+        match change {
+            Change::Open { .. } => {
+                let facts = DurableFacts {
+                    times: AccountTimes::created(at),
+                    head: AtomicU64::new(position),
+                };
+                session.enter(number, balance, facts);
+            }
+            Change::Deposit { .. } | Change::Withdraw { .. } => {
+                session.settle(number, balance, |facts| {
+                    facts.times.touch(at);
+                    // ORDERING: Release, pairs with the Acquire load in `head`.
+                    facts.head.store(position, Release);
+                });
+            }
+            Change::Close { .. } => {
+                self.closed.pin().insert(number, position);
+                // It is there: nobody else closes accounts.
+                let _ = session.close(number);
+            }
+        }
+    }
+
+    /// Where the last entry of an account is, open or closed, once the batch that it is in is published.
+    pub(crate) fn head(&self, number: AccountNumber) -> Result<Position, UnknownAccount> {
+        let head = self.find(number).ok_or(UnknownAccount)?;
+        // A batch takes microseconds to publish.
+        // ORDERING: Acquire, pairs with the Release store in `publish`.
+        while self.watermark.load(Acquire) <= head {
+            std::thread::yield_now();
+        }
+        Ok(head)
+    }
+
+    fn find(&self, number: AccountNumber) -> Option<Position> {
+        let session = self.ledger.pin();
+        // ORDERING: Acquire, pairs with the Release store in `publish_entry`.
+        let open = session.facts(number).map(|facts| facts.head.load(Acquire));
+        // In this order: a closing puts the account among the closed ones before it takes it out.
+        open.or_else(|| self.closed.pin().get(&number).copied())
+    }
+}

@@ -1,0 +1,243 @@
+//! The books: what all records together say, in memory.
+//!
+//! One thread owns them. The sequencer decides on them, a step ahead of what is published; recovery,
+//! snapshots and the tools rebuild them from the records. [`decide`](Books::decide) says what a request comes
+//! to and changes nothing; [`apply`](Books::apply) is the only way in which books change, for all of them. So what is
+//! rebuilt is what was decided on.
+
+use std::collections::HashMap;
+
+use super::Position;
+use super::keys::{Kept, KeyPolicy, Keys};
+use super::record::{Link, Record};
+use super::trail::Trail;
+use crate::account_number::{AccountNumber, AccountNumberHash};
+use crate::change::{Change, ChangeOutcome, NotDone, Receipt, Refusal};
+use crate::error::UnknownAccount;
+use crate::idempotency_key::IdempotencyKey;
+use crate::money::Cents;
+use crate::operation::{after_deposit, after_withdrawal};
+use crate::timestamp::Timestamp;
+
+/// An open account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) balance: Cents,
+    /// The sequence number of the record that opened it: the order of creation.
+    pub(crate) opened: u64,
+    pub(crate) created_at: Timestamp,
+    pub(crate) last_updated: Timestamp,
+    pub(crate) trail: Trail,
+}
+
+/// What a request comes to.
+#[derive(Clone, Debug)]
+pub(crate) enum Decision {
+    /// Something happened, to be recorded and applied before the next decision.
+    Record(Record),
+    /// It is refused, and without a key nothing need be recorded.
+    Refused(Refusal),
+    /// It was answered before.
+    Replayed(ChangeOutcome),
+    /// It came to no answer.
+    NotDone(NotDone),
+}
+
+/// The state that the records lead to.
+#[derive(Clone, Debug)]
+pub(crate) struct Books {
+    pub(crate) accounts: HashMap<AccountNumber, Standing, AccountNumberHash>,
+    /// Where the last entries of closed accounts are.
+    pub(crate) closed: HashMap<AccountNumber, Position, AccountNumberHash>,
+    pub(crate) keys: Keys,
+    /// The sequence number of the next record.
+    pub(crate) next_sequence: u64,
+    /// The time of the last record.
+    pub(crate) last_at: Timestamp,
+}
+
+impl Books {
+    pub(crate) fn new(policy: KeyPolicy) -> Self {
+        Self {
+            accounts: HashMap::default(),
+            closed: HashMap::default(),
+            keys: Keys::new(policy),
+            next_sequence: 1,
+            last_at: Timestamp::from_micros(0),
+        }
+    }
+
+    /// The time to record at `now`: never before the last one, whatever the clock does.
+    pub(crate) fn time(&self, now: Timestamp) -> Timestamp {
+        now.max(self.last_at)
+    }
+
+    /// What `change` comes to at `now`. `draw` makes the number of a new account.
+    pub(crate) fn decide(
+        &self,
+        change: Change,
+        key: Option<&IdempotencyKey>,
+        now: Timestamp,
+        account_limit: usize,
+        draw: impl FnMut() -> AccountNumber,
+    ) -> Decision {
+        let at = self.time(now);
+        if let Some(key) = key {
+            match self.keys.find(key, at) {
+                Some(kept) if kept.change == change => return Decision::Replayed(kept.outcome),
+                Some(_) => return Decision::NotDone(NotDone::KeyReused),
+                None if !self.keys.has_room() => return Decision::NotDone(NotDone::TooManyKeys),
+                None => {}
+            }
+        }
+        let (outcome, link) = match self.rule(change, at, account_limit, draw) {
+            Ok((receipt, link)) => (Ok(receipt), link),
+            Err(refusal) if key.is_none() => return Decision::Refused(refusal),
+            Err(refusal) => (Err(refusal), Link::default()),
+        };
+        Decision::Record(Record {
+            sequence: self.next_sequence,
+            at,
+            change,
+            outcome,
+            link,
+            key: key.cloned(),
+        })
+    }
+
+    /// The rules of the ledger.
+    fn rule(
+        &self,
+        change: Change,
+        at: Timestamp,
+        account_limit: usize,
+        draw: impl FnMut() -> AccountNumber,
+    ) -> Result<(Receipt, Link), Refusal> {
+        let receipt = |number, balance| Receipt {
+            number,
+            balance,
+            at,
+        };
+        Ok(match change {
+            Change::Open { initial } => {
+                if self.accounts.len() >= account_limit {
+                    return Err(Refusal::AccountLimit {
+                        limit: account_limit,
+                    });
+                }
+                let number = self.unused(draw);
+                (receipt(number, initial), Trail::default().next())
+            }
+            Change::Deposit { number, amount } => {
+                let account = self.account(number)?;
+                let balance = after_deposit(account.balance, amount)?;
+                (receipt(number, balance), account.trail.next())
+            }
+            Change::Withdraw { number, amount } => {
+                let account = self.account(number)?;
+                let balance = after_withdrawal(account.balance, amount)?;
+                (receipt(number, balance), account.trail.next())
+            }
+            Change::Close { number } => {
+                let account = self.account(number)?;
+                (receipt(number, account.balance), account.trail.next())
+            }
+        })
+    }
+
+    fn account(&self, number: AccountNumber) -> Result<&Standing, UnknownAccount> {
+        self.accounts.get(&number).ok_or(UnknownAccount)
+    }
+
+    /// A number that no account has or had.
+    fn unused(&self, mut draw: impl FnMut() -> AccountNumber) -> AccountNumber {
+        loop {
+            let number = draw();
+            if !self.accounts.contains_key(&number) && !self.closed.contains_key(&number) {
+                return number;
+            }
+        }
+    }
+
+    /// Enters a record that is at `position`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, if the record does not follow from those before it. The books are of no use then.
+    pub(crate) fn apply(&mut self, record: &Record, position: Position) -> Result<(), String> {
+        if record.sequence != self.next_sequence || record.at < self.last_at {
+            return Err("a record is not behind the one before it".to_owned());
+        }
+        if let Ok(receipt) = record.outcome {
+            self.enter(record, receipt, position)?;
+        }
+        self.next_sequence += 1;
+        self.last_at = record.at;
+        self.keys.expire(record.at);
+        if let Some(key) = &record.key {
+            let kept = Kept {
+                change: record.change,
+                outcome: record.outcome,
+                at: record.at,
+            };
+            self.keys.keep(key.clone(), kept);
+        }
+        Ok(())
+    }
+
+    fn enter(
+        &mut self,
+        record: &Record,
+        receipt: Receipt,
+        position: Position,
+    ) -> Result<(), String> {
+        let number = receipt.number;
+        if let Change::Open { initial } = record.change {
+            let mut trail = Trail::default();
+            let is_consistent = record.link == trail.next() && receipt.balance == initial;
+            trail.advance(position);
+            let opened = Standing {
+                balance: initial,
+                opened: record.sequence,
+                created_at: record.at,
+                last_updated: record.at,
+                trail,
+            };
+            let is_new = self.accounts.insert(number, opened).is_none();
+            return (is_consistent && is_new)
+                .then_some(())
+                .ok_or_else(|| format!("account {number} cannot have been opened like this"));
+        }
+        let account = self
+            .accounts
+            .get_mut(&number)
+            .ok_or_else(|| format!("account {number} is not open"))?;
+        let balance = match record.change {
+            Change::Deposit { amount, .. } => account.balance.checked_add(amount),
+            Change::Withdraw { amount, .. } => account.balance.checked_sub(amount),
+            _ => Some(account.balance),
+        };
+        if balance != Some(receipt.balance) || record.link != account.trail.next() {
+            return Err(format!(
+                "the balance or the link of account {number} does not follow from its entry before"
+            ));
+        }
+        account.balance = receipt.balance;
+        account.last_updated = record.at;
+        account.trail.advance(position);
+        if let Change::Close { .. } = record.change {
+            self.accounts.remove(&number);
+            self.closed.insert(number, position);
+        }
+        Ok(())
+    }
+
+    /// The sum of all balances, in cents.
+    pub(crate) fn total_cents(&self) -> i128 {
+        let balances = self
+            .accounts
+            .values()
+            .map(|it| i128::from(it.balance.get()));
+        balances.sum()
+    }
+}

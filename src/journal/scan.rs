@@ -1,0 +1,331 @@
+//! Reads segments from front to end, and tells a torn end from damage.
+//!
+//! Nothing is written to a segment before its length is made, in zeros, and a batch is written only after
+//! the one before is durable. So after a crash, each sector of the last batch is what was to be written or
+//! still zeros, and what is behind it is zeros. A batch has no sector of zeros of its own. Hence:
+//!
+//! - zeros to the end of the segment: the journal ends here;
+//! - a whole header, records whose checksum is wrong, and a sector of zeros among them: a torn batch;
+//! - a sector of zeros where a header belongs, and something behind it, but no whole header: a torn batch too;
+//! - anything else is no end that a crash leaves: damage.
+//!
+//! A torn end is one only in the last segment, and nowhere else.
+
+use super::batch::{self, ChainHash, FILL, HEADER_BYTES};
+use super::error::JournalError;
+use super::record::Record;
+use super::segment::{self, SECTOR_BYTES};
+use super::storage::Storage;
+use super::{LedgerId, Position};
+
+/// How far a journal has been read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The position up to which it is read.
+    pub position: Position,
+    /// An upper bound of the position at which it ends.
+    pub end: Position,
+    /// How many records have been read.
+    pub records: u64,
+}
+
+/// The end of the last segment that a crash has torn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// The file.
+    pub segment: String,
+    /// Where in it the torn batch begins, in bytes.
+    pub offset: u64,
+    /// How far it is not zeros, in bytes from there.
+    pub bytes: u64,
+}
+
+/// A place between two batches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Boundary {
+    pub(crate) position: Position,
+    pub(crate) next_sequence: u64,
+    pub(crate) chain: ChainHash,
+}
+
+/// Where a journal ends.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pub(crate) ledger: LedgerId,
+    pub(crate) boundary: Boundary,
+    /// The position of the last segment.
+    pub(crate) segment: Position,
+    /// The length of that, in bytes.
+    pub(crate) segment_bytes: u64,
+    pub(crate) torn: Option<Torn>,
+}
+
+/// What is done with each record; what it finds wrong is damage at its place.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(&Record, Position) -> Result<(), String>;
+
+/// Reads all records after `from`; all there are without it. `None` if there is no segment at all.
+///
+/// # Errors
+///
+/// [`JournalError::Damaged`], [`JournalError::Missing`] or [`JournalError::Version`] if a segment is not as it
+/// was written; [`JournalError::Io`] if it cannot be read.
+pub(crate) fn scan(
+    storage: &dyn Storage,
+    from: Option<(LedgerId, Boundary)>,
+    until: Option<Position>,
+    visit: Visit<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Option<End>, JournalError> {
+    let positions = segment::positions(storage)?;
+    let start = from.map_or(0, |(_, boundary)| boundary.position);
+    // Snapshots are taken where a segment begins, so the first one to read begins there too.
+    let first = positions.iter().position(|position| *position == start);
+    let Some(relevant) = first.and_then(|first| positions.get(first..)) else {
+        return match positions.first() {
+            None if from.is_none() => Ok(None),
+            _ => Err(JournalError::Missing {
+                what: format!(
+                    "none holds the position {start} (in {})",
+                    storage.describe()
+                ),
+            }),
+        };
+    };
+    let mut scanner = Scanner {
+        ledger: from.map(|(ledger, _)| ledger),
+        boundary: from.map(|(_, boundary)| boundary),
+        records: 0,
+        torn: None,
+        segment: start,
+    };
+    let mut bytes = Vec::new();
+    for (index, position) in relevant.iter().enumerate() {
+        if until.is_some_and(|until| *position >= until) {
+            break;
+        }
+        let next = relevant.get(index + 1).copied();
+        read(storage, *position, &mut bytes)?;
+        let segment = Segment {
+            name: segment::name(*position),
+            position: *position,
+            bytes: &bytes,
+            next,
+        };
+        scanner.segment(&segment, visit)?;
+        progress(Progress {
+            position: scanner.boundary.unwrap_or_default().position,
+            end: relevant.last().map_or(0, |last| last + bytes.len() as u64),
+            records: scanner.records,
+        });
+    }
+    Ok(Some(End {
+        ledger: scanner.ledger.unwrap_or_default(),
+        boundary: scanner.boundary.unwrap_or_default(),
+        segment: scanner.segment,
+        segment_bytes: bytes.len() as u64,
+        torn: scanner.torn,
+    }))
+}
+
+/// Reads a whole segment. It is not large.
+fn read(
+    storage: &dyn Storage,
+    position: Position,
+    bytes: &mut Vec<u8>,
+) -> Result<(), JournalError> {
+    let name = segment::name(position);
+    let mut read = || {
+        let file = storage.open(&name)?;
+        bytes.resize(usize::try_from(file.len()?).unwrap_or(usize::MAX), 0);
+        let length = file.read_at(bytes, 0)?;
+        bytes.truncate(length);
+        Ok(())
+    };
+    read().map_err(JournalError::file("read", storage, &name))
+}
+
+/// A segment in memory.
+struct Segment<'a> {
+    name: String,
+    position: Position,
+    bytes: &'a [u8],
+    /// The position of the segment behind it, where this one has to end.
+    next: Option<Position>,
+}
+
+/// What is found where a batch may begin.
+enum Found<'a> {
+    Batch(&'a [u8], batch::Header),
+    End(Option<Torn>),
+}
+
+struct Scanner {
+    ledger: Option<LedgerId>,
+    boundary: Option<Boundary>,
+    segment: Position,
+    records: u64,
+    torn: Option<Torn>,
+}
+
+impl Scanner {
+    fn segment(&mut self, segment: &Segment<'_>, visit: Visit<'_>) -> Result<(), JournalError> {
+        self.segment = segment.position;
+        let mut boundary = self.begin(segment)?;
+        loop {
+            let offset = segment.offset_of(boundary.position);
+            let (batch, header) = match segment.at(offset)? {
+                Found::Batch(batch, header) => (batch, header),
+                Found::End(torn) => {
+                    if segment.next.is_some_and(|next| next != boundary.position)
+                        || segment.next.is_some() && torn.is_some()
+                    {
+                        return Err(segment
+                            .damaged(offset, "it ends here, and the next segment begins later"));
+                    }
+                    self.torn = torn;
+                    self.boundary = Some(boundary);
+                    return Ok(());
+                }
+            };
+            if header.previous != boundary.chain {
+                return Err(segment.damaged(offset, "the batch does not continue the one before"));
+            }
+            if header.first_sequence != boundary.next_sequence {
+                return Err(segment.damaged(offset, "records are missing before this batch"));
+            }
+            let records = self.records(segment, offset, batch, boundary.next_sequence, visit)?;
+            boundary = Boundary {
+                position: boundary.position + batch.len().next_multiple_of(SECTOR_BYTES) as u64,
+                next_sequence: boundary.next_sequence + records,
+                chain: batch::hash(batch),
+            };
+        }
+    }
+
+    /// Where to begin in a segment: after its header, or after what is known already.
+    fn begin(&mut self, segment: &Segment<'_>) -> Result<Boundary, JournalError> {
+        let header = segment::Header::decode(segment.bytes, &segment.name)?;
+        if header.position != segment.position {
+            return Err(segment.damaged(0, "it is not the segment that its name says"));
+        }
+        if *self.ledger.get_or_insert(header.ledger) != header.ledger {
+            return Err(segment.damaged(0, "it belongs to another ledger"));
+        }
+        let start = Boundary {
+            position: segment.position,
+            next_sequence: header.first_sequence,
+            chain: header.previous,
+        };
+        let after_header = Boundary {
+            position: segment.position + SECTOR_BYTES as u64,
+            ..start
+        };
+        match self.boundary {
+            Some(known) if known == start => Ok(after_header),
+            None if segment.position == 0 => Ok(after_header),
+            _ => Err(segment.damaged(0, "it does not continue the segment before")),
+        }
+    }
+
+    /// Visits the records of a batch, and returns how many there are.
+    fn records(
+        &mut self,
+        segment: &Segment<'_>,
+        offset: u64,
+        batch: &[u8],
+        first_sequence: u64,
+        visit: Visit<'_>,
+    ) -> Result<u64, JournalError> {
+        let mut at = HEADER_BYTES;
+        let mut count = 0;
+        while let Some(rest) = batch.get(at..).filter(|rest| !rest.is_empty()) {
+            let place = offset + at as u64;
+            let (record, length) =
+                Record::decode(rest).map_err(|what| segment.damaged(place, what))?;
+            if record.sequence != first_sequence + count {
+                return Err(segment.damaged(place, "a record is out of sequence"));
+            }
+            visit(&record, segment.position + place)
+                .map_err(|what| segment.damaged(place, &what))?;
+            at += length;
+            count += 1;
+        }
+        self.records += count;
+        Ok(count)
+    }
+}
+
+impl<'a> Segment<'a> {
+    fn offset_of(&self, position: Position) -> u64 {
+        position - self.position
+    }
+
+    fn damaged(&self, offset: u64, what: &str) -> JournalError {
+        JournalError::Damaged {
+            segment: self.name.clone(),
+            offset,
+            what: what.to_owned(),
+        }
+    }
+
+    /// What is at `offset`, the start of a sector.
+    fn at(&self, offset: u64) -> Result<Found<'a>, JournalError> {
+        let damaged = |what| self.damaged(offset, what);
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let (sector, _) = rest.split_at(rest.len().min(SECTOR_BYTES));
+        if is_zero(sector) {
+            return self.end(offset, rest);
+        }
+        let header = batch::Header::decode(sector)
+            .ok_or_else(|| damaged("the head of a batch is not whole"))?;
+        if header.position != self.position + offset {
+            return Err(damaged("a batch is in another one's place"));
+        }
+        let length = HEADER_BYTES + header.records_bytes;
+        let padded = length.next_multiple_of(SECTOR_BYTES);
+        let batch = rest
+            .get(..padded)
+            .ok_or_else(|| damaged("a batch breaks off at the end of the segment"))?;
+        let (batch, fill) = batch.split_at(length);
+        let records = batch.get(HEADER_BYTES..).unwrap_or_default();
+        let is_whole =
+            crc32c::crc32c(records) == header.records_crc && fill.iter().all(|byte| *byte == FILL);
+        if is_whole {
+            return Ok(Found::Batch(batch, header));
+        }
+        let (written, behind) = rest.split_at(padded);
+        let has_gap = written.chunks(SECTOR_BYTES).any(is_zero);
+        if has_gap && is_zero(behind) {
+            return self.torn(offset, rest);
+        }
+        Err(damaged("the checksum of a batch is wrong"))
+    }
+
+    /// The end, if nothing that was whole once is behind it.
+    fn end(&self, offset: u64, rest: &[u8]) -> Result<Found<'a>, JournalError> {
+        if is_zero(rest) {
+            return Ok(Found::End(None));
+        }
+        let is_header = |sector: &[u8]| batch::Header::decode(sector).is_some();
+        if rest.chunks(SECTOR_BYTES).any(is_header) {
+            return Err(self.damaged(offset, "a batch is gone, and there are others behind it"));
+        }
+        self.torn(offset, rest)
+    }
+
+    fn torn(&self, offset: u64, rest: &[u8]) -> Result<Found<'a>, JournalError> {
+        let bytes = rest.iter().rposition(|byte| *byte != 0);
+        Ok(Found::End(Some(Torn {
+            segment: self.name.clone(),
+            offset,
+            bytes: bytes.map_or(0, |last| last as u64 + 1),
+        })))
+    }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    // By words where it can, for most of a new segment is zeros.
+    let (words, rest) = bytes.as_chunks::<16>();
+    words.iter().all(|word| u128::from_ne_bytes(*word) == 0) && rest.iter().all(|byte| *byte == 0)
+}

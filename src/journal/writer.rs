@@ -1,0 +1,189 @@
+//! Appends batches, one at a time.
+
+use std::sync::Arc;
+
+use super::batch::{self, ChainHash, HEADER_BYTES};
+use super::error::JournalError;
+use super::scan::{Boundary, End};
+use super::segment::{self, Prepared, SECTOR_BYTES};
+use super::storage::{Storage, StoredFile};
+use super::{LedgerId, Position};
+
+/// Where the journal will end, as far as batches have been planned. It runs ahead of the [`Writer`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tail {
+    /// The position of the segment that the next batch goes to.
+    segment: Position,
+    /// The position of the next batch.
+    end: Position,
+    /// The length of that segment. One that was begun with other settings has another one.
+    segment_bytes: u64,
+    /// The length of those that follow.
+    next_segment_bytes: u64,
+}
+
+impl Tail {
+    pub(super) fn new(end: &End, next_segment_bytes: u64) -> Self {
+        Self {
+            segment: end.segment,
+            end: end.boundary.position,
+            segment_bytes: end.segment_bytes,
+            next_segment_bytes,
+        }
+    }
+
+    /// The position of the next batch.
+    pub(crate) fn position(&self) -> Position {
+        self.end
+    }
+
+    /// Whether a batch of so many bytes, its header included, fits into the segment.
+    pub(crate) fn fits(&self, batch_bytes: usize) -> bool {
+        let used = self.end - self.segment;
+        used + batch_bytes.next_multiple_of(SECTOR_BYTES) as u64 <= self.segment_bytes
+    }
+
+    /// Whether half of the segment is used.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.end - self.segment > self.segment_bytes / 2
+    }
+
+    /// The next batch goes to a new segment.
+    pub(crate) fn roll(&mut self) {
+        self.segment = self.end;
+        self.segment_bytes = self.next_segment_bytes;
+        self.end += SECTOR_BYTES as u64;
+    }
+
+    /// A batch of so many bytes has been planned.
+    pub(crate) fn advance(&mut self, batch_bytes: usize) {
+        self.end += batch_bytes.next_multiple_of(SECTOR_BYTES) as u64;
+    }
+}
+
+/// A batch to be written.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// The segment to begin with it, if it does not go to the one before.
+    pub(crate) roll_to: Option<Prepared>,
+    pub(crate) position: Position,
+    pub(crate) first_sequence: u64,
+    /// [`HEADER_BYTES`] bytes for the header, and the records.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Batch {
+    /// The position of the segment that it begins, if it begins one.
+    pub(crate) fn begun(&self) -> Option<Position> {
+        let header_bytes = SECTOR_BYTES as u64;
+        self.roll_to.is_some().then(|| self.position - header_bytes)
+    }
+}
+
+/// The end of the journal on disk.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    storage: Arc<dyn Storage>,
+    ledger: LedgerId,
+    segment: Arc<dyn StoredFile>,
+    segment_position: Position,
+    chain: ChainHash,
+}
+
+impl Writer {
+    /// Goes on where a scan has come to the end, after it has cut off what is torn there.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Io`] if the disk refuses.
+    pub(super) fn go_on(storage: Arc<dyn Storage>, end: &End) -> Result<Self, JournalError> {
+        let name = segment::name(end.segment);
+        let segment = storage
+            .open(&name)
+            .map_err(JournalError::file("open", &*storage, &name))?;
+        if let Some(torn) = &end.torn {
+            let zeros = vec![0; usize::try_from(torn.bytes).unwrap_or(usize::MAX)];
+            segment
+                .write_at(&zeros, torn.offset)
+                .and_then(|()| segment.sync())
+                .map_err(JournalError::file(
+                    "cut off the torn end of",
+                    &*storage,
+                    &name,
+                ))?;
+        }
+        Ok(Self {
+            storage,
+            ledger: end.ledger,
+            segment,
+            segment_position: end.segment,
+            chain: end.boundary.chain,
+        })
+    }
+
+    /// Begins a new journal with `first` as its first segment.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Io`] if the disk refuses.
+    pub(super) fn begin(
+        storage: &dyn Storage,
+        first: Prepared,
+        segment_bytes: u64,
+    ) -> Result<End, JournalError> {
+        let header = segment::Header {
+            ledger: LedgerId::random(),
+            position: 0,
+            first_sequence: 1,
+            previous: ChainHash::default(),
+        };
+        first.begin(storage, &header)?;
+        Ok(End {
+            ledger: header.ledger,
+            boundary: Boundary {
+                position: SECTOR_BYTES as u64,
+                next_sequence: header.first_sequence,
+                chain: header.previous,
+            },
+            segment: 0,
+            segment_bytes,
+            torn: None,
+        })
+    }
+
+    /// Appends a batch and makes it durable. Once this returns, it is; if this fails, nobody knows, and
+    /// nothing may be appended any more.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Io`] if the disk refuses.
+    pub(crate) fn append(&mut self, batch: Batch) -> Result<(), JournalError> {
+        let begun = batch.begun();
+        let Batch {
+            roll_to,
+            position,
+            first_sequence,
+            mut bytes,
+        } = batch;
+        if let Some(prepared) = roll_to {
+            let header = segment::Header {
+                ledger: self.ledger,
+                position: begun.unwrap_or_default(),
+                first_sequence,
+                previous: self.chain,
+            };
+            self.segment = prepared.begin(&*self.storage, &header)?;
+            self.segment_position = header.position;
+        }
+        debug_assert!(bytes.len() > HEADER_BYTES, "a batch holds records");
+        self.chain = batch::seal(&mut bytes, position, first_sequence, self.chain);
+        self.segment
+            .write_at(&bytes, position - self.segment_position)
+            .and_then(|()| self.segment.sync())
+            .map_err(JournalError::file(
+                "write to",
+                &*self.storage,
+                &segment::name(self.segment_position),
+            ))
+    }
+}
