@@ -38,6 +38,19 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// The account that it names.
+    #[must_use]
+    pub fn number(self) -> Option<AccountNumber> {
+        match self {
+            Self::Open { .. } => None,
+            Self::Deposit { number, .. }
+            | Self::Withdraw { number, .. }
+            | Self::Close { number } => Some(number),
+        }
+    }
+}
+
 /// What a change did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {

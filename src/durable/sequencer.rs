@@ -123,6 +123,10 @@ impl Sequencer {
             }
         }
         self.books.keys.expire(self.books.time(now));
+        if let Submission::Many(commands, _) = &submission {
+            let numbers = commands.iter().filter_map(|it| it.change.number());
+            self.books.accounts.fetch(numbers);
+        }
         let reply = submission.settle(|command| self.decide(command, now));
         self.forming.replies.push(reply);
         Ok(())

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::Position;
+use super::accounts::{Accounts, Standing};
 use super::keys::{Kept, KeyPolicy, Keys};
 use super::record::{Link, Record};
 use super::trail::Trail;
@@ -15,20 +16,8 @@ use crate::account_number::{AccountNumber, AccountNumberHash};
 use crate::change::{Change, ChangeOutcome, NotDone, Receipt, Refusal};
 use crate::error::UnknownAccount;
 use crate::idempotency_key::IdempotencyKey;
-use crate::money::Cents;
 use crate::operation::{after_deposit, after_withdrawal};
 use crate::timestamp::Timestamp;
-
-/// An open account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub(crate) balance: Cents,
-    /// The sequence number of the record that opened it: the order of creation.
-    pub(crate) opened: u64,
-    pub(crate) created_at: Timestamp,
-    pub(crate) last_updated: Timestamp,
-    pub(crate) trail: Trail,
-}
 
 /// What a request comes to.
 #[derive(Clone, Debug)]
@@ -46,7 +35,7 @@ pub(crate) enum Decision {
 /// The state that the records lead to.
 #[derive(Clone, Debug)]
 pub(crate) struct Books {
-    pub(crate) accounts: HashMap<AccountNumber, Standing, AccountNumberHash>,
+    pub(crate) accounts: Accounts,
     /// Where the last entries of closed accounts are.
     pub(crate) closed: HashMap<AccountNumber, Position, AccountNumberHash>,
     pub(crate) keys: Keys,
@@ -59,7 +48,7 @@ pub(crate) struct Books {
 impl Books {
     pub(crate) fn new(policy: KeyPolicy) -> Self {
         Self {
-            accounts: HashMap::default(),
+            accounts: Accounts::default(),
             closed: HashMap::default(),
             keys: Keys::new(policy),
             next_sequence: 1,
@@ -146,14 +135,14 @@ impl Books {
     }
 
     fn account(&self, number: AccountNumber) -> Result<&Standing, UnknownAccount> {
-        self.accounts.get(&number).ok_or(UnknownAccount)
+        self.accounts.get(number).ok_or(UnknownAccount)
     }
 
     /// A number that no account has or had.
     fn unused(&self, mut draw: impl FnMut() -> AccountNumber) -> AccountNumber {
         loop {
             let number = draw();
-            if !self.accounts.contains_key(&number) && !self.closed.contains_key(&number) {
+            if !self.accounts.contains(number) && !self.closed.contains_key(&number) {
                 return number;
             }
         }
@@ -203,14 +192,14 @@ impl Books {
                 last_updated: record.at,
                 trail,
             };
-            let is_new = self.accounts.insert(number, opened).is_none();
+            let is_new = self.accounts.insert(number, opened);
             return (is_consistent && is_new)
                 .then_some(())
                 .ok_or_else(|| format!("account {number} cannot have been opened like this"));
         }
         let account = self
             .accounts
-            .get_mut(&number)
+            .get_mut(number)
             .ok_or_else(|| format!("account {number} is not open"))?;
         let balance = match record.change {
             Change::Deposit { amount, .. } => account.balance.checked_add(amount),
@@ -226,18 +215,9 @@ impl Books {
         account.last_updated = record.at;
         account.trail.advance(position);
         if let Change::Close { .. } = record.change {
-            self.accounts.remove(&number);
+            self.accounts.remove(number);
             self.closed.insert(number, position);
         }
         Ok(())
-    }
-
-    /// The sum of all balances, in cents.
-    pub(crate) fn total_cents(&self) -> i128 {
-        let balances = self
-            .accounts
-            .values()
-            .map(|it| i128::from(it.balance.get()));
-        balances.sum()
     }
 }
