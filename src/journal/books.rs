@@ -9,13 +9,13 @@ use std::collections::HashMap;
 
 use super::Position;
 use super::accounts::{Accounts, Standing};
-use super::keys::{Kept, KeyPolicy, Keys};
 use super::record::{Link, Record};
 use super::trail::Trail;
 use crate::account_number::{AccountNumber, AccountNumberHash};
-use crate::change::{Change, ChangeOutcome, NotDone, Receipt, Refusal};
+use crate::change::{Answer, Change, Receipt, Refusal};
 use crate::error::UnknownAccount;
 use crate::idempotency_key::IdempotencyKey;
+use crate::keys::{Kept, KeyPolicy, Keys};
 use crate::operation::{after_deposit, after_withdrawal};
 use crate::timestamp::Timestamp;
 
@@ -24,12 +24,8 @@ use crate::timestamp::Timestamp;
 pub(crate) enum Decision {
     /// Something happened, to be recorded and applied before the next decision.
     Record(Record),
-    /// It is refused, and without a key nothing need be recorded.
-    Refused(Refusal),
-    /// It was answered before.
-    Replayed(ChangeOutcome),
-    /// It came to no answer.
-    NotDone(NotDone),
+    /// Nothing happens: it is refused and has no key, it was answered before, or it comes to no answer.
+    Answer(Answer),
 }
 
 /// The state that the records lead to.
@@ -72,16 +68,13 @@ impl Books {
     ) -> Decision {
         let at = self.time(now);
         if let Some(key) = key {
-            match self.keys.find(key, at) {
-                Some(kept) if kept.change == change => return Decision::Replayed(kept.outcome),
-                Some(_) => return Decision::NotDone(NotDone::KeyReused),
-                None if !self.keys.has_room() => return Decision::NotDone(NotDone::TooManyKeys),
-                None => {}
+            if let Some(answer) = self.keys.answer(key, change, at) {
+                return Decision::Answer(answer);
             }
         }
         let (outcome, link) = match self.rule(change, at, account_limit, draw) {
             Ok((receipt, link)) => (Ok(receipt), link),
-            Err(refusal) if key.is_none() => return Decision::Refused(refusal),
+            Err(refusal) if key.is_none() => return Decision::Answer(Ok(Err(refusal).into())),
             Err(refusal) => (Err(refusal), Link::default()),
         };
         Decision::Record(Record {

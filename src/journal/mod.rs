@@ -30,7 +30,6 @@ pub(crate) mod books;
 mod directory;
 mod error;
 mod fields;
-pub(crate) mod keys;
 mod reader;
 mod record;
 mod recovery;

@@ -31,13 +31,13 @@ use super::batch::ChainHash;
 use super::books::Books;
 use super::error::JournalError;
 use super::fields::{Fields, PutFields as _};
-use super::keys::{Kept, KeyPolicy};
 use super::record::{Link, Record};
 use super::scan::{Boundary, Progress, scan};
 use super::storage::{Storage, StoredFile};
 use super::trail::Trail;
 use super::{FORMAT_VERSION, LedgerId, Position};
 use crate::account_number::AccountNumber;
+use crate::keys::{Kept, KeyPolicy};
 use crate::money::Cents;
 use crate::timestamp::Timestamp;
 
