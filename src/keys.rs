@@ -72,10 +72,14 @@ impl Keys {
     /// Drops some of what is past its time, the oldest first. With each key that is kept this is called once
     /// before, so there is room for it if there may be.
     pub(crate) fn expire(&mut self, now: Timestamp) {
-        let policy = self.policy;
         for _ in 0..EXPIRED_MAX {
-            let oldest = self.by_age.pop_front_if(|(at, _)| policy.is_over(*at, now));
-            let Some((at, key)) = oldest else { return };
+            match self.by_age.front() {
+                Some((at, _)) if self.policy.is_over(*at, now) => {}
+                _ => return,
+            }
+            let Some((at, key)) = self.by_age.pop_front() else {
+                return;
+            };
             // It may have been used anew.
             if self.kept.get(&key).is_some_and(|kept| kept.at == at) {
                 self.kept.remove(&key);
