@@ -1,39 +1,16 @@
 //! The idempotency keys that are kept, with what was answered.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
 
 use crate::change::{Answer, Answered, Change, ChangeOutcome, NotDone};
 use crate::idempotency_key::IdempotencyKey;
 use crate::timestamp::Timestamp;
 
-/// How long keys are kept, and how many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyPolicy {
-    /// How long a key is kept after its request.
-    pub window: Duration,
-    /// The largest number of keys. A request with one more is turned away: to drop a key before its time
-    /// could turn a retry into a second movement.
-    pub keys_max: usize,
-}
+use crate::key_policy::KeyPolicy;
 
-impl Default for KeyPolicy {
-    /// A day, and a million keys.
-    fn default() -> Self {
-        Self {
-            window: Duration::from_secs(24 * 60 * 60),
-            keys_max: 1_000_000,
-        }
-    }
-}
-
-impl KeyPolicy {
-    /// Whether a key of this time need not be kept any more.
-    fn is_over(&self, at: Timestamp, now: Timestamp) -> bool {
-        let age_us = now.as_micros().saturating_sub(at.as_micros());
-        u128::try_from(age_us).is_ok_and(|age_us| age_us >= self.window.as_micros())
-    }
-}
+/// How many keys are dropped at a time. More than one, so that they become fewer; and few, because all that
+/// is to be decided waits for it.
+const EXPIRED_MAX: usize = 4;
 
 /// What a key stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,10 +69,17 @@ impl Keys {
         self.kept.insert(key, kept);
     }
 
-    /// Drops what is past its time.
+    /// Drops some of what is past its time, the oldest first. With each key that is kept this is called once
+    /// before, so there is room for it if there may be.
     pub(crate) fn expire(&mut self, now: Timestamp) {
-        let policy = self.policy;
-        while let Some((at, key)) = self.by_age.pop_front_if(|(at, _)| policy.is_over(*at, now)) {
+        for _ in 0..EXPIRED_MAX {
+            match self.by_age.front() {
+                Some((at, _)) if self.policy.is_over(*at, now) => {}
+                _ => return,
+            }
+            let Some((at, key)) = self.by_age.pop_front() else {
+                return;
+            };
             // It may have been used anew.
             if self.kept.get(&key).is_some_and(|kept| kept.at == at) {
                 self.kept.remove(&key);
@@ -113,5 +97,61 @@ impl Keys {
 
     pub(crate) fn len(&self) -> usize {
         self.kept.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::UnknownAccount;
+    use crate::money::Cents;
+
+    const CHANGE: Change = Change::Open {
+        initial: Cents::ZERO,
+    };
+
+    fn keep(keys: &mut Keys, number: usize, at: Timestamp) -> Option<Answer> {
+        let key: IdempotencyKey = format!("key-{number}").parse().unwrap();
+        keys.expire(at);
+        let answer = keys.answer(&key, CHANGE, at);
+        if answer.is_none() {
+            let kept = Kept {
+                change: CHANGE,
+                outcome: Err(UnknownAccount.into()),
+                at,
+            };
+            keys.keep(key, kept);
+        }
+        answer
+    }
+
+    #[test]
+    fn keys_that_are_over_make_room_a_few_at_a_time() {
+        let mut keys = Keys::new(KeyPolicy {
+            window: Duration::from_micros(10),
+            keys_max: 100,
+        });
+        let at = Timestamp::from_micros;
+        for number in 0..100 {
+            assert_eq!(keep(&mut keys, number, at(0)), None);
+        }
+        assert_eq!(keep(&mut keys, 100, at(9)), Some(Err(NotDone::TooManyKeys)));
+        // One that is kept is used anew: its old place in the queue takes nothing from it.
+        assert_eq!(keep(&mut keys, 99, at(10)), None);
+        for number in 100..133 {
+            assert_eq!(keep(&mut keys, number, at(10)), None, "{number}");
+            assert!(keys.len() <= 100);
+        }
+        assert_eq!(
+            (keys.len(), keys.by_age.len(), keys.iter().count()),
+            (34, 34, 34)
+        );
+        let again = keep(&mut keys, 99, at(19));
+        assert!(
+            matches!(again, Some(Ok(Answered { replayed: true, .. }))),
+            "{again:?}"
+        );
     }
 }

@@ -60,6 +60,8 @@ mod error;
 mod idempotency_key;
 #[cfg(feature = "durable")]
 pub mod journal;
+mod key_policy;
+#[cfg(feature = "durable")]
 mod keys;
 mod ledger;
 mod lifecycle;
@@ -90,7 +92,7 @@ pub use error::{
     CreateError, DepositError, LedgerError, OperationError, UnknownAccount, WithdrawError,
 };
 pub use idempotency_key::{IdempotencyKey, ParseIdempotencyKeyError};
-pub use keys::KeyPolicy;
+pub use key_policy::KeyPolicy;
 pub use ledger::Ledger;
 pub use money::{Amount, Cents, ParseCentsError};
 pub use operation::{Operation, Outcome};

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::{Failure, ledger, logging, settings};
 use crate::durable::DurableConfig;
-use crate::keys::KeyPolicy;
+use crate::key_policy::KeyPolicy;
 use crate::money::Cents;
 use crate::server::{self, AllowedOrigin, Config};
 use crate::service::Service;

@@ -8,7 +8,7 @@ use super::config::DurableConfig;
 use super::engine::Shared;
 use crate::journal::segment::{self, Prepared};
 use crate::journal::{JournalError, Position, Storage, snapshot};
-use crate::keys::KeyPolicy;
+use crate::key_policy::KeyPolicy;
 
 /// Something to do.
 #[derive(Debug)]

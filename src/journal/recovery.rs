@@ -12,7 +12,7 @@ use super::segment;
 use super::snapshot;
 use super::storage::Storage;
 use super::writer::{Tail, Writer};
-use crate::keys::KeyPolicy;
+use crate::key_policy::KeyPolicy;
 
 /// What was found when a journal was opened.
 #[derive(Clone, Debug)]

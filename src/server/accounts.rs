@@ -10,7 +10,7 @@ use super::invalid::InvalidInputResponse;
 use super::listing;
 use super::wire::{
     AccountCreate, AccountCreateResponse, AccountListResponse, BalanceResponse, RefusalResponse,
-    TransactionRequest, TransactionResponse, TransactionType,
+    TransactionRequest, TransactionResponse, TransactionType, UnprocessableResponse,
 };
 use crate::account_number::AccountNumber;
 use crate::change::{self as ledger, Receipt};
@@ -26,7 +26,7 @@ use crate::money::Cents;
     request_body = AccountCreate,
     responses(
         (status = 201, description = "The account exists", body = AccountCreateResponse),
-        (status = 422, description = "Invalid input", body = InvalidInputResponse),
+        (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
         (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key", body = RefusalResponse),
         (status = 507, description = "There are as many accounts as allowed", body = RefusalResponse)))]
 pub(super) async fn create(
@@ -77,7 +77,7 @@ pub(super) fn balance(api: &Api, number: &str) -> Result<Response, Refusal> {
     responses(
         (status = 200, description = "The money has been added", body = TransactionResponse),
         (status = 404, description = "There is no such account", body = RefusalResponse),
-        (status = 422, description = "Invalid input", body = InvalidInputResponse),
+        (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
         (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key", body = RefusalResponse)))]
 pub(super) async fn deposit(
     api: &Api,
@@ -110,7 +110,7 @@ pub(super) async fn deposit(
         (status = 200, description = "The money has been taken out", body = TransactionResponse),
         (status = 400, description = "There is not enough money on the account", body = RefusalResponse),
         (status = 404, description = "There is no such account", body = RefusalResponse),
-        (status = 422, description = "Invalid input", body = InvalidInputResponse),
+        (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
         (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key", body = RefusalResponse)))]
 pub(super) async fn withdraw(
     api: &Api,
@@ -135,7 +135,7 @@ pub(super) async fn withdraw(
     responses(
         (status = 204, description = "The account is gone"),
         (status = 404, description = "There is no such account", body = RefusalResponse),
-        (status = 422, description = "Invalid input", body = InvalidInputResponse),
+        (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
         (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key", body = RefusalResponse)))]
 pub(super) async fn delete(
     api: &Api,

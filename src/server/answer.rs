@@ -102,13 +102,19 @@ fn status_of(not_done: NotDone) -> StatusCode {
     }
 }
 
-/// What the engine says, as a sentence begins.
+/// What the engine says, as a sentence begins, and how to go on where that is not plain.
 fn sentence(not_done: NotDone) -> String {
     let text = not_done.to_string();
     let mut characters = text.chars();
-    characters.next().map_or_else(String::new, |first| {
+    let text = characters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(characters).collect()
-    })
+    });
+    match not_done {
+        NotDone::Failed => format!(
+            "{text}: once the service has been restarted, the same request with the same idempotency key tells"
+        ),
+        _ => text,
+    }
 }
 
 /// What an answer of the ledger becomes: `granted` of a receipt, or `refused` of a refusal, with a header

@@ -14,7 +14,8 @@ use warp::reply::Response;
 use super::answer;
 
 const ALL_METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, OPTIONS, POST");
-const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("Link, X-Request-Id");
+const EXPOSED_HEADERS: HeaderValue =
+    HeaderValue::from_static("Idempotency-Replayed, Link, Retry-After, X-Request-Id");
 const MAX_AGE_S: HeaderValue = HeaderValue::from_static("600");
 
 /// Which origins' pages may call the service.

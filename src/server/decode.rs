@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use hyper::header::HeaderValue;
 use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -222,21 +223,29 @@ impl Visitor<'_> for IsName {
     }
 }
 
+/// The pattern of an idempotency key.
+const KEY_PATTERN: &str = "^[!-~]+$";
+
 /// Reads the idempotency key, if one was sent.
 pub(super) fn idempotency_key(sent: &SentKey) -> Result<Option<IdempotencyKey>, InvalidInput> {
     let text = match sent {
         SentKey::None => return Ok(None),
-        SentKey::Several => {
-            let reason = "the header must not be sent twice";
-            return Err(InvalidInput::wrong_form(KEY, "", reason));
-        }
         SentKey::One(header) => String::from_utf8_lossy(header.as_bytes()),
+        SentKey::Several(headers) => {
+            let texts = headers.iter().map(HeaderValue::as_bytes);
+            let texts: Vec<_> = texts.map(String::from_utf8_lossy).collect();
+            return Err(InvalidInput::several(KEY, &texts));
+        }
     };
-    text.parse()
-        .map(Some)
-        .map_err(|error: ParseIdempotencyKeyError| {
-            InvalidInput::wrong_form(KEY, &text, &error.to_string())
-        })
+    text.parse().map(Some).map_err(|error| match error {
+        ParseIdempotencyKeyError::Empty => InvalidInput::empty_text(KEY),
+        ParseIdempotencyKeyError::TooLong => {
+            InvalidInput::text_too_long(KEY, &text, IdempotencyKey::LEN_MAX)
+        }
+        ParseIdempotencyKeyError::NotVisible => {
+            InvalidInput::wrong_pattern(KEY, &text, KEY_PATTERN)
+        }
+    })
 }
 
 /// Where `text` breaks off being JSON, and what the parser says of it.

@@ -26,7 +26,7 @@ use super::invalid::InvalidInput;
 use super::routes::{self, Endpoint};
 use super::{AllowedOrigin, Config, answer, edge};
 use crate::account_number::AccountNumber;
-use crate::keys::KeyPolicy;
+use crate::key_policy::KeyPolicy;
 use crate::money::{Amount, Cents};
 use crate::service::Service;
 

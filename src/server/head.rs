@@ -18,8 +18,8 @@ pub(super) struct KnownHeaders<'head> {
     content_type: Option<&'head HeaderValue>,
     content_length: Option<&'head HeaderValue>,
     idempotency_key: Option<&'head HeaderValue>,
-    /// Whether there is more than one key.
-    has_keys: bool,
+    /// Whether the header was sent more than once.
+    has_further_keys: bool,
 }
 
 impl<'head> KnownHeaders<'head> {
@@ -35,7 +35,7 @@ impl<'head> KnownHeaders<'head> {
             } else if name == X_REQUEST_ID {
                 &mut known.request_id
             } else if name == IDEMPOTENCY_KEY {
-                known.has_keys = known.idempotency_key.is_some();
+                known.has_further_keys = known.idempotency_key.is_some();
                 &mut known.idempotency_key
             } else {
                 continue;
@@ -64,7 +64,8 @@ pub(super) enum SentKey {
     #[default]
     None,
     One(HeaderValue),
-    Several,
+    /// The header was sent so often, where once is right.
+    Several(Vec<HeaderValue>),
 }
 
 impl Sent {
@@ -89,8 +90,11 @@ impl Sent {
             },
             key: match headers.idempotency_key {
                 None => SentKey::None,
-                Some(_) if headers.has_keys => SentKey::Several,
-                Some(key) => SentKey::One(key.clone()),
+                Some(key) if !headers.has_further_keys => SentKey::One(key.clone()),
+                Some(_) => {
+                    let all = request.headers().get_all(IDEMPOTENCY_KEY);
+                    SentKey::Several(all.into_iter().cloned().collect())
+                }
             },
         })
     }

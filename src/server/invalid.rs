@@ -208,15 +208,44 @@ impl InvalidInput {
         .with_ctx(format!(r#"{{"ge":{min}}}"#))
     }
 
-    /// The text does not have a form that it has to have.
-    pub(super) fn wrong_form(place: Place, input: &str, reason: &str) -> Self {
+    /// The text is empty.
+    pub(super) fn empty_text(place: Place) -> Self {
+        let msg = "String should have at least 1 character";
+        Self::new("string_too_short", place.location(), msg, echo_text(""))
+            .with_ctx(r#"{"min_length":1}"#.to_owned())
+    }
+
+    /// The text has more than `max` characters.
+    pub(super) fn text_too_long(place: Place, input: &str, max: usize) -> Self {
+        let msg = format!("String should have at most {max} characters");
+        Self::new("string_too_long", place.location(), msg, echo_text(input))
+            .with_ctx(format!(r#"{{"max_length":{max}}}"#))
+    }
+
+    /// The text has a character that it may not have.
+    pub(super) fn wrong_pattern(place: Place, input: &str, pattern: &str) -> Self {
         Self::new(
-            "value_error",
+            "string_pattern_mismatch",
             place.location(),
-            format!("Value error, {reason}"),
+            format!("String should match pattern '{pattern}'"),
             echo_text(input),
         )
-        .with_ctx(format!(r#"{{"error":{}}}"#, quote(reason)))
+        .with_ctx(format!(r#"{{"pattern":{}}}"#, quote(pattern)))
+    }
+
+    /// There are several values where there may be one.
+    pub(super) fn several(place: Place, inputs: &[Cow<'_, str>]) -> Self {
+        let count = inputs.len();
+        let list = raw(Value::from(inputs).to_string());
+        Self::new(
+            "too_long",
+            place.location(),
+            format!("List should have at most 1 item after validation, not {count}"),
+            echo(&list),
+        )
+        .with_ctx(format!(
+            r#"{{"field_type":"List","max_length":1,"actual_length":{count}}}"#
+        ))
     }
 
     /// The parameter is above `max`.

@@ -4,6 +4,7 @@
 
 use utoipa::ToSchema;
 
+use super::invalid::InvalidInputResponse;
 use super::json::Json;
 
 use crate::account_number::AccountNumber;
@@ -292,4 +293,16 @@ impl StatusResponse {
 pub(super) struct RefusalResponse {
     #[schema(example = "Account not found")]
     detail: String,
+}
+
+/// A request that cannot be done as it was sent: its input is invalid, or its idempotency key was used before
+/// with another request.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes answers that `answer` writes")]
+pub(super) enum UnprocessableResponse {
+    #[schema(title = "Invalid input")]
+    Invalid(InvalidInputResponse),
+    #[schema(title = "Idempotency key used before")]
+    KeyReused(RefusalResponse),
 }

@@ -1,11 +1,12 @@
 //! The ledger in memory, with the times that belong to it, and the keys of requests.
 
-use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
+use super::slots::Slots;
 use crate::account_times::AccountTimes;
 use crate::change::{Answer, Change, ChangeOutcome, Receipt};
 use crate::idempotency_key::IdempotencyKey;
-use crate::keys::{Kept, KeyPolicy, Keys};
+use crate::key_policy::KeyPolicy;
 use crate::ledger::Ledger;
 use crate::timestamp::Timestamp;
 
@@ -13,16 +14,15 @@ use crate::timestamp::Timestamp;
 #[derive(Debug)]
 pub(super) struct Memory {
     pub(super) ledger: Ledger<AccountTimes>,
-    /// Requests with a key go through here one by one, so of two with the same one the second finds the first
-    /// one's answer. Those without a key never come here.
-    keys: Mutex<Keys>,
+    /// Requests without a key never come here.
+    slots: Slots,
 }
 
 impl Memory {
     pub(super) fn new(account_limit: usize, keys: KeyPolicy) -> Self {
         Self {
             ledger: Ledger::with_facts(account_limit),
-            keys: Mutex::new(Keys::new(keys)),
+            slots: Slots::new(keys),
         }
     }
 
@@ -30,26 +30,10 @@ impl Memory {
     pub(super) fn change(&self, change: Change, key: Option<&IdempotencyKey>) -> Answer {
         match key {
             None => Ok(self.apply(change).into()),
-            Some(key) => self.change_once(change, key),
+            Some(key) => self
+                .slots
+                .answer(key, change, Instant::now(), || self.apply(change)),
         }
-    }
-
-    fn change_once(&self, change: Change, key: &IdempotencyKey) -> Answer {
-        // Nothing in here panics.
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = Timestamp::now();
-        keys.expire(at);
-        if let Some(answer) = keys.answer(key, change, at) {
-            return answer;
-        }
-        let outcome = self.apply(change);
-        let kept = Kept {
-            change,
-            outcome,
-            at,
-        };
-        keys.keep(key.clone(), kept);
-        Ok(outcome.into())
     }
 
     #[inline]

@@ -6,6 +6,7 @@
 //! to await it.
 
 mod memory;
+mod slots;
 
 use crate::account_number::AccountNumber;
 use crate::account_summary;
@@ -14,7 +15,7 @@ use crate::change::{Answer, Change};
 use crate::durable::DurableLedger;
 use crate::error::UnknownAccount;
 use crate::idempotency_key::IdempotencyKey;
-use crate::keys::KeyPolicy;
+use crate::key_policy::KeyPolicy;
 use crate::money::{Amount, Cents};
 use crate::roster::CreationNumber;
 

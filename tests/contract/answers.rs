@@ -77,6 +77,29 @@ impl Invalid {
         Self::new("int_parsing", message)
     }
 
+    pub(crate) fn text_too_short() -> Self {
+        let message = "String should have at least 1 character";
+        Self::new("string_too_short", message).context(r#"{"min_length":1}"#)
+    }
+
+    pub(crate) fn text_too_long(max: usize) -> Self {
+        let message = format!("String should have at most {max} characters");
+        Self::new("string_too_long", &message).context(&format!(r#"{{"max_length":{max}}}"#))
+    }
+
+    pub(crate) fn wrong_pattern(pattern: &str) -> Self {
+        let message = format!("String should match pattern '{pattern}'");
+        let context = format!(r#"{{"pattern":"{pattern}"}}"#);
+        Self::new("string_pattern_mismatch", &message).context(&context)
+    }
+
+    /// Sent so many times, where once is right.
+    pub(crate) fn several(times: usize) -> Self {
+        let message = format!("List should have at most 1 item after validation, not {times}");
+        let context = format!(r#"{{"field_type":"List","max_length":1,"actual_length":{times}}}"#);
+        Self::new("too_long", &message).context(&context)
+    }
+
     pub(crate) fn limit_below_one() -> Self {
         Self::new(
             "greater_than_equal",

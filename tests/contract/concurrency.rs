@@ -8,7 +8,7 @@ use std::thread;
 
 /// Sends all requests from two threads, each over a connection of its own, before any answer is
 /// read.
-fn send_all_at_once(server: &Server, requests: &[Request]) -> Vec<Response> {
+pub(crate) fn send_all_at_once(server: &Server, requests: &[Request]) -> Vec<Response> {
     let mut clients: Vec<Client> = requests.iter().map(|_| server.connect()).collect();
     let half = requests.len().div_ceil(2);
     thread::scope(|scope| {
@@ -26,7 +26,7 @@ fn send_all_at_once(server: &Server, requests: &[Request]) -> Vec<Response> {
         .collect()
 }
 
-fn count(responses: &[Response], status: u16) -> usize {
+pub(crate) fn count(responses: &[Response], status: u16) -> usize {
     responses
         .iter()
         .filter(|response| response.status == status)

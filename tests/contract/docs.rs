@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// The document at `/openapi.json`.
-fn description(server: &Server) -> Value {
+pub(crate) fn description(server: &Server) -> Value {
     let response = server.get("/openapi.json");
     assert_eq!(response.status, 200);
     assert_eq!(response.header("content-type"), Some("application/json"));

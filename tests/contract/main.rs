@@ -25,6 +25,7 @@ mod cors;
 mod docs;
 mod health;
 mod http;
+mod idempotency;
 mod invalid_input;
 mod limits;
 mod logs;

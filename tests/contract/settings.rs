@@ -163,6 +163,16 @@ fn a_bad_value_stops_the_start_and_is_named() {
             ],
         ),
         ("LOG_LEVEL", "--log-level", &["LOUD", "7"]),
+        (
+            "IDEMPOTENCY_WINDOW",
+            "--idempotency-window",
+            &["abc", "0", "-1", "1.5", "inf", "99999999999999999999"],
+        ),
+        (
+            "IDEMPOTENCY_KEYS_MAX",
+            "--idempotency-keys-max",
+            &["abc", "0", "-1", "1.5", "99999999999999999999"],
+        ),
     ] {
         for value in values {
             // `--flag=value`, because a value may begin with a hyphen.

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Settings of the service; a test sees the ones that it sets, not those of whoever runs it.
-const SETTINGS: [&str; 14] = [
+const SETTINGS: [&str; 18] = [
     "HOST",
     "PORT",
     "MAX_ACCOUNTS",
@@ -30,6 +30,10 @@ const SETTINGS: [&str; 14] = [
     "BODY_TIMEOUT",
     "SHUTDOWN_TIMEOUT",
     "DRAIN_DELAY",
+    "DATA",
+    "EXIT_ON_FAILURE",
+    "IDEMPOTENCY_WINDOW",
+    "IDEMPOTENCY_KEYS_MAX",
     "RUST_LOG",
 ];
 
