@@ -40,6 +40,8 @@ mod housekeeper;
 mod pending;
 mod published;
 mod sequencer;
+#[cfg(test)]
+mod simulation;
 
 use std::path::Path;
 use std::sync::Arc;
