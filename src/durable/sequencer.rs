@@ -122,7 +122,6 @@ impl Sequencer {
                 None => return Err(NotTaken::NoSegment(submission)),
             }
         }
-        self.books.keys.expire(self.books.time(now));
         let reply = submission.settle(|command| self.decide(command, now));
         self.forming.replies.push(reply);
         Ok(())

@@ -86,7 +86,7 @@ impl Books {
             match self.keys.find(key, at) {
                 Some(kept) if kept.change == change => return Decision::Replayed(kept.outcome),
                 Some(_) => return Decision::NotDone(NotDone::KeyReused),
-                None if !self.keys.has_room() => return Decision::NotDone(NotDone::TooManyKeys),
+                None if !self.keys.has_room(at) => return Decision::NotDone(NotDone::TooManyKeys),
                 None => {}
             }
         }

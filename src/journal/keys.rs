@@ -61,9 +61,12 @@ impl Keys {
             .filter(|kept| !self.is_over(kept.at, now))
     }
 
-    /// Whether one more may be kept.
-    pub(crate) fn has_room(&self) -> bool {
+    /// Whether one more may be kept at `now`: there is room, or the oldest is past its time and will be dropped
+    /// for it.
+    pub(crate) fn has_room(&self, now: Timestamp) -> bool {
+        let oldest = self.by_age.front();
         self.kept.len() < self.policy.keys_max
+            || oldest.is_some_and(|(at, _)| self.is_over(*at, now))
     }
 
     /// Keeps a key. One of the same name is past its time.
@@ -72,12 +75,14 @@ impl Keys {
         self.kept.insert(key, kept);
     }
 
-    /// Drops what is past its time.
+    /// Drops what is past its time, as a record of `now` is entered. At no other time: the clock may jump ahead
+    /// and back, and only what is recorded moves the time of the books on.
     pub(crate) fn expire(&mut self, now: Timestamp) {
-        while let Some((at, key)) = self.by_age.pop_front_if(|(at, _)| {
-            let age_us = now.as_micros().saturating_sub(at.as_micros());
-            u128::try_from(age_us).is_ok_and(|age_us| age_us >= self.policy.window.as_micros())
-        }) {
+        let window = self.policy.window;
+        while let Some((at, key)) = self
+            .by_age
+            .pop_front_if(|(at, _)| is_over(*at, now, window))
+        {
             // It may have been used anew.
             if self.kept.get(&key).is_some_and(|kept| kept.at == at) {
                 self.kept.remove(&key);
@@ -98,7 +103,11 @@ impl Keys {
     }
 
     fn is_over(&self, at: Timestamp, now: Timestamp) -> bool {
-        let age_us = now.as_micros().saturating_sub(at.as_micros());
-        u128::try_from(age_us).is_ok_and(|age_us| age_us >= self.policy.window.as_micros())
+        is_over(at, now, self.policy.window)
     }
+}
+
+fn is_over(at: Timestamp, now: Timestamp, window: Duration) -> bool {
+    let age_us = now.as_micros().saturating_sub(at.as_micros());
+    u128::try_from(age_us).is_ok_and(|age_us| age_us >= window.as_micros())
 }
