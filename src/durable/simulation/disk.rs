@@ -376,6 +376,9 @@ impl State {
                     names.remove(from);
                 }
                 names.insert(to.clone(), *file);
+                // A file that has its second name does not get its first one later.
+                self.unsynced_names
+                    .retain(|it| !matches!(it, NameChange::Create(_, created) if created == file));
             }
             NameChange::Remove(name, file) => {
                 if names.get(name) == Some(file) {

@@ -139,12 +139,12 @@ impl<'run> Life<'run> {
 
     fn step(&mut self) -> Result<(), JournalError> {
         match self.random.random_range(0..20) {
-            0..5 => self.submit(),
-            5..10 => return self.decide(),
-            10..12 => self.hand_over(),
-            12..16 => return self.write(),
+            0..6 => self.submit(),
+            6..12 => return self.decide(),
+            12..14 => self.hand_over(),
+            14..16 => return self.write(),
             16 if self.sequencer.wants_segment() => return self.make_segment(),
-            17 => self.take_snapshot(),
+            16..18 => self.take_snapshot(),
             18 => self.look(),
             _ => self.let_time_pass(),
         }

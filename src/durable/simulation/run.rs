@@ -16,7 +16,7 @@ use crate::journal::keys::KeyPolicy;
 use crate::journal::{JournalError, Recovered, recover};
 
 /// How many steps the first process of a run takes, unless it ends before.
-const FIRST_STEPS: usize = 200;
+const FIRST_STEPS: usize = 500;
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,7 +52,7 @@ pub(super) fn run(seed: u64, end: Option<usize>) -> Tally {
     for _ in 0..run.random.random_range(1..4) {
         run.crash();
         run.plan();
-        let steps = run.random.random_range(0..80);
+        let steps = run.random.random_range(0..150);
         run.process(steps);
     }
     run.crash();
