@@ -223,6 +223,10 @@ impl Scanner {
         if *self.ledger.get_or_insert(header.ledger) != header.ledger {
             return Err(segment.damaged(0, "it belongs to another ledger"));
         }
+        if header.segment_bytes != segment.bytes.len() as u64 {
+            let place = header.segment_bytes.min(segment.bytes.len() as u64);
+            return Err(segment.damaged(place, "it has not the length that it was made with"));
+        }
         let start = Boundary {
             position: segment.position,
             next_sequence: header.first_sequence,

@@ -131,16 +131,13 @@ impl Writer {
     /// # Errors
     ///
     /// [`JournalError::Io`] if the disk refuses.
-    pub(super) fn begin(
-        storage: &dyn Storage,
-        first: Prepared,
-        segment_bytes: u64,
-    ) -> Result<End, JournalError> {
+    pub(super) fn begin(storage: &dyn Storage, first: Prepared) -> Result<End, JournalError> {
         let header = segment::Header {
             ledger: LedgerId::random(),
             position: 0,
             first_sequence: 1,
             previous: ChainHash::default(),
+            segment_bytes: first.length(),
         };
         first.begin(storage, &header)?;
         Ok(End {
@@ -151,7 +148,7 @@ impl Writer {
                 chain: header.previous,
             },
             segment: 0,
-            segment_bytes,
+            segment_bytes: header.segment_bytes,
             last: Vec::new(),
             torn: None,
         })
@@ -177,6 +174,7 @@ impl Writer {
                 position: begun.unwrap_or_default(),
                 first_sequence,
                 previous: self.chain,
+                segment_bytes: prepared.length(),
             };
             self.segment = prepared.begin(&*self.storage, &header)?;
             self.segment_position = header.position;
