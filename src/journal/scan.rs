@@ -323,7 +323,12 @@ impl<'a> Segment<'a> {
         if is_zero(rest) {
             return Ok(Found::End(None));
         }
-        let is_header = |sector: &[u8]| batch::Header::decode(sector).is_some();
+        // In its own place: a client may choose a key that looks like a header, but not like that of this place,
+        // for that is no visible text.
+        let mut places = (self.position + offset..).step_by(SECTOR_BYTES);
+        let is_header = |sector: &[u8]| {
+            batch::Header::decode(sector).map(|header| header.position) == places.next()
+        };
         if rest.chunks(SECTOR_BYTES).any(is_header) {
             return Err(self.damaged(offset, "a batch is gone, and there are others behind it"));
         }
