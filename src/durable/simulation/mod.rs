@@ -15,6 +15,7 @@
 //! 5. *What was told happened once.* At the end all answers are looked for in the journal, and no key is
 //!    there twice in its time.
 
+mod corruption;
 mod crashes;
 mod disk;
 mod judge;
