@@ -25,7 +25,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded, select_biased, unbounded};
+use crossbeam::channel::{
+    Receiver, Sender, TryRecvError, at, bounded, never, select_biased, unbounded,
+};
 
 use super::backlog::Backlog;
 use super::command::{Reply, Submission};
@@ -292,6 +294,13 @@ impl Desk {
         since.is_some_and(|since| since.elapsed() < DISK_FULL_PAUSE)
     }
 
+    /// Tells when to try again whether there is room: otherwise a ledger that nobody asks for anything, because its
+    /// disk is full, would stay so.
+    fn disk_full_pause(&self) -> Receiver<Instant> {
+        let since = self.disk_full_since.filter(|_| !self.segment_asked);
+        since.map_or_else(never, |since| at(since + DISK_FULL_PAUSE))
+    }
+
     fn ask_for_segment(&mut self) {
         if !self.segment_asked {
             self.segment_asked = self.chores.send(Chore::MakeSegment).is_ok();
@@ -320,6 +329,7 @@ impl Desk {
                 Err(_) if in_flight => self.wait_for_disk(),
                 Err(_) => {}
             },
+            recv(self.disk_full_pause()) -> _ => {}
         }
     }
 

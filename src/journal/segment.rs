@@ -149,6 +149,10 @@ pub(crate) fn prepare(storage: &dyn Storage, length: u64) -> Result<Prepared, Jo
         Ok(file)
     };
     write()
+        .inspect_err(|_| {
+            // What there is of it would only take the room that others need.
+            let _ = storage.remove(UNFINISHED);
+        })
         .map(|file| Prepared { file, length })
         .map_err(JournalError::file("make", storage, UNFINISHED))
 }
