@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::disk::Disk;
+use super::disk::{Call, Disk};
 use crate::account_number::AccountNumber;
 use crate::change::Change;
 use crate::durable::DurableCommand;
@@ -451,6 +451,28 @@ fn a_missing_segment_is_refused_unless_it_is_the_last() {
         open(&journal.disk),
         Err(JournalError::Missing { .. })
     ));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_or_passed_over() {
+    let journal = with_snapshot();
+    let snapshot = &snapshots(&journal.disk)[0];
+    for name in segments(&journal.disk)[1..].iter().chain([snapshot]) {
+        let bad = name.clone();
+        journal.disk.trouble(move |call, name| {
+            (call == Call::Read && name == bad).then_some(std::io::ErrorKind::Other)
+        });
+        match open(&journal.disk) {
+            Err(JournalError::Io { path, .. }) if name != snapshot => {
+                assert!(path.ends_with(name), "{path}");
+            }
+            Ok((state, recovery)) if name == snapshot => {
+                assert_eq!(state, *journal.states.last().unwrap());
+                assert_eq!(recovery.broken_snapshots, [name.as_str()]);
+            }
+            other => panic!("{name}: {other:?}"),
+        }
+    }
 }
 
 #[test]

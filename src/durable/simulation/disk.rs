@@ -21,9 +21,10 @@ use rand::{RngExt, SeedableRng};
 use crate::journal::segment::SECTOR_BYTES;
 use crate::journal::{Storage, StoredFile};
 
-/// What is asked of a disk and changes it.
+/// What is asked of a disk. Only what changes it has a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Call {
+    Read,
     Create,
     Write,
     Sync,
@@ -539,6 +540,11 @@ impl std::fmt::Debug for Opened {
 impl StoredFile for Opened {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let state = self.disk.state();
+        if let Plan::Trouble(trouble) = &state.plan
+            && let Some(error) = trouble(Call::Read, &self.name)
+        {
+            return Err(error.into());
+        }
         let offset = usize::try_from(offset).unwrap();
         let seen = &state.files[&self.file].seen;
         let bytes = seen.get(offset..).unwrap_or_default();

@@ -18,8 +18,10 @@
 mod corruption;
 mod crashes;
 mod disk;
+mod faults;
 mod judge;
 mod life;
 mod model;
 mod run;
+mod threads;
 mod workload;
