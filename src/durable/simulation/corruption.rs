@@ -514,6 +514,49 @@ fn mended_checksums_do_not_help_a_forger_of_headers() {
 }
 
 #[test]
+fn mended_checksums_do_not_help_a_forger_of_records() {
+    let journal = journal();
+    let (name, sectors) = journal.places.last().unwrap();
+    // Of the last batch's first record: the sequence number, the amount, the balance, the links. And its time: with
+    // the highest byte that is not zero gone, it is long ago.
+    for (field, mask) in [
+        (8, 1),
+        (40, 2),
+        (48, 1),
+        (56, 1),
+        (64, 1),
+        (72, 1),
+        (16, 0xF),
+    ] {
+        let verdict = journal.forged(name, |content| {
+            let batch = &mut content[sectors.start * SECTOR_BYTES..];
+            let length = u32::from_le_bytes(batch[8..12].try_into().unwrap()) as usize;
+            batch[64 + field] ^= mask;
+            let checksum = crc32c::crc32c(&batch[64..64 + length]);
+            batch[12..16].copy_from_slice(&checksum.to_le_bytes());
+            let checksum = crc32c::crc32c(&batch[8..64]);
+            batch[4..8].copy_from_slice(&checksum.to_le_bytes());
+        });
+        assert_eq!(verdict, Verdict::Refused, "field {field}");
+    }
+}
+
+#[test]
+fn a_snapshot_that_was_taken_is_there_after_a_crash() {
+    for seed in 0..40 {
+        let journal = write(&Disk::new(seed), &batches());
+        let position = segments(&journal.disk)[1]
+            .strip_suffix(".journal")
+            .map(|it| it.parse().unwrap());
+        let (storage, stop) = (journal.disk.mount(), AtomicBool::new(false));
+        snapshot::take(&*storage, KeyPolicy::default(), position.unwrap(), &stop).unwrap();
+        journal.disk.lose_power();
+        let (_, recovery) = open(&journal.disk).unwrap();
+        assert_eq!(recovery.snapshot, position);
+    }
+}
+
+#[test]
 fn a_batch_of_another_history_is_refused() {
     let number = AccountNumber::from_halves((1, !1));
     let other = AccountNumber::from_halves((2, !2));

@@ -338,9 +338,13 @@ impl<'run> Life<'run> {
     }
 
     /// A reader looks at everything.
-    fn look(&self) {
+    fn look(&mut self) {
         assert!(self.decided.visible <= self.decided.durable);
-        judge::published(&self.published, &self.decided.states[self.decided.visible]);
+        let state = &self.decided.states[self.decided.visible];
+        judge::published(&self.published, state);
+        if self.random.random_range(0..4) == 0 {
+            judge::entries(&self.published, state);
+        }
     }
 
     /// The process ends. Those who have heard nothing will ask again, if they have a key.
