@@ -52,12 +52,19 @@ impl Keys {
                 replayed: true,
             })),
             Some(_) => Some(Err(NotDone::KeyReused)),
-            None if self.kept.len() >= self.policy.keys_max => Some(Err(NotDone::TooManyKeys)),
+            None if !self.has_room(now) => Some(Err(NotDone::TooManyKeys)),
             None => None,
         }
     }
 
-    fn find(&self, key: &IdempotencyKey, now: Timestamp) -> Option<&Kept> {
+    /// Whether one more may be kept: there is room, or the oldest is past its time and will be dropped for it.
+    fn has_room(&self, now: Timestamp) -> bool {
+        let oldest = self.by_age.front();
+        self.kept.len() < self.policy.keys_max
+            || oldest.is_some_and(|(at, _)| self.policy.is_over(*at, now))
+    }
+
+    pub(crate) fn find(&self, key: &IdempotencyKey, now: Timestamp) -> Option<&Kept> {
         self.kept
             .get(key)
             .filter(|kept| !self.policy.is_over(kept.at, now))
@@ -69,8 +76,9 @@ impl Keys {
         self.kept.insert(key, kept);
     }
 
-    /// Drops some of what is past its time, the oldest first. With each key that is kept this is called once
-    /// before, so there is room for it if there may be.
+    /// Drops some of what is past its time, the oldest first, as a record of `now` is entered: before its own key
+    /// is kept. At no other time: the clock may jump ahead and back, and only what is recorded moves the time
+    /// of the books on.
     pub(crate) fn expire(&mut self, now: Timestamp) {
         for _ in 0..EXPIRED_MAX {
             match self.by_age.front() {

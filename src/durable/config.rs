@@ -19,6 +19,9 @@ pub struct DurableConfig {
     pub snapshot_bytes: u64,
     /// The largest number of commands that may wait. One more is turned away as busy.
     pub waiting_max: usize,
+    /// A batch of more bytes than this is written by a thread of its own, so that the next can form meanwhile; a
+    /// smaller one by the thread that decides, for that is faster than to wake another.
+    pub write_beside_bytes: usize,
     /// The clock. Times in the journal never run backwards, whatever it says.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -36,6 +39,7 @@ impl DurableConfig {
             segment_bytes: 64 << 20,
             snapshot_bytes: 256 << 20,
             waiting_max: 1 << 17,
+            write_beside_bytes: 32 << 10,
             clock: Arc::new(Timestamp::now),
         }
     }
@@ -49,6 +53,7 @@ impl std::fmt::Debug for DurableConfig {
             .field("segment_bytes", &self.segment_bytes)
             .field("snapshot_bytes", &self.snapshot_bytes)
             .field("waiting_max", &self.waiting_max)
+            .field("write_beside_bytes", &self.write_beside_bytes)
             .finish_non_exhaustive()
     }
 }

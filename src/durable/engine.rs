@@ -25,10 +25,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded, select_biased, unbounded};
+use crossbeam::channel::{
+    Receiver, Sender, TryRecvError, at, bounded, never, select_biased, unbounded,
+};
 
 use super::backlog::Backlog;
 use super::command::{Reply, Submission};
+use super::config::DurableConfig;
 use super::housekeeper::{Chore, Housekeeper};
 use super::published::Published;
 use super::sequencer::{NotTaken, Sequencer, Settlement};
@@ -36,9 +39,6 @@ use crate::change::NotDone;
 use crate::journal::segment::Prepared;
 use crate::journal::{Batch, JournalError, Writer};
 use crate::timestamp::Timestamp;
-
-/// A batch that is larger than this is written by the disk's thread: some hundred records.
-const BATCH_BYTES_BESIDE: usize = 32 << 10;
 
 /// How long after the disk was found to be full it is tried again.
 const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
@@ -119,7 +119,7 @@ impl Engine {
         sequencer: Sequencer,
         writer: Writer,
         housekeeper: Housekeeper,
-        clock: &Arc<dyn Fn() -> Timestamp + Send + Sync>,
+        config: &DurableConfig,
     ) -> Result<Self, JournalError> {
         let (submissions, submitted) = unbounded();
         let (batches, to_write) = bounded(1);
@@ -137,7 +137,8 @@ impl Engine {
             shared,
             sequencer,
             writer: Some(writer),
-            clock: Arc::clone(clock),
+            write_beside_bytes: config.write_beside_bytes,
+            clock: Arc::clone(&config.clock),
             submitted,
             batches,
             written,
@@ -215,6 +216,7 @@ struct Desk {
     sequencer: Sequencer,
     /// Here, unless the disk's thread is writing.
     writer: Option<Writer>,
+    write_beside_bytes: usize,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     submitted: Receiver<Submission>,
     batches: Sender<(Writer, Batch)>,
@@ -296,6 +298,13 @@ impl Desk {
         since.is_some_and(|since| since.elapsed() < DISK_FULL_PAUSE)
     }
 
+    /// Tells when to try again whether there is room: otherwise a ledger that nobody asks for anything, because its
+    /// disk is full, would stay so.
+    fn disk_full_pause(&self) -> Receiver<Instant> {
+        let since = self.disk_full_since.filter(|_| !self.segment_asked);
+        since.map_or_else(never, |since| at(since + DISK_FULL_PAUSE))
+    }
+
     fn ask_for_segment(&mut self) {
         if !self.segment_asked {
             self.segment_asked = self.chores.send(Chore::MakeSegment).is_ok();
@@ -306,15 +315,18 @@ impl Desk {
     /// wake another thread for it; a large one beside, so that the next can form meanwhile.
     fn hand_over(&mut self) {
         let (batch, settlement) = self.sequencer.seal();
-        let (Some(batch), Some(mut writer)) = (batch, self.writer.take()) else {
+        let Some(batch) = batch else {
             return self.settle(settlement);
         };
         self.in_flight = Some(settlement);
-        if batch.bytes.len() <= BATCH_BYTES_BESIDE {
-            let written = writer.append(batch).map(|()| writer);
-            self.written(Some(written));
-        } else {
-            self.write_beside(writer, batch);
+        match self.writer.take() {
+            Some(mut writer) if batch.bytes.len() <= self.write_beside_bytes => {
+                let written = writer.append(batch).map(|()| writer);
+                self.written(Some(written));
+            }
+            Some(writer) => self.write_beside(writer, batch),
+            // It is here whenever nothing is in flight.
+            None => self.fail("there is no writer"),
         }
     }
 
@@ -334,6 +346,7 @@ impl Desk {
                 Err(_) if in_flight => self.wait_for_disk(),
                 Err(_) => {}
             },
+            recv(self.disk_full_pause()) -> _ => {}
         }
     }
 

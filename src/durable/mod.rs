@@ -40,6 +40,8 @@ mod housekeeper;
 mod pending;
 mod published;
 mod sequencer;
+#[cfg(test)]
+mod simulation;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -146,13 +148,7 @@ impl DurableLedger {
         );
         let snapshot_at = recovery.snapshot.unwrap_or(0);
         let housekeeper = Housekeeper::new(storage, &config, snapshot_at, Arc::clone(&shared));
-        let engine = Engine::start(
-            Arc::clone(&shared),
-            sequencer,
-            writer,
-            housekeeper,
-            &config.clock,
-        )?;
+        let engine = Engine::start(Arc::clone(&shared), sequencer, writer, housekeeper, &config)?;
         Ok(Self {
             engine,
             shared,

@@ -122,7 +122,6 @@ impl Sequencer {
                 None => return Err(NotTaken::NoSegment(submission)),
             }
         }
-        self.books.keys.expire(self.books.time(now));
         if let Submission::Many(commands, _) = &submission {
             let numbers = commands.iter().filter_map(|it| it.change.number());
             self.books.accounts.fetch(numbers);

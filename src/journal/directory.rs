@@ -30,7 +30,7 @@ impl Directory {
     /// [`JournalError::InUse`] if another process has it; [`JournalError::Io`] if the disk refuses.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let io = |what| move |source| JournalError::io(what, path, source);
-        fs::create_dir_all(path).map_err(io("create the directory"))?;
+        make(path).map_err(io("create the directory"))?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -63,6 +63,19 @@ impl Directory {
             _lock: None,
         })
     }
+}
+
+/// Makes a directory, and those above it that are not there, and makes their names durable: a journal that is
+/// synced is of no use in a directory that is gone.
+fn make(path: &Path) -> io::Result<()> {
+    let ancestors = path.ancestors().filter(|it| !it.as_os_str().is_empty());
+    let missing: Vec<_> = ancestors.take_while(|it| !it.exists()).collect();
+    fs::create_dir_all(path)?;
+    for directory in missing {
+        let above = directory.parent().filter(|it| !it.as_os_str().is_empty());
+        File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 impl Storage for Directory {

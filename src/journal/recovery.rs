@@ -67,7 +67,7 @@ pub(crate) fn recover(
         Some(end) => end,
         None => {
             let first = segment::prepare(&*storage, segment_bytes)?;
-            Writer::begin(&*storage, first, segment_bytes)?
+            Writer::begin(&*storage, first)?
         }
     };
     Ok(Recovered {

@@ -57,6 +57,8 @@ pub(crate) struct End {
     pub(crate) segment: Position,
     /// The length of that, in bytes.
     pub(crate) segment_bytes: u64,
+    /// The last batch there, as a whole; the header of the segment, if no batch is behind it.
+    pub(crate) last: Vec<u8>,
     pub(crate) torn: Option<Torn>,
 }
 
@@ -97,6 +99,7 @@ pub(crate) fn scan(
         records: 0,
         torn: None,
         segment: start,
+        last: start,
     };
     let mut bytes = Vec::new();
     for (index, position) in relevant.iter().enumerate() {
@@ -118,11 +121,16 @@ pub(crate) fn scan(
             records: scanner.records,
         });
     }
+    let boundary = scanner.boundary.unwrap_or_default();
+    let offset = |position: Position| usize::try_from(position - scanner.segment).ok();
+    let last = offset(scanner.last).zip(offset(boundary.position));
+    let last = last.and_then(|(from, to)| bytes.get(from..to));
     Ok(Some(End {
         ledger: scanner.ledger.unwrap_or_default(),
-        boundary: scanner.boundary.unwrap_or_default(),
+        boundary,
         segment: scanner.segment,
         segment_bytes: bytes.len() as u64,
+        last: last.unwrap_or_default().to_vec(),
         torn: scanner.torn,
     }))
 }
@@ -163,6 +171,8 @@ struct Scanner {
     ledger: Option<LedgerId>,
     boundary: Option<Boundary>,
     segment: Position,
+    /// Where the last batch begins, or the header of a segment without one.
+    last: Position,
     records: u64,
     torn: Option<Torn>,
 }
@@ -170,6 +180,7 @@ struct Scanner {
 impl Scanner {
     fn segment(&mut self, segment: &Segment<'_>, visit: Visit<'_>) -> Result<(), JournalError> {
         self.segment = segment.position;
+        self.last = segment.position;
         let mut boundary = self.begin(segment)?;
         loop {
             let offset = segment.offset_of(boundary.position);
@@ -194,6 +205,7 @@ impl Scanner {
                 return Err(segment.damaged(offset, "records are missing before this batch"));
             }
             let records = self.records(segment, offset, batch, boundary.next_sequence, visit)?;
+            self.last = boundary.position;
             boundary = Boundary {
                 position: boundary.position + batch.len().next_multiple_of(SECTOR_BYTES) as u64,
                 next_sequence: boundary.next_sequence + records,
@@ -210,6 +222,10 @@ impl Scanner {
         }
         if *self.ledger.get_or_insert(header.ledger) != header.ledger {
             return Err(segment.damaged(0, "it belongs to another ledger"));
+        }
+        if header.segment_bytes != segment.bytes.len() as u64 {
+            let place = header.segment_bytes.min(segment.bytes.len() as u64);
+            return Err(segment.damaged(place, "it has not the length that it was made with"));
         }
         let start = Boundary {
             position: segment.position,
@@ -307,7 +323,12 @@ impl<'a> Segment<'a> {
         if is_zero(rest) {
             return Ok(Found::End(None));
         }
-        let is_header = |sector: &[u8]| batch::Header::decode(sector).is_some();
+        // In its own place: a client may choose a key that looks like a header, but not like that of this place,
+        // for that is no visible text.
+        let mut places = (self.position + offset..).step_by(SECTOR_BYTES);
+        let is_header = |sector: &[u8]| {
+            batch::Header::decode(sector).map(|header| header.position) == places.next()
+        };
         if rest.chunks(SECTOR_BYTES).any(is_header) {
             return Err(self.damaged(offset, "a batch is gone, and there are others behind it"));
         }

@@ -13,9 +13,10 @@
 //! | 32..40 | position of the segment |
 //! | 40..48 | sequence number of its first record |
 //! | 48..80 | hash of the batch before |
-//! | 80..512 | 0 |
+//! | 80..88 | length of the segment, in bytes |
+//! | 88..512 | 0 |
 //!
-//! Batches follow. What is behind the last one is zeros.
+//! Batches follow. One that is cut short is no segment that has ended early, so the length stands there. What is behind the last one is zeros.
 
 use std::io;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub(super) struct Header {
     pub(super) position: Position,
     pub(super) first_sequence: u64,
     pub(super) previous: ChainHash,
+    pub(super) segment_bytes: u64,
 }
 
 /// The file name of the segment that begins at `position`.
@@ -75,6 +77,7 @@ impl Header {
         checked.put_u64(self.position);
         checked.put_u64(self.first_sequence);
         checked.extend_from_slice(&self.previous.0);
+        checked.put_u64(self.segment_bytes);
         checked.resize(SECTOR_BYTES - 16, 0);
         let mut header = MAGIC.to_vec();
         header.put_u32(FORMAT_VERSION);
@@ -114,13 +117,17 @@ impl Header {
             position: fields.u64()?,
             first_sequence: fields.u64()?,
             previous: ChainHash(fields.array()?),
+            segment_bytes: fields.u64()?,
         })
     }
 }
 
 /// A file of zeros that becomes the next segment.
 #[derive(Debug)]
-pub(crate) struct Prepared(Arc<dyn StoredFile>);
+pub(crate) struct Prepared {
+    file: Arc<dyn StoredFile>,
+    length: u64,
+}
 
 /// Makes a file of `length` zeros, and makes them durable.
 ///
@@ -142,11 +149,20 @@ pub(crate) fn prepare(storage: &dyn Storage, length: u64) -> Result<Prepared, Jo
         Ok(file)
     };
     write()
-        .map(Prepared)
+        .inspect_err(|_| {
+            // What there is of it would only take the room that others need.
+            let _ = storage.remove(UNFINISHED);
+        })
+        .map(|file| Prepared { file, length })
         .map_err(JournalError::file("make", storage, UNFINISHED))
 }
 
 impl Prepared {
+    /// The length of the file, in bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
     /// Gives the file its header and its name, and makes both durable.
     pub(super) fn begin(
         self,
@@ -155,12 +171,12 @@ impl Prepared {
     ) -> Result<Arc<dyn StoredFile>, JournalError> {
         let name = name(header.position);
         let begin = || {
-            self.0.write_at(&header.encode(), 0)?;
-            self.0.sync()?;
+            self.file.write_at(&header.encode(), 0)?;
+            self.file.sync()?;
             storage.rename(UNFINISHED, &name)?;
             storage.sync()
         };
         begin().map_err(JournalError::file("begin", storage, &name))?;
-        Ok(self.0)
+        Ok(self.file)
     }
 }

@@ -80,7 +80,7 @@ fn positions(storage: &dyn Storage) -> Result<Vec<Position>, JournalError> {
     Ok(positions)
 }
 
-/// The newest snapshot that is whole, and the names of newer ones that are not.
+/// The newest snapshot that can be read and is whole, and the names of newer ones that are not.
 pub(crate) fn newest(
     storage: &dyn Storage,
     policy: KeyPolicy,
@@ -88,8 +88,9 @@ pub(crate) fn newest(
     let mut broken = Vec::new();
     for position in positions(storage)? {
         let name = name(position);
-        let bytes = read(storage, &name).map_err(JournalError::file("read", storage, &name))?;
-        match decode(&bytes, policy).filter(|it| it.boundary.position == position) {
+        let bytes = read(storage, &name).ok();
+        let snapshot = bytes.and_then(|bytes| decode(&bytes, policy));
+        match snapshot.filter(|it| it.boundary.position == position) {
             Some(snapshot) => return Ok((Some(snapshot), broken)),
             None => broken.push(name),
         }
@@ -146,7 +147,12 @@ pub(crate) fn take(
         books,
     };
     let name = name(end.boundary.position);
-    write(storage, &snapshot, &name).map_err(JournalError::file("write", storage, &name))?;
+    write(storage, &snapshot, &name)
+        .inspect_err(|_| {
+            // What there is of it would only take the room that others need.
+            let _ = storage.remove(UNFINISHED);
+        })
+        .map_err(JournalError::file("write", storage, &name))?;
     for position in positions(storage)?.into_iter().skip(KEPT) {
         let name = self::name(position);
         storage

@@ -91,7 +91,12 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Goes on where a scan has come to the end, after it has cut off what is torn there.
+    /// Goes on where a scan has come to the end, after it has cut off what is torn there, and made durable what
+    /// is not torn.
+    ///
+    /// What could be read need not be on the disk. If a process was killed, its last batch or the name of its
+    /// last segment may be in the system's memory alone; after a sync that failed, the system even takes for
+    /// written what is not. So the last batch is written once more, as it is. Only then may it be seen.
     ///
     /// # Errors
     ///
@@ -101,17 +106,17 @@ impl Writer {
         let segment = storage
             .open(&name)
             .map_err(JournalError::file("open", &*storage, &name))?;
-        if let Some(torn) = &end.torn {
-            let zeros = vec![0; usize::try_from(torn.bytes).unwrap_or(usize::MAX)];
-            segment
-                .write_at(&zeros, torn.offset)
-                .and_then(|()| segment.sync())
-                .map_err(JournalError::file(
-                    "cut off the torn end of",
-                    &*storage,
-                    &name,
-                ))?;
-        }
+        let last = end.boundary.position - end.segment - end.last.len() as u64;
+        let secure = || {
+            if let Some(torn) = &end.torn {
+                let zeros = vec![0; usize::try_from(torn.bytes).unwrap_or(usize::MAX)];
+                segment.write_at(&zeros, torn.offset)?;
+            }
+            segment.write_at(&end.last, last)?;
+            segment.sync()?;
+            storage.sync()
+        };
+        secure().map_err(JournalError::file("secure the end of", &*storage, &name))?;
         Ok(Self {
             storage,
             ledger: end.ledger,
@@ -126,16 +131,13 @@ impl Writer {
     /// # Errors
     ///
     /// [`JournalError::Io`] if the disk refuses.
-    pub(super) fn begin(
-        storage: &dyn Storage,
-        first: Prepared,
-        segment_bytes: u64,
-    ) -> Result<End, JournalError> {
+    pub(super) fn begin(storage: &dyn Storage, first: Prepared) -> Result<End, JournalError> {
         let header = segment::Header {
             ledger: LedgerId::random(),
             position: 0,
             first_sequence: 1,
             previous: ChainHash::default(),
+            segment_bytes: first.length(),
         };
         first.begin(storage, &header)?;
         Ok(End {
@@ -146,7 +148,8 @@ impl Writer {
                 chain: header.previous,
             },
             segment: 0,
-            segment_bytes,
+            segment_bytes: header.segment_bytes,
+            last: Vec::new(),
             torn: None,
         })
     }
@@ -171,6 +174,7 @@ impl Writer {
                 position: begun.unwrap_or_default(),
                 first_sequence,
                 previous: self.chain,
+                segment_bytes: prepared.length(),
             };
             self.segment = prepared.begin(&*self.storage, &header)?;
             self.segment_position = header.position;

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
 
+from durable import DURABLE
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "target" / "mutants"
 COPIED = [
@@ -19,13 +21,15 @@ COPIED = [
     *["loom-tests", "shuttle-tests", "tests", "benches", "examples"],
 ]
 
-# What a check of each kind is, to cargo. `yields` is the engine's tests with pauses at every atomic.
+# What a check of each kind is, to cargo. `yields` is the engine's tests with pauses at every atomic, `durable` the unit
+# tests of the durable ledger.
 TESTS_OF = {
     "loom": ["-p", "loom-tests", "--test", "models"],
     "shuttle": ["-p", "shuttle-tests", "--test", "schedules"],
     "engine": ["-p", "cashpoint", "--test", "engine"],
     "unit": ["-p", "cashpoint", "--lib"],
     "yields": ["-p", "cashpoint", "--test", "engine"],
+    "durable": ["-p", "cashpoint", "--lib"],
 }
 KINDS = os.environ.get("KINDS", " ".join(TESTS_OF)).split()
 if not set(KINDS) <= set(TESTS_OF):
@@ -33,6 +37,7 @@ if not set(KINDS) <= set(TESTS_OF):
 
 # What cargo can build and run at once, and with which features. Not `unit`: `--lib` would also be that of the models.
 RUNS = [(["loom", "shuttle", "engine"], []), (["unit"], []), (["yields"], ["--features", "yields"])]
+RUNS += [(["durable"], ["--features", "durable"])]
 
 # With so many schedules shuttle finds each of the faults that it is asked for, from the same place on each time.
 SHUTTLE = {"SCHEDULES": "20000", "SHUTTLE_RANDOM_SEED": "1"}
@@ -55,6 +60,7 @@ class Mutant:
     engine: str | None = None
     unit: str | None = None
     yields: str | None = None
+    durable: str | None = None
 
     def checks(self) -> dict[str, str]:
         """The checks that must catch it, by kind: those of the kinds that were asked for."""
@@ -553,6 +559,7 @@ MUTANTS = [
         unit="every_bit_of_the_hash_varies",
     ),
 ]
+MUTANTS += [Mutant(*fault, durable=check) for *fault, check in DURABLE]
 
 
 class Copy:

@@ -4,11 +4,12 @@
 #   tests/mutants/run.sh            all of them
 #   tests/mutants/run.sh close      those with "close" in their name
 #   JOBS=1 tests/mutants/run.sh     one after another, not two at a time
+#   KINDS=durable tests/mutants/run.sh        those of the durable core
 #   KINDS='loom unit' tests/mutants/run.sh    with checks of these kinds alone, and the faults that they catch
 #
-# The table is in mutants.py: each fault names the checks that must catch it, which are of five kinds. A loom model
+# The table is in mutants.py: each fault names the checks that must catch it, which are of six kinds. A loom model
 # (`loom`), the schedules of shuttle (`shuttle`), a test of the engine with real threads or random input (`engine`), a
-# unit test (`unit`), and a test of the engine whose atomics pause at random (`yields`). A dash says that the check is
-# not asked. A check that must catch a fault and does not fails the run; so does a fault that no longer applies or
+# unit test (`unit`), a test of the engine whose atomics pause at random (`yields`), and a test of the durable core
+# (`durable`, in durable.py). A dash says that the check is not asked. A check that must catch a fault and does not fails the run; so does a fault that no longer applies or
 # does not compile, because then nothing has been shown. Needs Python 3 beside the Rust toolchain.
 exec python3 "$(dirname "$0")/mutants.py" "$@"

@@ -1,0 +1,476 @@
+//! The engine with its threads, on a disk that fails.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use super::disk::{Call, Disk};
+use crate::Answer;
+use crate::account_number::AccountNumber;
+use crate::change::{Change, NotDone, Receipt, Refusal};
+use crate::durable::{
+    Condition, DurableCommand, DurableConfig, DurableLedger, Pending, PendingAll, SUBMISSION_MAX,
+};
+use crate::journal::{Directory, JournalError};
+use crate::money::{Amount, Cents};
+use crate::timestamp::Timestamp;
+
+/// How long nothing has to happen for a test to believe that it will not.
+const A_WHILE: Duration = Duration::from_millis(50);
+
+/// How long something may take.
+const LONG: Duration = Duration::from_secs(20);
+
+fn config() -> DurableConfig {
+    let mut config = DurableConfig::new(1_000);
+    // What is decided while a batch is on its way is part of what is tested.
+    config.write_beside_bytes = 0;
+    config.segment_bytes = DurableConfig::SEGMENT_BYTES_MIN;
+    config
+}
+
+fn open(disk: &Disk) -> DurableLedger {
+    open_with(disk, config()).unwrap()
+}
+
+fn open_with(disk: &Disk, config: DurableConfig) -> Result<DurableLedger, JournalError> {
+    DurableLedger::open_on(disk.mount(), config, &mut |_| {})
+}
+
+fn amount(cents: i64) -> Amount {
+    Amount::from_cents(cents).unwrap()
+}
+
+fn cents(value: i64) -> Cents {
+    Cents::new(value).unwrap()
+}
+
+fn receipt(answer: Answer) -> Receipt {
+    answer.unwrap().outcome.unwrap()
+}
+
+fn create(ledger: &DurableLedger, initial: i64) -> AccountNumber {
+    receipt(ledger.create(cents(initial), None).wait()).number
+}
+
+/// The answer, if there is one.
+fn answer_of(pending: &Pending) -> Option<Answer> {
+    pending.0.try_recv().ok()
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < LONG, "waited for it in vain: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Holds the syncs back, submits something, and waits until it is written and not synced.
+fn held_back<T>(disk: &Disk, submit: impl FnOnce() -> T) -> T {
+    disk.hold_syncs(true);
+    let calls = disk.calls();
+    let pending = submit();
+    wait_until("it is written", || disk.calls() > calls);
+    pending
+}
+
+fn is_failed(ledger: &DurableLedger) -> bool {
+    matches!(ledger.condition(), Condition::Failed { .. })
+}
+
+#[test]
+fn nothing_is_visible_or_answered_before_it_is_durable() {
+    let disk = Disk::new(1);
+    let ledger = open(&disk);
+    let (account, closing) = (create(&ledger, 100), create(&ledger, 5));
+    let count = ledger.count();
+    let deposit = held_back(&disk, || ledger.deposit(account, amount(1), None));
+    // Decided while the first is on its way: a second batch, in which there is a refusal that depends on the first.
+    let close = ledger.close(closing, None);
+    let opened = ledger.create(cents(7), None);
+    let refused = ledger.withdraw(account, amount(102), None);
+    std::thread::sleep(A_WHILE);
+    for pending in [&deposit, &close, &opened, &refused] {
+        assert_eq!(answer_of(pending), None);
+    }
+    assert_eq!(ledger.balance(account), Ok(cents(100)));
+    assert_eq!(ledger.balance(closing), Ok(cents(5)));
+    assert_eq!((ledger.count(), ledger.waiting()), (count, 4));
+    disk.hold_syncs(false);
+    assert_eq!(receipt(deposit.wait()).balance, cents(101));
+    assert_eq!(receipt(close.wait()).balance, cents(5));
+    assert_eq!(receipt(opened.wait()).balance, cents(7));
+    let available = cents(101);
+    assert_eq!(
+        refused.wait().unwrap().outcome,
+        Err(Refusal::InsufficientFunds { available })
+    );
+    // Whoever has an answer sees what it says.
+    assert_eq!(ledger.balance(account), Ok(cents(101)));
+    assert!(ledger.balance(closing).is_err());
+    assert_eq!(ledger.count(), count);
+}
+
+#[test]
+fn a_refusal_waits_for_what_it_depends_on() {
+    let disk = Disk::new(1);
+    let ledger = open(&disk);
+    let account = create(&ledger, 100);
+    let withdrawal = held_back(&disk, || ledger.withdraw(account, amount(60), None));
+    // Without a key, so nothing of it is written.
+    let refused = ledger.withdraw(account, amount(60), None);
+    std::thread::sleep(A_WHILE);
+    assert_eq!(answer_of(&refused), None);
+    // The withdrawal never becomes durable, so nobody may hear of a refusal that depends on it.
+    disk.trouble(|call, _| (call == Call::Sync).then_some(ErrorKind::Other));
+    disk.hold_syncs(false);
+    assert_eq!(withdrawal.wait(), Err(NotDone::Failed));
+    assert_eq!(refused.wait(), Err(NotDone::Failed));
+}
+
+/// Has a batch fail at `call`, and finds what has to be so then.
+fn a_failure_is_final(call: Call) {
+    for seed in 0..4 {
+        let disk = Disk::new(seed);
+        let ledger = open(&disk);
+        let account = create(&ledger, 100);
+        let key = |text: &str| Some(text.parse().unwrap());
+        let first = held_back(&disk, || ledger.deposit(account, amount(1), key("first")));
+        // Two that are decided while the first is on its way.
+        let second = ledger.deposit(account, amount(10), key("second"));
+        let refused = ledger.withdraw(account, amount(1_000), None);
+        disk.trouble(move |it, name| {
+            (it == call && name.ends_with(".journal")).then_some(ErrorKind::Other)
+        });
+        disk.hold_syncs(false);
+        let first = first.wait();
+        // The first was written before the trouble began: then it is the second whose write fails.
+        match call {
+            Call::Write => assert_eq!(receipt(first).balance, cents(101)),
+            _ => assert_eq!(first, Err(NotDone::Failed)),
+        }
+        assert_eq!(second.wait(), Err(NotDone::Failed));
+        assert_eq!(refused.wait(), Err(NotDone::Failed));
+        let seen = match call {
+            Call::Write => 101,
+            _ => 100,
+        };
+        // The disk would work again; nobody asks it to.
+        disk.mend();
+        let calls = disk.calls();
+        assert!(is_failed(&ledger), "{:?}", ledger.condition());
+        let late = ledger.deposit(account, amount(1), None).wait();
+        assert_eq!(late, Err(NotDone::ReadOnly));
+        let late = ledger.submit(vec![Change::Close { number: account }.into(); 3]);
+        assert_eq!(late.wait(), vec![Err(NotDone::ReadOnly); 3]);
+        assert_eq!(ledger.create(cents(1), None).wait(), Err(NotDone::ReadOnly));
+        assert_eq!(ledger.balance(account), Ok(cents(seen)));
+        assert_eq!((ledger.count(), ledger.waiting()), (1, 0));
+        assert_eq!(disk.calls(), calls, "it is left alone");
+        drop(ledger);
+        // Opened again, what failed was done or not, and a retry makes it done once.
+        disk.kill();
+        let ledger = open(&disk);
+        assert!([100, 101, 111].contains(&ledger.balance(account).unwrap().get()));
+        disk.lose_power();
+        drop(ledger);
+        let ledger = open(&disk);
+        receipt(ledger.deposit(account, amount(1), key("first")).wait());
+        receipt(ledger.deposit(account, amount(10), key("second")).wait());
+        assert_eq!(ledger.balance(account), Ok(cents(111)));
+        assert_eq!(ledger.condition(), Condition::Healthy);
+    }
+}
+
+#[test]
+fn a_write_that_fails_is_the_last() {
+    a_failure_is_final(Call::Write);
+}
+
+#[test]
+fn a_sync_that_fails_is_the_last() {
+    a_failure_is_final(Call::Sync);
+}
+
+/// Submits as much as a submission holds.
+fn submit_much(ledger: &DurableLedger, number: AccountNumber) -> PendingAll {
+    let deposit = Change::Deposit {
+        number,
+        amount: amount(1),
+    };
+    ledger.submit(vec![deposit.into(); SUBMISSION_MAX])
+}
+
+#[test]
+fn a_full_disk_refuses_until_there_is_room() {
+    let disk = Disk::new(1);
+    let ledger = open(&disk);
+    let account = create(&ledger, 0);
+    disk.trouble(|call, name| {
+        let is_full = call == Call::Write && name == "next.segment";
+        is_full.then_some(ErrorKind::StorageFull)
+    });
+    let mut done = 0;
+    // There is room in the segment that is there, and it is used.
+    let refused = loop {
+        let answers = submit_much(&ledger, account).wait();
+        assert!(answers.iter().all(|it| it.is_ok() == answers[0].is_ok()));
+        match answers[0] {
+            Ok(_) => done += SUBMISSION_MAX as i64,
+            Err(not_done) => break not_done,
+        }
+    };
+    assert_eq!(refused, NotDone::DiskFull);
+    assert!(done > 0);
+    assert_eq!(ledger.condition(), Condition::DiskFull);
+    assert_eq!(ledger.balance(account), Ok(cents(done)));
+    assert_eq!(ledger.waiting(), 0);
+    let without_room = disk.names();
+    assert!(
+        !without_room.iter().any(|name| name == "next.segment"),
+        "what was made of the segment takes no room: {without_room:?}"
+    );
+    disk.mend();
+    // Nobody has to ask for anything for it to be found out.
+    wait_until("there is room again", || {
+        ledger.condition() == Condition::Healthy
+    });
+    let answers = submit_much(&ledger, account).wait();
+    assert!(answers.iter().all(Result::is_ok));
+    done += SUBMISSION_MAX as i64;
+    assert_eq!(ledger.balance(account), Ok(cents(done)));
+    drop(ledger);
+    disk.lose_power();
+    assert_eq!(open(&disk).balance(account), Ok(cents(done)));
+}
+
+#[test]
+fn a_segment_that_cannot_be_made_is_a_failure() {
+    let disk = Disk::new(1);
+    let ledger = open(&disk);
+    let account = create(&ledger, 0);
+    disk.trouble(|call, _| (call == Call::Create).then_some(ErrorKind::Other));
+    wait_until("it has failed", || {
+        let _ = submit_much(&ledger, account).wait();
+        is_failed(&ledger)
+    });
+    let late = ledger.deposit(account, amount(1), None).wait();
+    assert_eq!(late, Err(NotDone::ReadOnly));
+}
+
+#[test]
+fn a_snapshot_that_fails_is_nobodys_trouble() {
+    let disk = Disk::new(1);
+    let mut config = config();
+    config.snapshot_bytes = 1;
+    let ledger = open_with(&disk, config.clone()).unwrap();
+    let account = create(&ledger, 0);
+    disk.trouble(|call, name| {
+        let is_full = call == Call::Write && name == "next.snapshot";
+        is_full.then_some(ErrorKind::StorageFull)
+    });
+    let much = 16;
+    for _ in 0..much {
+        let answers = submit_much(&ledger, account).wait();
+        assert!(answers.iter().all(Result::is_ok));
+    }
+    assert_eq!(ledger.condition(), Condition::Healthy);
+    drop(ledger);
+    let names = disk.names();
+    assert!(
+        !names.iter().any(|name| name.ends_with(".snapshot")),
+        "{names:?}"
+    );
+    disk.mend();
+    let ledger = open_with(&disk, config).unwrap();
+    assert_eq!(
+        ledger.balance(account),
+        Ok(cents(much * SUBMISSION_MAX as i64))
+    );
+}
+
+#[test]
+fn more_than_may_wait_is_turned_away() {
+    let disk = Disk::new(1);
+    let mut config = config();
+    config.waiting_max = 3;
+    let ledger = open_with(&disk, config).unwrap();
+    let account = create(&ledger, 0);
+    let first = held_back(&disk, || ledger.deposit(account, amount(1), None));
+    let deposit = Change::Deposit {
+        number: account,
+        amount: amount(1),
+    };
+    let second = ledger.submit(vec![deposit.into(); 2]);
+    assert_eq!(ledger.waiting(), 3);
+    let busy = ledger.deposit(account, amount(1), None).wait();
+    assert_eq!(busy, Err(NotDone::Busy));
+    let busy = ledger.submit(vec![deposit.into(); 2]).wait();
+    assert_eq!(busy, vec![Err(NotDone::Busy); 2]);
+    assert_eq!(ledger.condition(), Condition::Healthy);
+    disk.hold_syncs(false);
+    receipt(first.wait());
+    assert!(second.wait().iter().all(Result::is_ok));
+    assert_eq!(ledger.balance(account), Ok(cents(3)));
+    assert_eq!(ledger.waiting(), 0);
+    receipt(ledger.deposit(account, amount(1), None).wait());
+    // One that could never be taken.
+    let commands = vec![DurableCommand::from(deposit); SUBMISSION_MAX + 1];
+    let answers = ledger.submit(commands).wait();
+    assert_eq!(answers, vec![Err(NotDone::Busy); SUBMISSION_MAX + 1]);
+    assert_eq!(
+        (ledger.balance(account), ledger.waiting()),
+        (Ok(cents(4)), 0)
+    );
+}
+
+#[test]
+fn what_was_submitted_is_done_before_the_ledger_is_gone() {
+    let disk = Disk::new(1);
+    let ledger = open(&disk);
+    let account = create(&ledger, 0);
+    let pending = held_back(&disk, || {
+        let deposits = (0..100).map(|_| ledger.deposit(account, amount(1), None));
+        deposits.collect::<Vec<_>>()
+    });
+    std::thread::scope(|scope| {
+        scope.spawn(|| drop(ledger));
+        std::thread::sleep(A_WHILE);
+        disk.hold_syncs(false);
+    });
+    let balances = pending
+        .into_iter()
+        .map(|it| receipt(it.wait()).balance.get());
+    assert!(balances.eq(1..=100));
+    disk.lose_power();
+    assert_eq!(open(&disk).balance(account), Ok(cents(100)));
+}
+
+#[test]
+fn times_never_run_backwards() {
+    let disk = Disk::new(1);
+    let clock = Arc::new(AtomicI64::new(5_000));
+    let mut config = config();
+    let told = Arc::clone(&clock);
+    config.clock = Arc::new(move || Timestamp::from_micros(told.load(Relaxed)));
+    let ledger = open_with(&disk, config.clone()).unwrap();
+    let opened = receipt(ledger.create(cents(1), None).wait());
+    let deposit = |ledger: &DurableLedger, at| {
+        clock.store(at, Relaxed);
+        let pending = ledger.deposit(opened.number, amount(1), None);
+        receipt(pending.wait()).at.as_micros()
+    };
+    let times = [4_000, -7, 6_000, 0].map(|at| deposit(&ledger, at));
+    assert_eq!(times, [5_000, 5_000, 6_000, 6_000]);
+    drop(ledger);
+    let ledger = open_with(&disk, config).unwrap();
+    assert_eq!(deposit(&ledger, 10), 6_000);
+    assert_eq!(deposit(&ledger, 7_000), 7_000);
+}
+
+#[test]
+fn more_accounts_than_allowed_are_not_opened() {
+    let limited = |account_limit| DurableConfig {
+        account_limit,
+        ..config()
+    };
+    let disk = Disk::new(1);
+    let ledger = open(&disk);
+    for _ in 0..3 {
+        create(&ledger, 1);
+    }
+    drop(ledger);
+    match open_with(&disk, limited(2)) {
+        Err(error @ JournalError::TooManyAccounts { accounts, limit }) => {
+            assert_eq!((accounts, limit), (3, 2));
+            assert!(error.to_string().contains("--max-accounts"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let ledger = open_with(&disk, limited(3)).unwrap();
+    assert_eq!(ledger.count(), 3);
+    let refused = ledger.create(cents(1), None).wait().unwrap().outcome;
+    assert_eq!(refused, Err(Refusal::AccountLimit { limit: 3 }));
+}
+
+#[test]
+fn a_disk_that_cannot_be_written_is_not_opened() {
+    let disk = Disk::new(1);
+    for call in [
+        Call::Create,
+        Call::Write,
+        Call::Sync,
+        Call::Rename,
+        Call::SyncNames,
+    ] {
+        disk.trouble(move |it, _| (it == call).then_some(ErrorKind::ReadOnlyFilesystem));
+        let refused = open_with(&disk, config());
+        assert!(matches!(refused, Err(JournalError::Io { .. })), "{call:?}");
+    }
+    disk.mend();
+    let account = create(&open(&disk), 7);
+    for call in [Call::Write, Call::Sync, Call::SyncNames] {
+        disk.trouble(move |it, _| (it == call).then_some(ErrorKind::ReadOnlyFilesystem));
+        let refused = open_with(&disk, config());
+        assert!(matches!(refused, Err(JournalError::Io { .. })), "{call:?}");
+    }
+    disk.mend();
+    assert_eq!(open(&disk).balance(account), Ok(cents(7)));
+}
+
+/// A directory that is removed.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let name = format!("cashpoint-{name}-{}", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+#[test]
+fn a_directory_serves_one_at_a_time() {
+    let place = Place::new("one-at-a-time");
+    let ledger = DurableLedger::open(&place.0, config()).unwrap();
+    let account = create(&ledger, 7);
+    match DurableLedger::open(&place.0, config()) {
+        Err(error @ JournalError::InUse { .. }) => {
+            assert!(error.to_string().contains("in use"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    // To read is no harm.
+    Directory::open_read_only(&place.0).unwrap();
+    receipt(ledger.deposit(account, amount(1), None).wait());
+    drop(ledger);
+    let ledger = DurableLedger::open(&place.0, config()).unwrap();
+    assert_eq!(ledger.balance(account), Ok(cents(8)));
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_or_written_is_refused() {
+    let place = Place::new("read-only");
+    std::fs::create_dir_all(&place.0).unwrap();
+    let file = place.0.join("file");
+    std::fs::write(&file, "").unwrap();
+    let refused = DurableLedger::open(&file.join("below"), config());
+    assert!(matches!(refused, Err(JournalError::Io { .. })));
+    let mut permissions = std::fs::metadata(&place.0).unwrap().permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(&place.0, permissions).unwrap();
+    // The superuser may write where it is forbidden; then there is nothing to see here.
+    if std::fs::write(place.0.join("probe"), "").is_err() {
+        let refused = DurableLedger::open(&place.0, config());
+        assert!(matches!(refused, Err(JournalError::Io { .. })));
+    }
+}

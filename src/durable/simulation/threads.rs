@@ -1,0 +1,147 @@
+//! The engine with its threads, which a crash ends anywhere.
+//!
+//! The order of events is the threads' own, so a seed does not bring a failure back; the rounds are many instead.
+//! Every command has a key. What was acknowledged before the crash is in the journal; all the rest is sent again, and
+//! afterwards each happened once.
+
+use std::collections::BTreeMap;
+
+use super::disk::Disk;
+use super::judge;
+use crate::Answer;
+use crate::account_number::AccountNumber;
+use crate::change::{Change, NotDone};
+use crate::durable::{DurableCommand, DurableConfig, DurableLedger};
+use crate::money::{Amount, Cents};
+
+/// How many crashes there are without `THREAD_CRASHES`.
+const CRASHES: u64 = 12;
+
+const CALLERS: usize = 4;
+
+/// How many commands each caller sends in a round.
+const COMMANDS: usize = 24;
+
+fn open(disk: &Disk, round: u64) -> Option<DurableLedger> {
+    let mut config = DurableConfig::new(100);
+    config.segment_bytes = DurableConfig::SEGMENT_BYTES_MIN;
+    // In some rounds all batches are written beside, in some those of several records.
+    config.write_beside_bytes = usize::try_from(round % 3).unwrap() * 250;
+    DurableLedger::open_on(disk.mount(), config, &mut |_| {}).ok()
+}
+
+fn command(number: AccountNumber, caller: usize, index: usize) -> DurableCommand {
+    let amount = Amount::from_cents(1 + index as i64 % 5).unwrap();
+    let change = match index % 3 {
+        0 => Change::Deposit { number, amount },
+        1 => Change::Withdraw { number, amount },
+        _ => Change::Open {
+            initial: Cents::new(caller as i64).unwrap(),
+        },
+    };
+    DurableCommand {
+        change,
+        key: Some(format!("{caller}-{index}").parse().unwrap()),
+    }
+}
+
+/// Sends what one caller has to send: one by one, a few at a time, or all at once.
+fn call(ledger: &DurableLedger, number: AccountNumber, caller: usize) -> Vec<Answer> {
+    let commands: Vec<_> = (0..COMMANDS)
+        .map(|index| command(number, caller, index))
+        .collect();
+    let at_once = [1, 2, 5, COMMANDS][caller % 4];
+    let submissions = commands.chunks(at_once);
+    submissions
+        .flat_map(|commands| {
+            let answers = ledger.submit(commands.to_vec()).wait();
+            // Who is answered sees what was said, or something later.
+            for answer in answers.iter().flatten() {
+                let Ok(receipt) = answer.outcome else {
+                    continue;
+                };
+                ledger.balance(receipt.number).expect("it is visible");
+            }
+            answers
+        })
+        .collect()
+}
+
+fn all_call(ledger: &DurableLedger, number: AccountNumber) -> Vec<Vec<Answer>> {
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|caller| scope.spawn(move || call(ledger, number, caller)))
+            .collect();
+        callers.into_iter().map(|it| it.join().unwrap()).collect()
+    })
+}
+
+fn crash(round: u64) {
+    let disk = Disk::new(round);
+    let ledger = open(&disk, round).unwrap();
+    let initial = Cents::new(10).unwrap();
+    let opened = ledger.create(initial, None).wait().unwrap().outcome;
+    let number = opened.unwrap().number;
+    disk.end_at(disk.calls() + usize::try_from(round % 40).unwrap());
+    let answers = all_call(&ledger, number);
+    let seen = ledger.balance(number).unwrap();
+    drop(ledger);
+    if round.is_multiple_of(3) {
+        disk.kill();
+    } else {
+        disk.lose_power();
+    }
+    let ledger = open(&disk, round).expect("it opens");
+    let by_key = |records: Vec<crate::journal::Record>| {
+        let keyed = records
+            .into_iter()
+            .filter_map(|it| Some((it.key.clone()?, it)));
+        keyed.collect::<BTreeMap<_, _>>()
+    };
+    let records = by_key(judge::records(&*disk.copy().mount()));
+    let mut balances = vec![initial];
+    balances.extend(
+        records
+            .values()
+            .filter(|it| it.number() == Some(number))
+            .filter_map(|it| Some(it.outcome.ok()?.balance)),
+    );
+    assert!(balances.contains(&seen), "what was seen is gone");
+    for (caller, answers) in answers.iter().enumerate() {
+        for (index, answer) in answers.iter().enumerate() {
+            let sent = command(number, caller, index);
+            match answer {
+                Ok(answered) => {
+                    let record = &records[sent.key.as_ref().unwrap()];
+                    assert_eq!(record.outcome, answered.outcome);
+                    assert_eq!(record.change, sent.change);
+                }
+                Err(NotDone::Failed) => {}
+                Err(NotDone::ReadOnly) => {
+                    assert!(!records.contains_key(sent.key.as_ref().unwrap()));
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+    let again = all_call(&ledger, number);
+    let all = judge::records(&*disk.copy().mount());
+    assert_eq!(all.len(), 1 + CALLERS * COMMANDS, "each is there once");
+    let all = by_key(all);
+    for (caller, answers) in again.iter().enumerate() {
+        for (index, answer) in answers.iter().enumerate() {
+            let key = command(number, caller, index).key.unwrap();
+            let answered = answer.unwrap();
+            assert_eq!(answered.outcome, all[&key].outcome);
+            assert_eq!(answered.replayed, records.contains_key(&key));
+        }
+    }
+}
+
+#[test]
+fn no_crash_of_the_threads_loses_what_was_acknowledged_or_does_anything_twice() {
+    let crashes = std::env::var("THREAD_CRASHES").map(|it| it.parse().unwrap());
+    for round in 0..crashes.unwrap_or(CRASHES) {
+        crash(round);
+    }
+}
