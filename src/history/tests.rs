@@ -729,23 +729,40 @@ fn what_does_not_follow_is_damage_and_not_shown() {
 
 #[test]
 fn a_balance_in_the_past_is_held_against_the_entry_before_it() {
-    let (mut journal, number) = Journal::with_entries(1 << 20, 1 << 16, 40);
-    journal.damage(number, 20, 48, 1);
-    journal.reopen();
-    for at in [At::Time(time(20)), At::Sequence(20)] {
-        let error = journal.balance_at(number, at).unwrap_err().to_string();
-        assert!(error.contains("does not follow from it"), "{error}");
-        assert!(
-            error.contains("00000000000000000000.journal is damaged at byte"),
-            "{error}"
-        );
+    for entry in [20, 40] {
+        let (mut journal, number) = Journal::with_entries(1 << 20, 1 << 16, 40);
+        journal.damage(number, entry, 48, 1);
+        journal.reopen();
+        for at in [At::Time(time(entry as i64)), At::Sequence(entry)] {
+            let error = journal.balance_at(number, at).unwrap_err().to_string();
+            assert!(error.contains("does not follow from it"), "{error}");
+            let place = "00000000000000000000.journal is damaged at byte";
+            assert!(error.contains(place), "{error}");
+        }
     }
 }
 
 #[test]
-fn an_entry_of_another_account_or_number_is_no_entry_of_this_one() {
+fn a_history_that_does_not_begin_with_an_opening_is_damaged() {
+    let (mut journal, number) = Journal::with_entries(1 << 20, 1 << 16, 3);
+    // A deposit in the place of the opening.
+    journal.damage(number, 1, 0, 1 ^ 2);
+    journal.reopen();
+    let statement = journal.statement(number, &StatementQuery::default());
+    let error = statement.unwrap_err().to_string();
+    assert!(error.contains("begins with its opening"), "{error}");
+}
+
+#[test]
+fn what_a_link_leads_to_has_to_be_the_entry_before() {
     let mut journal = Journal::new(1 << 20, 1 << 16);
     let (one, other) = (journal.open(1), journal.open(2));
+    let everything = amount(Cents::MAX.get());
+    let refused = Change::Withdraw {
+        number: one,
+        amount: everything,
+    };
+    journal.submit(refused, Some("refused"), 2);
     for at in 3..40 {
         let number = if at % 2 == 0 { one } else { other };
         journal.submit(
@@ -758,24 +775,37 @@ fn an_entry_of_another_account_or_number_is_no_entry_of_this_one() {
         );
     }
     journal.seal();
-    let ask = |position| {
-        let query = StatementQuery::default();
-        statement(&journal.published.reader, one, position, &query)
-    };
-    let error = ask(journal.position(other, 5)).unwrap_err().to_string();
-    assert!(error.contains("it is another account's"), "{error}");
+    let refusal = journal
+        .records
+        .iter()
+        .find(|(record, _)| record.outcome.is_err());
+    let refusal = refusal.unwrap().1;
 
-    // Entry 10 leads to 8 in the place of 9.
-    let (right, wrong) = (journal.position(one, 9), journal.position(one, 8));
-    for byte in 0..8 {
-        let xor = right.to_le_bytes()[byte] ^ wrong.to_le_bytes()[byte];
-        journal.damage(one, 10, 64 + byte as u64, xor);
+    let right = journal.position(one, 9);
+    for (wrong, what) in [
+        (journal.position(other, 9), "it is another account's"),
+        (journal.position(one, 8), "it has another entry's number"),
+        (refusal, "it is a refusal"),
+    ] {
+        // Entry 10 leads there in the place of 9.
+        let lead = |from: Position, to: Position| {
+            for (byte, (from, to)) in from
+                .to_le_bytes()
+                .into_iter()
+                .zip(to.to_le_bytes())
+                .enumerate()
+            {
+                journal.damage(one, 10, 64 + byte as u64, from ^ to);
+            }
+        };
+        lead(right, wrong);
+        let statement = journal.statement(one, &StatementQuery::default());
+        let error = statement.unwrap_err().to_string();
+        let place = format!("the entry 9 of account {one} cannot be read");
+        assert!(error.starts_with(&place) && error.contains(what), "{error}");
+        lead(wrong, right);
     }
-    let error = ask(journal.position(one, 19)).unwrap_err().to_string();
-    assert!(
-        error.contains("the entry 9 of account") && error.contains("it has another entry's number"),
-        "{error}"
-    );
+    journal.statement(one, &StatementQuery::default()).unwrap();
 }
 
 /// The same through the ledger itself, opened anew.
