@@ -55,6 +55,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         done += answers.len();
     }
     println!("{:.0}/s", done as f64 / start.elapsed().as_secs_f64());
+    for t in std::fs::read_dir("/proc/self/task")? {
+        let t = t?.path();
+        let s = std::fs::read_to_string(t.join("stat"))?;
+        let f: Vec<&str> = s.rsplit(')').next().unwrap().split_whitespace().collect();
+        println!(
+            "  {} user {} sys {}",
+            std::fs::read_to_string(t.join("comm"))?.trim(),
+            f[11],
+            f[12]
+        );
+    }
     let status = std::fs::read_to_string("/proc/self/status")?;
     println!(
         "{}",

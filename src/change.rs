@@ -38,6 +38,19 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// The account that it names.
+    #[must_use]
+    pub fn number(self) -> Option<AccountNumber> {
+        match self {
+            Self::Open { .. } => None,
+            Self::Deposit { number, .. }
+            | Self::Withdraw { number, .. }
+            | Self::Close { number } => Some(number),
+        }
+    }
+}
+
 /// What a change did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -110,12 +123,25 @@ impl From<WithdrawError> for Refusal {
 
 /// What was answered to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answered<T, E> {
+pub struct Answered {
     /// What came of it.
-    pub outcome: Result<T, E>,
+    pub outcome: ChangeOutcome,
     /// Whether this is the answer to an earlier request with the same key, given again. Nothing was done
     /// now.
     pub replayed: bool,
+}
+
+/// What a request comes to: an answer, which may be a refusal by a rule of the ledger; or none, for a reason
+/// that has nothing to do with it.
+pub type Answer = Result<Answered, NotDone>;
+
+impl From<ChangeOutcome> for Answered {
+    fn from(outcome: ChangeOutcome) -> Self {
+        Self {
+            outcome,
+            replayed: false,
+        }
+    }
 }
 
 /// Why a request came to no answer. Nothing was done, other than perhaps with [`Failed`](NotDone::Failed).

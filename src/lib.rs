@@ -43,6 +43,7 @@
 
 mod account;
 mod account_number;
+mod account_summary;
 mod account_times;
 mod batch;
 #[cfg(feature = "cli")]
@@ -61,6 +62,7 @@ pub mod history;
 mod idempotency_key;
 #[cfg(feature = "durable")]
 pub mod journal;
+mod keys;
 mod ledger;
 mod lifecycle;
 mod money;
@@ -85,11 +87,12 @@ pub use account::Account;
 pub use account_number::{AccountNumber, ParseAccountNumberError};
 pub use batch::Command;
 pub use capacity::{Capacity, Reservation};
-pub use change::{Answered, Change, ChangeOutcome, NotDone, Receipt, Refusal};
+pub use change::{Answer, Answered, Change, ChangeOutcome, NotDone, Receipt, Refusal};
 pub use error::{
     CreateError, DepositError, LedgerError, OperationError, UnknownAccount, WithdrawError,
 };
 pub use idempotency_key::{IdempotencyKey, ParseIdempotencyKeyError};
+pub use keys::KeyPolicy;
 pub use ledger::Ledger;
 pub use money::{Amount, Cents, ParseCentsError};
 pub use operation::{Operation, Outcome};

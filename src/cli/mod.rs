@@ -3,6 +3,7 @@
 mod bench;
 mod files;
 mod health;
+mod ledger;
 mod logging;
 mod serve;
 mod settings;

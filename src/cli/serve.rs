@@ -2,16 +2,19 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tracing::{info, warn};
 
-use super::{Failure, logging, settings};
+use super::{Failure, ledger, logging, settings};
+use crate::durable::DurableConfig;
+use crate::keys::KeyPolicy;
 use crate::money::Cents;
 use crate::server::{self, AllowedOrigin, Config};
 use crate::service::Service;
@@ -19,10 +22,10 @@ use crate::service::Service;
 /// File descriptors that are needed beside those of connections: the listener, the runtime's, the log.
 const OTHER_FILES: u64 = 64;
 
-/// Serve the ledger over HTTP, in memory.
+/// Serve the ledger over HTTP, in memory or durable.
 ///
-/// Accounts live as long as the process. Ctrl-C or SIGTERM lets running requests finish; a second one
-/// stops at once.
+/// Without --data, accounts live as long as the process. With it, an answer means that what it says is on
+/// disk. Ctrl-C or SIGTERM lets running requests finish; a second one stops at once.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -33,6 +36,24 @@ pub(super) struct Arguments {
     /// The port to listen on; 0 for any that is free.
     #[arg(long, env = "PORT", default_value = "8000", value_parser = settings::port)]
     port: u16,
+
+    /// Keep the ledger in this directory; it is made if it is not there.
+    #[arg(long, env = "DATA", value_name = "DIRECTORY")]
+    data: Option<PathBuf>,
+
+    /// Stop with an error once the journal cannot be written any more, instead of going on for readers.
+    #[arg(long, env = "EXIT_ON_FAILURE")]
+    exit_on_failure: bool,
+
+    /// How long an idempotency key is kept.
+    #[arg(long, env = "IDEMPOTENCY_WINDOW", default_value = "86400", value_name = "SECONDS",
+        value_parser = settings::idempotency_window)]
+    idempotency_window: Duration,
+
+    /// The most idempotency keys that are kept; a request with one more is refused until there is room.
+    #[arg(long, env = "IDEMPOTENCY_KEYS_MAX", default_value = "1000000", value_name = "NUMBER",
+        value_parser = settings::idempotency_keys_max)]
+    idempotency_keys_max: usize,
 
     /// The most accounts that may exist at a time.
     #[arg(long, env = "MAX_ACCOUNTS", default_value = "1000", value_name = "NUMBER",
@@ -108,6 +129,7 @@ enum Environment {
 const EXAMPLES: &str = "\
 Examples:
   cashpoint serve
+  cashpoint serve --data /var/lib/cashpoint
   cashpoint serve --host 127.0.0.1 --port 9000 --max-accounts 1000000
   PORT=9000 LOG_LEVEL=debug cashpoint serve --log-format json
 
@@ -126,6 +148,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 impl Arguments {
+    fn open(&self) -> Result<Service, Failure> {
+        let keys = KeyPolicy {
+            window: self.idempotency_window,
+            keys_max: self.idempotency_keys_max,
+        };
+        Ok(match &self.data {
+            None => Service::in_memory_with_keys(self.max_accounts, keys),
+            Some(directory) => {
+                let mut config = DurableConfig::new(self.max_accounts);
+                config.keys = keys;
+                Service::durable(ledger::open(directory, config)?)
+            }
+        })
+    }
+
     fn config(&self) -> Config {
         let production = self.environment == Environment::Production;
         Config {
@@ -148,6 +185,8 @@ async fn serve(arguments: &Arguments, config: Config) -> Result<(), Failure> {
     let address = listener
         .local_addr()
         .map_err(|error| Failure(error.to_string()))?;
+    // Before signals are handled: whoever stops it while it reads need not wait.
+    let service = Arc::new(tokio::task::block_in_place(|| arguments.open())?);
     let stop = stop_signal(arguments.stop_with_stdin)
         .map_err(|error| Failure(format!("no signal handlers: {error}")))?;
     info!(
@@ -158,9 +197,28 @@ async fn serve(arguments: &Arguments, config: Config) -> Result<(), Failure> {
         "listening on http://{}",
         reachable(address)
     );
-    let service = Arc::new(Service::in_memory(arguments.max_accounts));
+    let (failed, mut failure) = watch::channel(None);
+    let watched = Arc::clone(&service);
+    let watching = tokio::spawn(async move { failed.send(Some(ledger::failure(watched).await)) });
+    let exit = async {
+        match arguments.exit_on_failure {
+            true => drop(failure.wait_for(Option::is_some).await),
+            false => std::future::pending().await,
+        }
+    };
+    let stop = async {
+        tokio::select! { () = stop => {}, () = exit => {} }
+    };
     let _ = server::run(listener, service, config, stop).await;
-    Ok(())
+    watching.abort();
+    let reason = failure
+        .borrow()
+        .clone()
+        .filter(|_| arguments.exit_on_failure);
+    match reason {
+        Some(reason) => Err(Failure(format!("the journal failed: {reason}"))),
+        None => Ok(()),
+    }
 }
 
 async fn listen(host: &str, port: u16) -> Result<TcpListener, Failure> {

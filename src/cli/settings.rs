@@ -12,6 +12,9 @@ const MAX_ACCOUNTS_MAX: usize = 1_000_000_000;
 /// The longest time that may be asked for: a day.
 const SECONDS_MAX: f64 = 86_400.0;
 
+/// The longest time for which idempotency keys may be kept: a year.
+const IDEMPOTENCY_WINDOW_S_MAX: u64 = 366 * 86_400;
+
 pub(super) fn port(text: &str) -> Result<u16, String> {
     text.parse()
         .map_err(|_| "PORT is a whole number from 0 (any free port) to 65535".to_owned())
@@ -44,6 +47,25 @@ pub(super) fn max_transaction_amount(text: &str) -> Result<Cents, String> {
                 Cents::MAX
             )
         })
+}
+
+pub(super) fn idempotency_window(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .filter(|seconds| (1..=IDEMPOTENCY_WINDOW_S_MAX).contains(seconds))
+        .map(Duration::from_secs)
+        .ok_or_else(|| {
+            format!(
+                "IDEMPOTENCY_WINDOW is a whole number of seconds from 1 to {IDEMPOTENCY_WINDOW_S_MAX}"
+            )
+        })
+}
+
+pub(super) fn idempotency_keys_max(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(keys @ 1..=1_000_000_000) => Ok(keys),
+        _ => Err("IDEMPOTENCY_KEYS_MAX is a whole number from 1 to 1000000000".to_owned()),
+    }
 }
 
 pub(super) fn max_connections(text: &str) -> Result<usize, String> {

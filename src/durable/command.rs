@@ -1,6 +1,6 @@
 //! What callers send to the sequencer, and what comes back.
 
-use crate::change::{Answered, Change, NotDone, Receipt, Refusal};
+use crate::change::{Answer, Change, NotDone};
 use crate::idempotency_key::IdempotencyKey;
 use crate::journal::encoded_bytes;
 
@@ -18,9 +18,6 @@ impl From<Change> for DurableCommand {
         Self { change, key: None }
     }
 }
-
-/// The answer to a command.
-pub type Answer = Result<Answered<Receipt, Refusal>, NotDone>;
 
 /// Commands with one completion.
 #[derive(Debug)]

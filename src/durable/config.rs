@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::journal::keys::KeyPolicy;
+use crate::keys::KeyPolicy;
 use crate::timestamp::Timestamp;
 
 /// How a durable ledger is to be kept.

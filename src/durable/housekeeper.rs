@@ -6,9 +6,9 @@ use crossbeam::channel::{Receiver, Sender};
 
 use super::config::DurableConfig;
 use super::engine::Shared;
-use crate::journal::keys::KeyPolicy;
 use crate::journal::segment::{self, Prepared};
 use crate::journal::{JournalError, Position, Storage, snapshot};
+use crate::keys::KeyPolicy;
 
 /// Something to do.
 #[derive(Debug)]

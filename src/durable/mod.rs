@@ -45,15 +45,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::account_number::AccountNumber;
-use crate::change::Change;
+use crate::account_summary::{self, AccountSummary};
+use crate::change::{Change, NotDone};
 use crate::error::UnknownAccount;
 use crate::idempotency_key::IdempotencyKey;
 use crate::journal::{Directory, JournalError, Progress, Recovered, Recovery, Storage, recover};
 use crate::money::{Amount, Cents};
+use crate::roster::CreationNumber;
 
-pub use crate::change::{Answered, NotDone};
-pub use crate::journal::keys::KeyPolicy;
-pub use command::{Answer, DurableCommand};
+pub use command::DurableCommand;
 pub use config::DurableConfig;
 pub use engine::Condition;
 pub use pending::{Pending, PendingAll};
@@ -168,7 +168,7 @@ impl DurableLedger {
 
     /// Opens an account that holds `initial`.
     pub fn create(&self, initial: Cents, key: Option<IdempotencyKey>) -> Pending {
-        self.submit_one(Change::Open { initial }, key)
+        self.change(Change::Open { initial }, key)
     }
 
     /// Adds `amount` to an account.
@@ -178,7 +178,7 @@ impl DurableLedger {
         amount: Amount,
         key: Option<IdempotencyKey>,
     ) -> Pending {
-        self.submit_one(Change::Deposit { number, amount }, key)
+        self.change(Change::Deposit { number, amount }, key)
     }
 
     /// Takes `amount` out of an account.
@@ -188,15 +188,16 @@ impl DurableLedger {
         amount: Amount,
         key: Option<IdempotencyKey>,
     ) -> Pending {
-        self.submit_one(Change::Withdraw { number, amount }, key)
+        self.change(Change::Withdraw { number, amount }, key)
     }
 
     /// Closes an account for good.
     pub fn close(&self, number: AccountNumber, key: Option<IdempotencyKey>) -> Pending {
-        self.submit_one(Change::Close { number }, key)
+        self.change(Change::Close { number }, key)
     }
 
-    fn submit_one(&self, change: Change, key: Option<IdempotencyKey>) -> Pending {
+    /// Makes a change.
+    pub fn change(&self, change: Change, key: Option<IdempotencyKey>) -> Pending {
         let (reply, answer) = oneshot::channel();
         self.engine
             .submit(Submission::One(DurableCommand { change, key }, reply));
@@ -226,6 +227,18 @@ impl DurableLedger {
     /// [`UnknownAccount`] if no open account has this number.
     pub fn balance(&self, number: AccountNumber) -> Result<Cents, UnknownAccount> {
         self.shared.published.ledger.balance(number)
+    }
+
+    /// Up to `limit` accounts in order of creation, from the first one created after `cursor`. What it
+    /// promises is said at [`Session::accounts_after`](crate::Session::accounts_after).
+    #[must_use]
+    pub fn accounts_after(
+        &self,
+        cursor: Option<CreationNumber>,
+        limit: usize,
+    ) -> Vec<AccountSummary> {
+        let ledger = &self.shared.published.ledger;
+        account_summary::page(ledger, |facts| &facts.times, cursor, limit)
     }
 
     /// How many accounts there are.

@@ -3,8 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::command::Answer;
-use crate::change::NotDone;
+use crate::change::{Answer, NotDone};
 
 /// The answer to one command, once its record is durable.
 ///

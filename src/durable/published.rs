@@ -43,15 +43,13 @@ impl Published {
     /// Publishes what `books` hold.
     pub(crate) fn new(books: &Books, reader: Reader, account_limit: usize, end: Position) -> Self {
         let ledger = Ledger::with_facts(account_limit);
-        let mut by_creation: Vec<_> = books.accounts.iter().collect();
-        by_creation.sort_unstable_by_key(|(_, account)| account.opened);
         let session = ledger.pin();
-        for (number, account) in by_creation {
+        for (number, account) in books.accounts.by_creation() {
             let facts = DurableFacts {
                 times: AccountTimes::restored(account.created_at, account.last_updated),
                 head: AtomicU64::new(account.trail.last()),
             };
-            session.enter(*number, account.balance, facts);
+            session.enter(number, account.balance, facts);
         }
         drop(session);
         let closed = books.closed.iter().map(|(number, head)| (*number, *head));

@@ -15,9 +15,9 @@
 
 use std::fmt;
 
-use super::command::{Answer, DurableCommand, Reply, Submission};
+use super::command::{DurableCommand, Reply, Submission};
 use crate::account_number::AccountNumber;
-use crate::change::{Answered, NotDone};
+use crate::change::{Answer, NotDone};
 use crate::journal::batch::HEADER_BYTES;
 use crate::journal::books::{Books, Decision};
 use crate::journal::segment::Prepared;
@@ -123,6 +123,10 @@ impl Sequencer {
             }
         }
         self.books.keys.expire(self.books.time(now));
+        if let Submission::Many(commands, _) = &submission {
+            let numbers = commands.iter().filter_map(|it| it.change.number());
+            self.books.accounts.fetch(numbers);
+        }
         let reply = submission.settle(|command| self.decide(command, now));
         self.forming.replies.push(reply);
         Ok(())
@@ -131,16 +135,13 @@ impl Sequencer {
     fn decide(&mut self, command: &DurableCommand, now: Timestamp) -> Answer {
         let DurableCommand { change, key } = command;
         let (limit, draw) = (self.account_limit, &mut self.draw);
-        let answered = |outcome, replayed| Ok(Answered { outcome, replayed });
         match self.books.decide(*change, key.as_ref(), now, limit, draw) {
             Decision::Record(record) => {
                 let outcome = record.outcome;
                 self.record(record)?;
-                answered(outcome, false)
+                Ok(outcome.into())
             }
-            Decision::Refused(refusal) => answered(Err(refusal), false),
-            Decision::Replayed(outcome) => answered(outcome, true),
-            Decision::NotDone(not_done) => Err(not_done),
+            Decision::Answer(answer) => answer,
         }
     }
 

@@ -8,45 +8,30 @@
 use std::collections::HashMap;
 
 use super::Position;
-use super::keys::{Kept, KeyPolicy, Keys};
+use super::accounts::{Accounts, Standing};
 use super::record::{Link, Record};
 use super::trail::Trail;
 use crate::account_number::{AccountNumber, AccountNumberHash};
-use crate::change::{Change, ChangeOutcome, NotDone, Receipt, Refusal};
+use crate::change::{Answer, Change, Receipt, Refusal};
 use crate::error::UnknownAccount;
 use crate::idempotency_key::IdempotencyKey;
-use crate::money::Cents;
+use crate::keys::{Kept, KeyPolicy, Keys};
 use crate::operation::{after_deposit, after_withdrawal};
 use crate::timestamp::Timestamp;
-
-/// An open account.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub(crate) balance: Cents,
-    /// The sequence number of the record that opened it: the order of creation.
-    pub(crate) opened: u64,
-    pub(crate) created_at: Timestamp,
-    pub(crate) last_updated: Timestamp,
-    pub(crate) trail: Trail,
-}
 
 /// What a request comes to.
 #[derive(Clone, Debug)]
 pub(crate) enum Decision {
     /// Something happened, to be recorded and applied before the next decision.
     Record(Record),
-    /// It is refused, and without a key nothing need be recorded.
-    Refused(Refusal),
-    /// It was answered before.
-    Replayed(ChangeOutcome),
-    /// It came to no answer.
-    NotDone(NotDone),
+    /// Nothing happens: it is refused and has no key, it was answered before, or it comes to no answer.
+    Answer(Answer),
 }
 
 /// The state that the records lead to.
 #[derive(Clone, Debug)]
 pub(crate) struct Books {
-    pub(crate) accounts: HashMap<AccountNumber, Standing, AccountNumberHash>,
+    pub(crate) accounts: Accounts,
     /// Where the last entries of closed accounts are.
     pub(crate) closed: HashMap<AccountNumber, Position, AccountNumberHash>,
     pub(crate) keys: Keys,
@@ -59,7 +44,7 @@ pub(crate) struct Books {
 impl Books {
     pub(crate) fn new(policy: KeyPolicy) -> Self {
         Self {
-            accounts: HashMap::default(),
+            accounts: Accounts::default(),
             closed: HashMap::default(),
             keys: Keys::new(policy),
             next_sequence: 1,
@@ -83,16 +68,13 @@ impl Books {
     ) -> Decision {
         let at = self.time(now);
         if let Some(key) = key {
-            match self.keys.find(key, at) {
-                Some(kept) if kept.change == change => return Decision::Replayed(kept.outcome),
-                Some(_) => return Decision::NotDone(NotDone::KeyReused),
-                None if !self.keys.has_room() => return Decision::NotDone(NotDone::TooManyKeys),
-                None => {}
+            if let Some(answer) = self.keys.answer(key, change, at) {
+                return Decision::Answer(answer);
             }
         }
         let (outcome, link) = match self.rule(change, at, account_limit, draw) {
             Ok((receipt, link)) => (Ok(receipt), link),
-            Err(refusal) if key.is_none() => return Decision::Refused(refusal),
+            Err(refusal) if key.is_none() => return Decision::Answer(Ok(Err(refusal).into())),
             Err(refusal) => (Err(refusal), Link::default()),
         };
         Decision::Record(Record {
@@ -146,14 +128,14 @@ impl Books {
     }
 
     fn account(&self, number: AccountNumber) -> Result<&Standing, UnknownAccount> {
-        self.accounts.get(&number).ok_or(UnknownAccount)
+        self.accounts.get(number).ok_or(UnknownAccount)
     }
 
     /// A number that no account has or had.
     fn unused(&self, mut draw: impl FnMut() -> AccountNumber) -> AccountNumber {
         loop {
             let number = draw();
-            if !self.accounts.contains_key(&number) && !self.closed.contains_key(&number) {
+            if !self.accounts.contains(number) && !self.closed.contains_key(&number) {
                 return number;
             }
         }
@@ -203,14 +185,14 @@ impl Books {
                 last_updated: record.at,
                 trail,
             };
-            let is_new = self.accounts.insert(number, opened).is_none();
+            let is_new = self.accounts.insert(number, opened);
             return (is_consistent && is_new)
                 .then_some(())
                 .ok_or_else(|| format!("account {number} cannot have been opened like this"));
         }
         let account = self
             .accounts
-            .get_mut(&number)
+            .get_mut(number)
             .ok_or_else(|| format!("account {number} is not open"))?;
         let balance = match record.change {
             Change::Deposit { amount, .. } => account.balance.checked_add(amount),
@@ -226,18 +208,9 @@ impl Books {
         account.last_updated = record.at;
         account.trail.advance(position);
         if let Change::Close { .. } = record.change {
-            self.accounts.remove(&number);
+            self.accounts.remove(number);
             self.closed.insert(number, position);
         }
         Ok(())
-    }
-
-    /// The sum of all balances, in cents.
-    pub(crate) fn total_cents(&self) -> i128 {
-        let balances = self
-            .accounts
-            .values()
-            .map(|it| i128::from(it.balance.get()));
-        balances.sum()
     }
 }

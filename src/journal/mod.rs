@@ -24,12 +24,12 @@
 //! What a disk is trusted with: it writes a sector of 512 bytes or does not, keeps what it says it has
 //! synced, and changes none of it. Against the last, there are checksums; against the second, nothing helps.
 
+pub(crate) mod accounts;
 pub(crate) mod batch;
 pub(crate) mod books;
 mod directory;
 mod error;
 mod fields;
-pub(crate) mod keys;
 mod reader;
 mod record;
 mod recovery;

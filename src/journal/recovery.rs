@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use super::Position;
 use super::books::Books;
 use super::error::JournalError;
-use super::keys::KeyPolicy;
 use super::reader::Reader;
 use super::scan::{Progress, Torn, scan};
 use super::segment;
 use super::snapshot;
 use super::storage::Storage;
 use super::writer::{Tail, Writer};
+use crate::keys::KeyPolicy;
 
 /// What was found when a journal was opened.
 #[derive(Clone, Debug)]

@@ -26,17 +26,18 @@ use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::accounts::Standing;
 use super::batch::ChainHash;
-use super::books::{Books, Standing};
+use super::books::Books;
 use super::error::JournalError;
 use super::fields::{Fields, PutFields as _};
-use super::keys::{Kept, KeyPolicy};
 use super::record::{Link, Record};
 use super::scan::{Boundary, Progress, scan};
 use super::storage::{Storage, StoredFile};
 use super::trail::Trail;
 use super::{FORMAT_VERSION, LedgerId, Position};
 use crate::account_number::AccountNumber;
+use crate::keys::{Kept, KeyPolicy};
 use crate::money::Cents;
 use crate::timestamp::Timestamp;
 
@@ -228,10 +229,8 @@ impl Snapshot {
             out.put_u64(closed.len() as u64);
             out.put_u64(keys.len() as u64);
         })?;
-        let mut by_creation: Vec<_> = accounts.iter().collect();
-        by_creation.sort_unstable_by_key(|(_, account)| account.opened);
-        for (number, account) in by_creation {
-            out.put(|out| put_account(out, *number, account))?;
+        for (number, account) in accounts.by_creation() {
+            out.put(|out| put_account(out, number, account))?;
         }
         for (number, position) in closed {
             out.put(|out| {
@@ -300,7 +299,7 @@ fn decode(bytes: &[u8], policy: KeyPolicy) -> Option<Snapshot> {
     books.closed.reserve(usize::try_from(closed).ok()?);
     for _ in 0..accounts {
         let (number, account) = account(&mut fields)?;
-        books.accounts.insert(number, account);
+        books.accounts.insert(number, account).then_some(())?;
     }
     for _ in 0..closed {
         let number = number(&mut fields)?;

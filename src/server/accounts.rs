@@ -13,27 +13,38 @@ use super::wire::{
     TransactionRequest, TransactionResponse, TransactionType,
 };
 use crate::account_number::AccountNumber;
-use crate::error::{DepositError, UnknownAccount};
+use crate::change::{self as ledger, Receipt};
+use crate::error::UnknownAccount;
+use crate::idempotency_key::IdempotencyKey;
 use crate::money::Cents;
-use crate::service::Receipt;
 
 /// `POST /accounts`.
 #[utoipa::path(post, path = "/accounts", tag = "accounts",
     summary = "Create an account",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+            description = "With the same key, the same request is done once, and answered again as it was")),
     request_body = AccountCreate,
     responses(
         (status = 201, description = "The account exists", body = AccountCreateResponse),
         (status = 422, description = "Invalid input", body = InvalidInputResponse),
+        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key", body = RefusalResponse),
         (status = 507, description = "There are as many accounts as allowed", body = RefusalResponse)))]
-pub(super) async fn create(api: &Api, body: RequestBody<'_>) -> Result<Response, Refusal> {
+pub(super) async fn create(
+    api: &Api,
+    body: RequestBody<'_>,
+    key: Option<IdempotencyKey>,
+) -> Result<Response, Refusal> {
     let balance = decode::initial_balance(body, api.transaction_max)?;
-    let opened = api.service.create(balance).await?;
-    let created = AccountCreateResponse {
-        account_number: opened.number,
-        balance,
-        message: "Account created successfully",
+    let answered = api.service.create(balance, key).await?;
+    let created = |receipt: Receipt| {
+        let created = AccountCreateResponse {
+            account_number: receipt.number,
+            balance: receipt.balance,
+            message: "Account created successfully",
+        };
+        answer::json_text(StatusCode::CREATED, created.to_json())
     };
-    Ok(answer::json_text(StatusCode::CREATED, created.to_json()))
+    Ok(answer::of(answered, created, Refusal::from))
 }
 
 /// `GET /accounts/{account_number}/balance`.
@@ -59,71 +70,84 @@ pub(super) fn balance(api: &Api, number: &str) -> Result<Response, Refusal> {
 /// `POST /accounts/{account_number}/deposit`.
 #[utoipa::path(post, path = "/accounts/{account_number}/deposit", tag = "transactions",
     summary = "Deposit money",
-    params(("account_number" = String, Path, description = "The account's number")),
+    params(("account_number" = String, Path, description = "The account's number"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+            description = "With the same key, the same request is done once, and answered again as it was")),
     request_body = TransactionRequest,
     responses(
         (status = 200, description = "The money has been added", body = TransactionResponse),
         (status = 404, description = "There is no such account", body = RefusalResponse),
-        (status = 422, description = "Invalid input", body = InvalidInputResponse)))]
+        (status = 422, description = "Invalid input", body = InvalidInputResponse),
+        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key", body = RefusalResponse)))]
 pub(super) async fn deposit(
     api: &Api,
     number: &str,
     body: RequestBody<'_>,
+    key: Option<IdempotencyKey>,
 ) -> Result<Response, Refusal> {
     let sent = decode::amount(body, api.transaction_max)?;
     let number = account_number(number)?;
-    match api.service.deposit(number, sent.amount).await {
-        Ok(receipt) => Ok(transaction(
-            number,
-            &sent,
-            TransactionType::Deposit,
-            receipt,
-        )),
-        Err(DepositError::UnknownAccount) => Err(Refusal::AccountNotFound),
-        Err(DepositError::BalanceLimit { balance }) => {
+    let answered = api.service.deposit(number, sent.amount, key).await?;
+    let refused = |refusal| match refusal {
+        ledger::Refusal::BalanceLimit { balance } => {
             let room = Cents::new(Cents::MAX.get() - balance.get()).unwrap_or_default();
-            Err(sent.above(room).into())
+            sent.above(room).into()
         }
-    }
+        refusal => refusal.into(),
+    };
+    let granted = |receipt| transaction(&sent, TransactionType::Deposit, receipt);
+    Ok(answer::of(answered, granted, refused))
 }
 
 /// `POST /accounts/{account_number}/withdraw`.
 #[utoipa::path(post, path = "/accounts/{account_number}/withdraw", tag = "transactions",
     summary = "Withdraw money",
-    params(("account_number" = String, Path, description = "The account's number")),
+    params(("account_number" = String, Path, description = "The account's number"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+            description = "With the same key, the same request is done once, and answered again as it was")),
     request_body = TransactionRequest,
     responses(
         (status = 200, description = "The money has been taken out", body = TransactionResponse),
         (status = 400, description = "There is not enough money on the account", body = RefusalResponse),
         (status = 404, description = "There is no such account", body = RefusalResponse),
-        (status = 422, description = "Invalid input", body = InvalidInputResponse)))]
+        (status = 422, description = "Invalid input", body = InvalidInputResponse),
+        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key", body = RefusalResponse)))]
 pub(super) async fn withdraw(
     api: &Api,
     number: &str,
     body: RequestBody<'_>,
+    key: Option<IdempotencyKey>,
 ) -> Result<Response, Refusal> {
     let sent = decode::amount(body, api.transaction_max)?;
     let number = account_number(number)?;
-    let receipt = api.service.withdraw(number, sent.amount).await?;
-    Ok(transaction(
-        number,
-        &sent,
-        TransactionType::Withdrawal,
-        receipt,
-    ))
+    let answered = api.service.withdraw(number, sent.amount, key).await?;
+    let granted = |receipt| transaction(&sent, TransactionType::Withdrawal, receipt);
+    Ok(answer::of(answered, granted, Refusal::from))
 }
 
 /// `DELETE /accounts/{account_number}`.
 #[utoipa::path(delete, path = "/accounts/{account_number}", tag = "accounts",
     summary = "Delete an account",
     description = "Closes the account for good, also when money is left on it.",
-    params(("account_number" = String, Path, description = "The account's number")),
+    params(("account_number" = String, Path, description = "The account's number"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+            description = "With the same key, the same request is done once, and answered again as it was")),
     responses(
         (status = 204, description = "The account is gone"),
-        (status = 404, description = "There is no such account", body = RefusalResponse)))]
-pub(super) async fn delete(api: &Api, number: &str) -> Result<Response, Refusal> {
-    api.service.close(account_number(number)?).await?;
-    Ok(answer::no_content())
+        (status = 404, description = "There is no such account", body = RefusalResponse),
+        (status = 422, description = "Invalid input", body = InvalidInputResponse),
+        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key", body = RefusalResponse)))]
+pub(super) async fn delete(
+    api: &Api,
+    number: &str,
+    key: Option<IdempotencyKey>,
+) -> Result<Response, Refusal> {
+    let answered = api.service.close(account_number(number)?, key).await?;
+    Ok(answer::of(
+        answered,
+        |_| answer::no_content(),
+        Refusal::from,
+    ))
 }
 
 /// `GET /accounts`.
@@ -152,13 +176,12 @@ fn account_number(text: &str) -> Result<AccountNumber, UnknownAccount> {
 }
 
 fn transaction(
-    account_number: AccountNumber,
     sent: &SentAmount<'_>,
     transaction_type: TransactionType,
     receipt: Receipt,
 ) -> Response {
     let transaction = TransactionResponse {
-        account_number,
+        account_number: receipt.number,
         new_balance: receipt.balance,
         transaction_amount: sent.amount,
         transaction_type,

@@ -1,16 +1,20 @@
 //! Answers: how a result, or a refusal, becomes a response.
 
 use bytes::Bytes;
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::header::{
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use warp::Reply as _;
 use warp::reply::Response;
 
 use super::invalid::InvalidInput;
-use crate::error::{CreateError, UnknownAccount, WithdrawError};
+use crate::change::{self as ledger, Answered, NotDone, Receipt};
+use crate::error::UnknownAccount;
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// Why a request was refused. Every one becomes `{"detail": …}`.
@@ -18,14 +22,24 @@ const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=ut
 pub(super) enum Refusal {
     AccountNotFound,
     InsufficientFunds,
-    LimitReached(CreateError),
+    /// A deposit says more: which amount there is room for.
+    BalanceLimit,
+    LimitReached {
+        limit: usize,
+    },
     Invalid(InvalidInput),
     NotFound,
-    MethodNotAllowed { allowed: &'static [Method] },
+    MethodNotAllowed {
+        allowed: &'static [Method],
+    },
     BodyTooLarge,
     BodyTimedOut,
     BodyUnreadable,
+    NotDone(NotDone),
 }
+
+/// After how many seconds to ask again where that helps.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
 impl Refusal {
     /// The response, with the reason attached for the log.
@@ -33,7 +47,11 @@ impl Refusal {
         let (status, detail) = match &self {
             Self::AccountNotFound => (StatusCode::NOT_FOUND, "Account not found".into()),
             Self::InsufficientFunds => (StatusCode::BAD_REQUEST, "Insufficient funds".into()),
-            Self::LimitReached(CreateError::LimitReached { limit }) => (
+            Self::BalanceLimit => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The balance cannot grow by that much".into(),
+            ),
+            Self::LimitReached { limit } => (
                 StatusCode::INSUFFICIENT_STORAGE,
                 format!("Maximum number of accounts ({limit}) reached"),
             ),
@@ -51,6 +69,7 @@ impl Refusal {
                 StatusCode::BAD_REQUEST,
                 "There was an error parsing the body".into(),
             ),
+            Self::NotDone(not_done) => (status_of(*not_done), sentence(*not_done)),
         };
         let mut response = json(status, &Detail { detail: &detail });
         response.extensions_mut().insert(RefusalReason(detail));
@@ -67,10 +86,47 @@ impl Refusal {
                     .headers_mut()
                     .insert(CONNECTION, HeaderValue::from_static("close"));
             }
+            Self::NotDone(NotDone::TooManyKeys | NotDone::Busy | NotDone::DiskFull) => {
+                response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
+            }
             _ => {}
         }
         response
     }
+}
+
+fn status_of(not_done: NotDone) -> StatusCode {
+    match not_done {
+        NotDone::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// What the engine says, as a sentence begins.
+fn sentence(not_done: NotDone) -> String {
+    let text = not_done.to_string();
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(characters).collect()
+    })
+}
+
+/// What an answer of the ledger becomes: `granted` of a receipt, or `refused` of a refusal, with a header
+/// if it was given before.
+pub(super) fn of(
+    answered: Answered,
+    granted: impl FnOnce(Receipt) -> Response,
+    refused: impl FnOnce(ledger::Refusal) -> Refusal,
+) -> Response {
+    let mut response = match answered.outcome {
+        Ok(receipt) => granted(receipt),
+        Err(refusal) => refused(refusal).into_response(),
+    };
+    if answered.replayed {
+        let headers = response.headers_mut();
+        headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
 }
 
 fn invalid_input(invalid: &InvalidInput) -> Response {
@@ -101,18 +157,20 @@ impl From<UnknownAccount> for Refusal {
     }
 }
 
-impl From<CreateError> for Refusal {
-    fn from(error: CreateError) -> Self {
-        Self::LimitReached(error)
+impl From<ledger::Refusal> for Refusal {
+    fn from(refusal: ledger::Refusal) -> Self {
+        match refusal {
+            ledger::Refusal::UnknownAccount(_) => Self::AccountNotFound,
+            ledger::Refusal::InsufficientFunds { .. } => Self::InsufficientFunds,
+            ledger::Refusal::AccountLimit { limit } => Self::LimitReached { limit },
+            ledger::Refusal::BalanceLimit { .. } => Self::BalanceLimit,
+        }
     }
 }
 
-impl From<WithdrawError> for Refusal {
-    fn from(error: WithdrawError) -> Self {
-        match error {
-            WithdrawError::UnknownAccount => Self::AccountNotFound,
-            WithdrawError::InsufficientFunds { .. } => Self::InsufficientFunds,
-        }
+impl From<NotDone> for Refusal {
+    fn from(not_done: NotDone) -> Self {
+        Self::NotDone(not_done)
     }
 }
 

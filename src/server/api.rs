@@ -16,7 +16,7 @@ use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use super::answer::{self, Refusal};
-use super::decode::RequestBody;
+use super::decode::{self, RequestBody};
 use super::head::Sent;
 use super::routes::{self, Endpoint};
 use super::{Config, accounts, body, health, openapi};
@@ -90,7 +90,7 @@ impl Api {
         };
         let path = path.as_str();
         match Endpoint::of(&routes::decoded(path)) {
-            Some(endpoint) => self.call(endpoint, method, &sent.query, body).await,
+            Some(endpoint) => self.call(endpoint, method, sent, body).await,
             None => routes::without_trailing_slash(path)
                 .map(|location| answer::redirect(location, &sent.query))
                 .ok_or(Refusal::NotFound),
@@ -101,7 +101,7 @@ impl Api {
         &self,
         endpoint: Endpoint<'_>,
         method: &Method,
-        query: &str,
+        sent: &Sent,
         body: RequestBody<'_>,
     ) -> Result<Response, Refusal> {
         if !endpoint.takes(method) {
@@ -109,13 +109,17 @@ impl Api {
                 allowed: endpoint.methods(),
             });
         }
+        // Of those that read nothing is kept, whatever their key.
+        let key = decode::idempotency_key(&sent.key);
         match endpoint {
             Endpoint::Balance(number) => accounts::balance(self, number),
-            Endpoint::Deposit(number) => accounts::deposit(self, number, body).await,
-            Endpoint::Withdraw(number) => accounts::withdraw(self, number, body).await,
-            Endpoint::Account(number) => accounts::delete(self, number).await,
-            Endpoint::Accounts if method == Method::POST => accounts::create(self, body).await,
-            Endpoint::Accounts => accounts::list(self, query).await,
+            Endpoint::Deposit(number) => accounts::deposit(self, number, body, key?).await,
+            Endpoint::Withdraw(number) => accounts::withdraw(self, number, body, key?).await,
+            Endpoint::Account(number) => accounts::delete(self, number, key?).await,
+            Endpoint::Accounts if method == Method::POST => {
+                accounts::create(self, body, key?).await
+            }
+            Endpoint::Accounts => accounts::list(self, &sent.query).await,
             Endpoint::Health => Ok(health::health(self)),
             Endpoint::Live => Ok(health::live()),
             Endpoint::Ready => Ok(health::ready(self)),

@@ -6,7 +6,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::head::SentKey;
 use super::invalid::{self, InvalidInput, Place};
+use crate::idempotency_key::{IdempotencyKey, ParseIdempotencyKeyError};
 use crate::money::{Amount, Cents, ParseCentsError};
 use crate::roster::CreationNumber;
 
@@ -18,6 +20,7 @@ const PAGE_LIMIT_DEFAULT: usize = 100;
 
 const AMOUNT: Place = Place::Body("amount");
 const INITIAL_BALANCE: Place = Place::Body("initial_balance");
+const KEY: Place = Place::Header("idempotency-key");
 const LIMIT: Place = Place::Query("limit");
 const AFTER: Place = Place::Query("after");
 
@@ -217,6 +220,23 @@ impl Visitor<'_> for IsName {
     fn visit_str<E>(self, key: &str) -> Result<bool, E> {
         Ok(key == self.0)
     }
+}
+
+/// Reads the idempotency key, if one was sent.
+pub(super) fn idempotency_key(sent: &SentKey) -> Result<Option<IdempotencyKey>, InvalidInput> {
+    let text = match sent {
+        SentKey::None => return Ok(None),
+        SentKey::Several => {
+            let reason = "the header must not be sent twice";
+            return Err(InvalidInput::wrong_form(KEY, "", reason));
+        }
+        SentKey::One(header) => String::from_utf8_lossy(header.as_bytes()),
+    };
+    text.parse()
+        .map(Some)
+        .map_err(|error: ParseIdempotencyKeyError| {
+            InvalidInput::wrong_form(KEY, &text, &error.to_string())
+        })
 }
 
 /// Where `text` breaks off being JSON, and what the parser says of it.

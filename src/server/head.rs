@@ -7,6 +7,7 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderV
 use super::decode::ContentType;
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The headers that the server looks at, the first of each name. Found in one pass: each lookup by name
 /// would hash it.
@@ -16,6 +17,9 @@ pub(super) struct KnownHeaders<'head> {
     pub(super) request_id: Option<&'head HeaderValue>,
     content_type: Option<&'head HeaderValue>,
     content_length: Option<&'head HeaderValue>,
+    idempotency_key: Option<&'head HeaderValue>,
+    /// Whether there is more than one key.
+    has_keys: bool,
 }
 
 impl<'head> KnownHeaders<'head> {
@@ -30,6 +34,9 @@ impl<'head> KnownHeaders<'head> {
                 &mut known.origin
             } else if name == X_REQUEST_ID {
                 &mut known.request_id
+            } else if name == IDEMPOTENCY_KEY {
+                known.has_keys = known.idempotency_key.is_some();
+                &mut known.idempotency_key
             } else {
                 continue;
             };
@@ -47,13 +54,25 @@ pub(super) struct Sent {
     pub(super) content_type: ContentType,
     /// Where the length of the body is known from the start. Whether it is valid, hyper has checked.
     pub(super) content_length: Option<u64>,
+    /// The idempotency key, not looked at yet.
+    pub(super) key: SentKey,
+}
+
+/// What was sent for an idempotency key.
+#[derive(Clone, Debug, Default)]
+pub(super) enum SentKey {
+    #[default]
+    None,
+    One(HeaderValue),
+    Several,
 }
 
 impl Sent {
     /// What `request` sent. `None` if it is a path and no more.
     pub(super) fn of<B: Body>(request: &Request<B>, headers: KnownHeaders<'_>) -> Option<Self> {
         let query = request.uri().query();
-        if query.is_none() && request.body().is_end_stream() {
+        let has_key = headers.idempotency_key.is_some();
+        if query.is_none() && !has_key && request.body().is_end_stream() {
             return None;
         }
         Some(Self {
@@ -67,6 +86,11 @@ impl Sent {
             content_length: match headers.content_length.map(HeaderValue::to_str) {
                 Some(Ok(text)) => text.parse().ok(),
                 _ => None,
+            },
+            key: match headers.idempotency_key {
+                None => SentKey::None,
+                Some(_) if headers.has_keys => SentKey::Several,
+                Some(key) => SentKey::One(key.clone()),
             },
         })
     }

@@ -8,24 +8,45 @@ use warp::reply::Response;
 use super::answer;
 use super::api::Api;
 use super::wire::{HealthResponse, StatusResponse};
+use crate::durable::{Condition, DurableLedger};
 use crate::service::Timestamp;
 
 /// `GET /health`: how the service is, in numbers.
 #[utoipa::path(get, path = "/health", tag = "health",
     summary = "Health check",
     description = "How the service is, in numbers.",
-    responses((status = 200, description = "The service is well", body = HealthResponse)))]
+    responses(
+        (status = 200, description = "The service is well", body = HealthResponse),
+        (status = 503, description = "Balances can be read, and nothing can be changed: `status` and `journal` say why",
+            body = HealthResponse)))]
 pub(super) fn health(api: &Api) -> Response {
+    let ledger = api.service.durable_ledger();
+    let condition = ledger.map(DurableLedger::condition);
+    let (code, status) = match &condition {
+        None | Some(Condition::Healthy) => (StatusCode::OK, "healthy"),
+        Some(Condition::DiskFull) => (StatusCode::SERVICE_UNAVAILABLE, "disk full"),
+        Some(Condition::Failed { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "read-only"),
+    };
     let health = HealthResponse {
-        status: "healthy",
+        status,
         accounts_count: api.service.count(),
         max_accounts: api.service.account_limit(),
         timestamp: Timestamp::now(),
         version: env!("CARGO_PKG_VERSION"),
         max_transaction_amount: api.transaction_max,
         uptime_seconds: api.started.elapsed().as_secs(),
+        mode: if ledger.is_some() {
+            "durable"
+        } else {
+            "memory"
+        },
+        journal: condition.map(|condition| match condition {
+            Condition::Healthy => "healthy".to_owned(),
+            Condition::DiskFull => "the disk is full".to_owned(),
+            Condition::Failed { reason } => format!("failed: {reason}"),
+        }),
     };
-    answer::json_text(StatusCode::OK, health.to_json())
+    answer::json_text(code, health.to_json())
 }
 
 /// `GET /livez`: whether the process answers at all.
@@ -43,13 +64,17 @@ pub(super) fn live() -> Response {
     description = "Whether the service wants new requests. If not, send them elsewhere.",
     responses(
         (status = 200, description = "It does", body = StatusResponse),
-        (status = 503, description = "It is stopping", body = StatusResponse)))]
+        (status = 503, description = "It is stopping, the disk is full, or the journal has failed",
+            body = StatusResponse)))]
 pub(super) fn ready(api: &Api) -> Response {
     // ORDERING: Acquire, pairs with the Release store in `server::run`.
     if api.stopping.load(Acquire) {
-        status(StatusCode::SERVICE_UNAVAILABLE, "stopping")
-    } else {
-        status(StatusCode::OK, "ready")
+        return status(StatusCode::SERVICE_UNAVAILABLE, "stopping");
+    }
+    match api.service.durable_ledger().map(DurableLedger::condition) {
+        None | Some(Condition::Healthy) => status(StatusCode::OK, "ready"),
+        Some(Condition::DiskFull) => status(StatusCode::SERVICE_UNAVAILABLE, "disk full"),
+        Some(Condition::Failed { .. }) => status(StatusCode::SERVICE_UNAVAILABLE, "read-only"),
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) enum Place {
     Body(&'static str),
     /// A parameter of the query.
     Query(&'static str),
+    /// A header.
+    Header(&'static str),
 }
 
 impl Place {
@@ -64,6 +66,7 @@ impl Place {
         let (part, name) = match self {
             Self::Body(name) => ("body", name),
             Self::Query(name) => ("query", name),
+            Self::Header(name) => ("header", name),
         };
         vec![Location::Name(part), Location::Name(name)]
     }
@@ -203,6 +206,17 @@ impl InvalidInput {
             echo_text(input),
         )
         .with_ctx(format!(r#"{{"ge":{min}}}"#))
+    }
+
+    /// The text does not have a form that it has to have.
+    pub(super) fn wrong_form(place: Place, input: &str, reason: &str) -> Self {
+        Self::new(
+            "value_error",
+            place.location(),
+            format!("Value error, {reason}"),
+            echo_text(input),
+        )
+        .with_ctx(format!(r#"{{"error":{}}}"#, quote(reason)))
     }
 
     /// The parameter is above `max`.

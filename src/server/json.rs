@@ -30,6 +30,11 @@ impl Json {
         self
     }
 
+    /// A text, quoted.
+    pub(super) fn string(self, text: &str) -> Self {
+        self.text(&serde_json::Value::from(text).to_string())
+    }
+
     pub(super) fn number(self, number: AccountNumber) -> Self {
         self.text(number.encode(&mut [0; AccountNumber::TEXT_LEN]))
     }

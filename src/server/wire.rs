@@ -224,6 +224,12 @@ pub(super) struct HealthResponse {
     #[schema(value_type = f64, example = 10000.0)]
     pub(super) max_transaction_amount: Cents,
     pub(super) uptime_seconds: u64,
+    /// `memory`, or `durable` where the service keeps a journal.
+    #[schema(value_type = String, example = "durable")]
+    pub(super) mode: &'static str,
+    /// How the journal is, where there is one.
+    #[schema(value_type = String, required = false, example = "healthy")]
+    pub(super) journal: Option<String>,
 }
 
 impl HealthResponse {
@@ -236,8 +242,10 @@ impl HealthResponse {
             version,
             max_transaction_amount,
             uptime_seconds,
+            mode,
+            journal,
         } = self;
-        Json::new(r#"{"status":""#)
+        let json = Json::new(r#"{"status":""#)
             .text(status)
             .text(r#"","accounts_count":"#)
             .count(*accounts_count as u64)
@@ -251,8 +259,14 @@ impl HealthResponse {
             .money(*max_transaction_amount)
             .text(r#","uptime_seconds":"#)
             .count(*uptime_seconds)
-            .text("}")
-            .done()
+            .text(r#","mode":""#)
+            .text(mode)
+            .text("\"");
+        match journal {
+            Some(journal) => json.text(r#","journal":"#).string(journal).text("}"),
+            None => json.text("}"),
+        }
+        .done()
     }
 }
 

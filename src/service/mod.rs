@@ -1,78 +1,95 @@
-//! The ledger as a service: the operations that a server, a command line or a program calls, with the
-//! times that belong to them.
+//! The ledger as a service: the operations that a server, a command line or a program calls, in memory or
+//! durable.
 //!
 //! What changes money is `async`, because an answer may have to wait until its record is durable; what
-//! reads is not, because readers never wait. In memory, which is all there is so far, every call is
-//! ready at once and no runtime is needed to await it.
+//! reads is not, because readers never wait. In memory, every call is ready at once and no runtime is needed
+//! to await it.
+
+mod memory;
 
 use crate::account_number::AccountNumber;
-use crate::account_times::AccountTimes;
-use crate::error::{CreateError, DepositError, UnknownAccount, WithdrawError};
-use crate::ledger::Ledger;
+use crate::account_summary;
+use crate::change::{Answer, Change};
+#[cfg(feature = "durable")]
+use crate::durable::DurableLedger;
+use crate::error::UnknownAccount;
+use crate::idempotency_key::IdempotencyKey;
+use crate::keys::KeyPolicy;
 use crate::money::{Amount, Cents};
 use crate::roster::CreationNumber;
-use crate::session::Posting;
 
+use memory::Memory;
+
+pub use crate::account_summary::AccountSummary;
+pub use crate::change::Receipt;
 pub use crate::timestamp::Timestamp;
 
-/// A ledger that knows when things happened. Errors and linearization are those of [`Ledger`].
+/// A ledger that knows when things happened, and to which a request may be sent twice.
+///
+/// A request with an [`IdempotencyKey`] is done once: the same request with the same key gets the same
+/// answer again, refusals included, for as long as the [`KeyPolicy`] says.
 ///
 /// ```
-/// # async fn example() -> Result<(), cashpoint::LedgerError> {
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use cashpoint::{Amount, Cents, service::Service};
 ///
 /// let service = Service::in_memory(1_000);
-/// let opened = service.create(Cents::ZERO).await?;
-/// let receipt = service.deposit(opened.number, Amount::from_cents(50).unwrap()).await?;
+/// let opened = service.create(Cents::ZERO, None).await?.outcome?;
+/// let amount = Amount::from_cents(50).unwrap();
+/// let key = Some("payday-2026-11".parse()?);
+/// let receipt = service.deposit(opened.number, amount, key.clone()).await?.outcome?;
 /// assert_eq!(receipt.balance.get(), 50);
-/// assert!(receipt.at >= opened.at);
+///
+/// let again = service.deposit(opened.number, amount, key).await?;
+/// assert!(again.replayed);
+/// assert_eq!(again.outcome?, receipt);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug)]
 pub struct Service {
-    ledger: Ledger<AccountTimes>,
+    mode: Mode,
 }
 
-/// What a creation did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opened {
-    /// The new account's number.
-    pub number: AccountNumber,
-    /// When it was created.
-    pub at: Timestamp,
-}
-
-/// What a deposit or a withdrawal did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// The balance right after it.
-    pub balance: Cents,
-    /// When it happened. Times of one account never run backwards, whatever the clock does.
-    pub at: Timestamp,
-}
-
-/// An account as a listing found it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AccountSummary {
-    /// Its number.
-    pub number: AccountNumber,
-    /// Its place in the order of creation, from which a listing can go on.
-    pub created: CreationNumber,
-    /// Its balance.
-    pub balance: Cents,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// When money last moved on it; when it was created if none ever did.
-    pub last_updated: Timestamp,
+#[derive(Debug)]
+enum Mode {
+    Memory(Box<Memory>),
+    #[cfg(feature = "durable")]
+    Durable(DurableLedger),
 }
 
 impl Service {
-    /// A service that keeps up to `account_limit` accounts in memory, and nothing beyond the process.
+    /// A service that keeps up to `account_limit` accounts in memory, and nothing beyond the process. Keys are
+    /// kept as [`KeyPolicy::default`] says.
     #[must_use]
     pub fn in_memory(account_limit: usize) -> Self {
+        Self::in_memory_with_keys(account_limit, KeyPolicy::default())
+    }
+
+    /// As [`in_memory`](Self::in_memory), with keys kept as `keys` says.
+    #[must_use]
+    pub fn in_memory_with_keys(account_limit: usize, keys: KeyPolicy) -> Self {
         Self {
-            ledger: Ledger::with_facts(account_limit),
+            mode: Mode::Memory(Box::new(Memory::new(account_limit, keys))),
+        }
+    }
+
+    /// A service that keeps what `ledger` keeps.
+    #[cfg(feature = "durable")]
+    #[must_use]
+    pub fn durable(ledger: DurableLedger) -> Self {
+        Self {
+            mode: Mode::Durable(ledger),
+        }
+    }
+
+    /// The durable ledger behind it, if there is one.
+    #[cfg(feature = "durable")]
+    #[must_use]
+    pub fn durable_ledger(&self) -> Option<&DurableLedger> {
+        match &self.mode {
+            Mode::Memory(_) => None,
+            Mode::Durable(ledger) => Some(ledger),
         }
     }
 
@@ -80,58 +97,68 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// Those of [`Ledger::create`].
-    pub async fn create(&self, initial: Cents) -> Result<Opened, CreateError> {
-        let at = Timestamp::now();
-        let number = self
-            .ledger
-            .pin()
-            .create(initial, AccountTimes::created(at))?;
-        Ok(Opened { number, at })
+    /// [`NotDone`](crate::NotDone) if the request came to no answer.
+    pub async fn create(&self, initial: Cents, key: Option<IdempotencyKey>) -> Answer {
+        self.change(Change::Open { initial }, key).await
     }
 
     /// The balance of an account.
     ///
     /// # Errors
     ///
-    /// Those of [`Ledger::balance`].
+    /// Those of [`Ledger::balance`](crate::Ledger::balance).
     pub fn balance(&self, number: AccountNumber) -> Result<Cents, UnknownAccount> {
-        self.ledger.balance(number)
+        match &self.mode {
+            Mode::Memory(memory) => memory.ledger.balance(number),
+            #[cfg(feature = "durable")]
+            Mode::Durable(ledger) => ledger.balance(number),
+        }
     }
 
     /// Adds `amount` to an account.
     ///
     /// # Errors
     ///
-    /// Those of [`Ledger::deposit`].
+    /// [`NotDone`](crate::NotDone) if the request came to no answer.
     pub async fn deposit(
         &self,
         number: AccountNumber,
         amount: Amount,
-    ) -> Result<Receipt, DepositError> {
-        self.ledger.pin().deposit(number, amount).map(receipt)
+        key: Option<IdempotencyKey>,
+    ) -> Answer {
+        self.change(Change::Deposit { number, amount }, key).await
     }
 
     /// Takes `amount` out of an account.
     ///
     /// # Errors
     ///
-    /// Those of [`Ledger::withdraw`].
+    /// [`NotDone`](crate::NotDone) if the request came to no answer.
     pub async fn withdraw(
         &self,
         number: AccountNumber,
         amount: Amount,
-    ) -> Result<Receipt, WithdrawError> {
-        self.ledger.pin().withdraw(number, amount).map(receipt)
+        key: Option<IdempotencyKey>,
+    ) -> Answer {
+        self.change(Change::Withdraw { number, amount }, key).await
     }
 
-    /// Closes an account for good and returns the balance that was left on it.
+    /// Closes an account for good. The receipt has the balance that was left on it.
     ///
     /// # Errors
     ///
-    /// Those of [`Ledger::close`].
-    pub async fn close(&self, number: AccountNumber) -> Result<Cents, UnknownAccount> {
-        self.ledger.close(number)
+    /// [`NotDone`](crate::NotDone) if the request came to no answer.
+    pub async fn close(&self, number: AccountNumber, key: Option<IdempotencyKey>) -> Answer {
+        self.change(Change::Close { number }, key).await
+    }
+
+    #[inline]
+    async fn change(&self, change: Change, key: Option<IdempotencyKey>) -> Answer {
+        match &self.mode {
+            Mode::Memory(memory) => memory.change(change, key.as_ref()),
+            #[cfg(feature = "durable")]
+            Mode::Durable(ledger) => ledger.change(change, key).await,
+        }
     }
 
     /// Up to `limit` accounts in order of creation, from the first one created after `cursor`. What it
@@ -142,35 +169,32 @@ impl Service {
         cursor: Option<CreationNumber>,
         limit: usize,
     ) -> Vec<AccountSummary> {
-        let session = self.ledger.pin();
-        let summaries = session
-            .accounts_after(cursor)
-            .map(|account| AccountSummary {
-                number: account.number,
-                created: account.created,
-                balance: account.balance,
-                created_at: account.facts.created_at(),
-                last_updated: account.facts.last_updated(),
-            });
-        summaries.take(limit).collect()
+        match &self.mode {
+            Mode::Memory(memory) => {
+                account_summary::page(&memory.ledger, |times| times, cursor, limit)
+            }
+            #[cfg(feature = "durable")]
+            Mode::Durable(ledger) => ledger.accounts_after(cursor, limit),
+        }
     }
 
-    /// How many accounts there are. As [`Ledger::count`].
+    /// How many accounts there are. As [`Ledger::count`](crate::Ledger::count).
     #[must_use]
     pub fn count(&self) -> usize {
-        self.ledger.count()
+        match &self.mode {
+            Mode::Memory(memory) => memory.ledger.count(),
+            #[cfg(feature = "durable")]
+            Mode::Durable(ledger) => ledger.count(),
+        }
     }
 
     /// The largest number of accounts that may exist at a time.
     #[must_use]
     pub fn account_limit(&self) -> usize {
-        self.ledger.account_limit()
-    }
-}
-
-fn receipt(posting: Posting<'_, AccountTimes>) -> Receipt {
-    Receipt {
-        balance: posting.balance,
-        at: posting.facts.touch(Timestamp::now()),
+        match &self.mode {
+            Mode::Memory(memory) => memory.ledger.account_limit(),
+            #[cfg(feature = "durable")]
+            Mode::Durable(ledger) => ledger.account_limit(),
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::change::{Change, ChangeOutcome};
+use crate::change::{Answer, Answered, Change, ChangeOutcome, NotDone};
 use crate::idempotency_key::IdempotencyKey;
 use crate::timestamp::Timestamp;
 
@@ -24,6 +24,14 @@ impl Default for KeyPolicy {
             window: Duration::from_secs(24 * 60 * 60),
             keys_max: 1_000_000,
         }
+    }
+}
+
+impl KeyPolicy {
+    /// Whether a key of this time need not be kept any more.
+    fn is_over(&self, at: Timestamp, now: Timestamp) -> bool {
+        let age_us = now.as_micros().saturating_sub(at.as_micros());
+        u128::try_from(age_us).is_ok_and(|age_us| age_us >= self.window.as_micros())
     }
 }
 
@@ -54,16 +62,28 @@ impl Keys {
         }
     }
 
-    /// What `key` stands for at `now`.
-    pub(crate) fn find(&self, key: &IdempotencyKey, now: Timestamp) -> Option<&Kept> {
-        self.kept
-            .get(key)
-            .filter(|kept| !self.is_over(kept.at, now))
+    /// What a request with `key` is answered at `now` without doing anything, if it is to be.
+    pub(crate) fn answer(
+        &self,
+        key: &IdempotencyKey,
+        change: Change,
+        now: Timestamp,
+    ) -> Option<Answer> {
+        match self.find(key, now) {
+            Some(kept) if kept.change == change => Some(Ok(Answered {
+                outcome: kept.outcome,
+                replayed: true,
+            })),
+            Some(_) => Some(Err(NotDone::KeyReused)),
+            None if self.kept.len() >= self.policy.keys_max => Some(Err(NotDone::TooManyKeys)),
+            None => None,
+        }
     }
 
-    /// Whether one more may be kept.
-    pub(crate) fn has_room(&self) -> bool {
-        self.kept.len() < self.policy.keys_max
+    fn find(&self, key: &IdempotencyKey, now: Timestamp) -> Option<&Kept> {
+        self.kept
+            .get(key)
+            .filter(|kept| !self.policy.is_over(kept.at, now))
     }
 
     /// Keeps a key. One of the same name is past its time.
@@ -74,10 +94,8 @@ impl Keys {
 
     /// Drops what is past its time.
     pub(crate) fn expire(&mut self, now: Timestamp) {
-        while let Some((at, key)) = self.by_age.pop_front_if(|(at, _)| {
-            let age_us = now.as_micros().saturating_sub(at.as_micros());
-            u128::try_from(age_us).is_ok_and(|age_us| age_us >= self.policy.window.as_micros())
-        }) {
+        let policy = self.policy;
+        while let Some((at, key)) = self.by_age.pop_front_if(|(at, _)| policy.is_over(*at, now)) {
             // It may have been used anew.
             if self.kept.get(&key).is_some_and(|kept| kept.at == at) {
                 self.kept.remove(&key);
@@ -95,10 +113,5 @@ impl Keys {
 
     pub(crate) fn len(&self) -> usize {
         self.kept.len()
-    }
-
-    fn is_over(&self, at: Timestamp, now: Timestamp) -> bool {
-        let age_us = now.as_micros().saturating_sub(at.as_micros());
-        u128::try_from(age_us).is_ok_and(|age_us| age_us >= self.policy.window.as_micros())
     }
 }

@@ -1,0 +1,86 @@
+//! Opens the ledger that `cashpoint serve` serves, and watches over it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{error, info, warn};
+
+use super::Failure;
+use crate::durable::{Condition, DurableConfig, DurableLedger};
+use crate::journal::{self, Recovery};
+use crate::progress::Progress;
+use crate::service::Service;
+
+/// How often it is looked at how a durable ledger is.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Opens the ledger in `directory`, with a bar while old records are read.
+pub(super) fn open(directory: &Path, config: DurableConfig) -> Result<DurableLedger, Failure> {
+    let mut bar = None;
+    let mut show = |progress: journal::Progress| {
+        let template = "reading the journal: {wide_bar} {bytes} of {total_bytes}, {eta} left";
+        let bar = bar.get_or_insert_with(|| Progress::with_template(template, progress.end));
+        bar.set_position(progress.position);
+    };
+    let ledger = DurableLedger::open_with_progress(directory, config, &mut show)
+        .map_err(|error| Failure(error.to_string()))?;
+    if let Some(bar) = bar {
+        bar.finish();
+    }
+    log(directory, ledger.recovery());
+    Ok(ledger)
+}
+
+fn log(directory: &Path, recovery: &Recovery) {
+    for snapshot in &recovery.broken_snapshots {
+        warn!(
+            snapshot,
+            "a snapshot is not whole and was passed over; the journal has all that was in it"
+        );
+    }
+    if let Some(torn) = &recovery.torn {
+        warn!(
+            segment = torn.segment,
+            offset = torn.offset,
+            bytes = torn.bytes,
+            "the last batch was torn by a crash and was cut off; nothing in it had been acknowledged"
+        );
+    }
+    info!(
+        directory = %directory.display(),
+        records = recovery.records,
+        from_snapshot = recovery.snapshot.is_some(),
+        took_s = recovery.took.as_secs_f64(),
+        "ledger opened"
+    );
+}
+
+/// Logs when the ledger gets better or worse. Is ready, with the reason, once it has failed for good.
+pub(super) async fn failure(service: Arc<Service>) -> String {
+    let Some(ledger) = service.durable_ledger() else {
+        return std::future::pending().await;
+    };
+    let mut last = Condition::Healthy;
+    loop {
+        let condition = ledger.condition();
+        if condition != last {
+            match &condition {
+                Condition::Healthy => info!("there is room on the disk again: changes are made"),
+                Condition::DiskFull => {
+                    warn!("the disk is full: changes are refused until there is room");
+                }
+                Condition::Failed { reason } => {
+                    error!(
+                        reason,
+                        "the journal failed: nothing is changed any more, balances can be read; \
+                         restart once the disk is well"
+                    );
+                    return reason.clone();
+                }
+            }
+            last = condition;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
