@@ -105,6 +105,24 @@ impl<Facts> Ledger<Facts> {
         }
     }
 
+    /// Fills an empty ledger with accounts that were open elsewhere, among so many that ever were. Their places in
+    /// the order of creation stay theirs, so that a listing can go on where it was.
+    #[cfg(feature = "durable")]
+    pub(crate) fn restore(
+        &self,
+        accounts: impl Iterator<Item = (AccountNumber, CreationNumber, Cents, Facts)>,
+        opened: u64,
+    ) {
+        let session = self.pin();
+        for (number, created, balance, facts) in accounts {
+            session.enter_as(number, balance, facts, || {
+                self.roster.enroll_at(created, number);
+                created
+            });
+        }
+        self.roster.go_on_after(CreationNumber::from_u64(opened));
+    }
+
     /// Pins the map, so that several operations share the cost of it. See [`Session`].
     #[must_use]
     #[inline]

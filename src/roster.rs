@@ -76,6 +76,31 @@ impl Roster {
         created
     }
 
+    /// Puts `number` at a place that it had elsewhere. To be followed by [`go_on_after`](Self::go_on_after).
+    #[cfg(feature = "durable")]
+    pub(crate) fn enroll_at(&self, created: CreationNumber, number: AccountNumber) {
+        let (page, place) = created.position();
+        let page = self.pages.get_or_insert_with(page, Page::new);
+        page.value().write(place, number.halves());
+    }
+
+    /// The next creation number is the one after `last`, and of those up to it that nobody was
+    /// [put at](Self::enroll_at) the accounts are closed. To be called by one thread alone.
+    #[cfg(feature = "durable")]
+    pub(crate) fn go_on_after(&self, last: CreationNumber) {
+        for page in &self.pages {
+            for place in 0..PLACES {
+                let created = page.key() * PLACES as u64 + place as u64;
+                let is_given = (1..=last.0).contains(&created);
+                if is_given && page.value().read(place).is_none() && page.value().strike(place) {
+                    page.remove();
+                }
+            }
+        }
+        // ORDERING: Relaxed, as in `enroll`.
+        self.next.store(last.0 + 1, Ordering::Relaxed);
+    }
+
     /// Takes an account off. Its creation number is not used again.
     pub(crate) fn strike(&self, created: CreationNumber) {
         let (page, place) = created.position();
@@ -136,6 +161,25 @@ mod tests {
             assert_eq!(listed(&roster, Some(*created)), numbers[place + 1..]);
         }
         assert_eq!(listed(&roster, Some(CreationNumber(u64::MAX))), []);
+    }
+
+    #[cfg(feature = "durable")]
+    #[test]
+    fn what_was_enrolled_elsewhere_keeps_its_places_and_pages_go_as_they_would_have() {
+        let roster = Roster::new();
+        let first = PLACES as u64 + 3;
+        let last = CreationNumber(3 * PLACES as u64);
+        let number = AccountNumber::random();
+        roster.enroll_at(CreationNumber(first), number);
+        roster.go_on_after(last);
+        assert_eq!(listed(&roster, None), [number]);
+        assert_eq!(
+            roster.enroll(AccountNumber::random()),
+            CreationNumber(last.0 + 1)
+        );
+        assert_eq!(roster.pages.len(), 2);
+        roster.strike(CreationNumber(first));
+        assert_eq!(roster.pages.len(), 1);
     }
 
     #[test]

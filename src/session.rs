@@ -190,14 +190,25 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
             })
     }
 
-    /// Puts an account into the ledger that is known from elsewhere, in the order of creation. There has to
-    /// be room for it, and none of its number.
+    /// Opens an account whose number was drawn elsewhere. There has to be room for it, and none of its number.
     #[cfg(feature = "durable")]
     pub(crate) fn enter(&self, number: AccountNumber, balance: Cents, facts: Facts) {
+        self.enter_as(number, balance, facts, || self.ledger.roster.enroll(number));
+    }
+
+    /// As [`enter`](Self::enter), at a place in the order of creation that `enroll` gives it.
+    #[cfg(feature = "durable")]
+    pub(crate) fn enter_as(
+        &self,
+        number: AccountNumber,
+        balance: Cents,
+        facts: Facts,
+        enroll: impl FnOnce() -> CreationNumber,
+    ) {
         let entered = lifecycle::open(&self.ledger.capacity, || {
             let entry = Entry {
                 account: Account::open(balance),
-                created: self.ledger.roster.enroll(number),
+                created: enroll(),
                 facts,
             };
             self.accounts.insert(number, entry);

@@ -43,15 +43,14 @@ impl Published {
     /// Publishes what `books` hold.
     pub(crate) fn new(books: &Books, reader: Reader, account_limit: usize, end: Position) -> Self {
         let ledger = Ledger::with_facts(account_limit);
-        let session = ledger.pin();
-        for (number, account) in books.accounts.by_creation() {
+        let accounts = books.accounts.by_creation().map(|(number, account)| {
             let facts = DurableFacts {
                 times: AccountTimes::restored(account.created_at, account.last_updated),
                 head: AtomicU64::new(account.trail.last()),
             };
-            session.enter(number, account.balance, facts);
-        }
-        drop(session);
+            (number, account.created, account.balance, facts)
+        });
+        ledger.restore(accounts, books.opened());
         let closed = books.closed.iter().map(|(number, head)| (*number, *head));
         Self {
             ledger,

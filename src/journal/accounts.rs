@@ -9,14 +9,15 @@ use std::hint;
 use super::trail::Trail;
 use crate::account_number::{AccountNumber, AccountNumberHash};
 use crate::money::Cents;
+use crate::roster::CreationNumber;
 use crate::timestamp::Timestamp;
 
 /// What is known of an open account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) balance: Cents,
-    /// The sequence number of the record that opened it: the order of creation.
-    pub(crate) opened: u64,
+    /// How many accounts had been opened with it: its place in the order of creation.
+    pub(crate) created: CreationNumber,
     pub(crate) created_at: Timestamp,
     pub(crate) last_updated: Timestamp,
     pub(crate) trail: Trail,
@@ -93,10 +94,14 @@ impl Accounts {
             .index
             .iter()
             .filter_map(|(number, place)| {
-                Some((self.standings.get(*place as usize)?.opened, *number, *place))
+                Some((
+                    self.standings.get(*place as usize)?.created,
+                    *number,
+                    *place,
+                ))
             })
             .collect();
-        order.sort_unstable_by_key(|(opened, ..)| *opened);
+        order.sort_unstable_by_key(|(created, ..)| *created);
         order
             .into_iter()
             .filter_map(|(_, number, place)| Some((number, self.standings.get(place as usize)?)))

@@ -17,6 +17,7 @@ use crate::error::UnknownAccount;
 use crate::idempotency_key::IdempotencyKey;
 use crate::keys::{Kept, KeyPolicy, Keys};
 use crate::operation::{after_deposit, after_withdrawal};
+use crate::roster::CreationNumber;
 use crate::timestamp::Timestamp;
 
 /// What a request comes to.
@@ -55,6 +56,11 @@ impl Books {
     /// The time to record at `now`: never before the last one, whatever the clock does.
     pub(crate) fn time(&self, now: Timestamp) -> Timestamp {
         now.max(self.last_at)
+    }
+
+    /// How many accounts were ever opened.
+    pub(crate) fn opened(&self) -> u64 {
+        (self.accounts.len() + self.closed.len()) as u64
     }
 
     /// What `change` comes to at `now`. `draw` makes the number of a new account.
@@ -180,7 +186,7 @@ impl Books {
             trail.advance(position);
             let opened = Standing {
                 balance: initial,
-                opened: record.sequence,
+                created: CreationNumber::from_u64(self.opened() + 1),
                 created_at: record.at,
                 last_updated: record.at,
                 trail,

@@ -17,8 +17,8 @@
 //! | 80..88 | time of the last record |
 //! | 88..112 | number of open accounts, of closed ones, of keys |
 //!
-//! Then the open accounts, in the order of their creation: number (16 bytes), balance, sequence number of the record that opened it,
-//! time of that, time of the last change, number of entries, position of the last, number of milestones, milestones (8 bytes
+//! Then the open accounts, in the order of their creation: number (16 bytes), balance, place in that order, time of it,
+//! time of the last change, number of entries, position of the last, number of milestones, milestones (8 bytes
 //! each). Then the closed ones: number, position of the last entry. Then the keys, the oldest first, as
 //! [records](super::record) with neither sequence number nor link.
 
@@ -39,6 +39,7 @@ use super::{FORMAT_VERSION, LedgerId, Position};
 use crate::account_number::AccountNumber;
 use crate::keys::{Kept, KeyPolicy};
 use crate::money::Cents;
+use crate::roster::CreationNumber;
 use crate::timestamp::Timestamp;
 
 const MAGIC: [u8; 8] = *b"CASHPNTS";
@@ -262,7 +263,7 @@ fn put_number(out: &mut Vec<u8>, number: AccountNumber) {
 fn put_account(out: &mut Vec<u8>, number: AccountNumber, account: &Standing) {
     put_number(out, number);
     out.put_i64(account.balance.get());
-    out.put_u64(account.opened);
+    out.put_u64(account.created.get());
     out.put_i64(account.created_at.as_micros());
     out.put_i64(account.last_updated.as_micros());
     out.put_u64(account.trail.entries());
@@ -329,7 +330,7 @@ fn number(fields: &mut Fields<'_>) -> Option<AccountNumber> {
 fn account(fields: &mut Fields<'_>) -> Option<(AccountNumber, Standing)> {
     let number = number(fields)?;
     let balance = Cents::new(fields.i64()?)?;
-    let opened = fields.u64()?;
+    let created = CreationNumber::from_u64(fields.u64()?);
     let created_at = Timestamp::from_micros(fields.i64()?);
     let last_updated = Timestamp::from_micros(fields.i64()?);
     let (entries, last, milestones) = (fields.u64()?, fields.u64()?, fields.u64()?);
@@ -340,7 +341,7 @@ fn account(fields: &mut Fields<'_>) -> Option<(AccountNumber, Standing)> {
         number,
         Standing {
             balance,
-            opened,
+            created,
             created_at,
             last_updated,
             trail: Trail::from_parts(entries, last, milestones),

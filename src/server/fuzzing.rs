@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use hyper::header::LOCATION;
@@ -25,6 +26,7 @@ use super::invalid::InvalidInput;
 use super::routes::{self, Endpoint};
 use super::{AllowedOrigin, Config, answer, edge};
 use crate::account_number::AccountNumber;
+use crate::keys::KeyPolicy;
 use crate::money::{Amount, Cents};
 use crate::service::Service;
 
@@ -166,7 +168,12 @@ thread_local! {
     /// One server for all inputs, because to write its OpenAPI document takes far longer than to answer. Its
     /// accounts are closed after each.
     static API: Arc<Api> = {
-        let service = Arc::new(Service::in_memory(3));
+        // No key is remembered: an answer must not depend on the inputs before.
+        let forgetful = KeyPolicy {
+            window: Duration::ZERO,
+            ..KeyPolicy::default()
+        };
+        let service = Arc::new(Service::in_memory_with_keys(3, forgetful));
         Api::new(service, &Config::default(), Arc::new(AtomicBool::new(false)))
     };
 }
@@ -191,7 +198,7 @@ pub fn connection(bytes: &[u8], first: impl Fn(&[u8]) -> Option<Answered>) {
         panic!("no runtime");
     };
     for account in api.service.accounts_after(None, usize::MAX) {
-        let _ = api.service.close(account.number).now_or_never();
+        let _ = api.service.close(account.number, None).now_or_never();
     }
     // The length of the answers to these does not tell where they end.
     let has = |what: &[u8]| request.windows(what.len()).any(|part| part == what);
@@ -203,8 +210,9 @@ pub fn connection(bytes: &[u8], first: impl Fn(&[u8]) -> Option<Answered>) {
 fn with_accounts(bytes: &[u8], service: &Service) -> Vec<u8> {
     let mut request = bytes.to_vec();
     for place in [b"{1}", b"{2}"] {
-        let opened = service.create(Cents::ZERO).now_or_never();
-        let Some(Ok(opened)) = opened else {
+        let opened = service.create(Cents::ZERO, None).now_or_never();
+        let opened = opened.and_then(|answer| answer.ok()?.outcome.ok());
+        let Some(opened) = opened else {
             panic!("a service in memory has room, and never waits");
         };
         let number = opened.number.to_string();

@@ -1,19 +1,24 @@
-//! The service against the sequential model, and the times that it tells.
+//! The service against the sequential model, and the times that it tells: in memory, and durable. A durable one is
+//! opened again after each run, and is still what the model is.
 //!
 //! - A new account has `created_at == last_updated`, and that is the time that its creation told.
 //! - A deposit or a withdrawal that is granted sets `last_updated` to the time that it told. Nothing else does.
 //! - The times of an account never run backwards, and each is the clock's, unless that was set back.
 
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
 
-use cashpoint::service::{AccountSummary, Receipt, Service, Timestamp};
-use cashpoint::{AccountNumber, CreateError, CreationNumber, OperationError};
+use cashpoint::durable::{DurableConfig, DurableLedger};
+use cashpoint::service::{AccountSummary, Service, Timestamp};
+use cashpoint::{AccountNumber, Answer, CreationNumber, Refusal};
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
 use crate::model::{Call, Change, Model, Outcome, Which};
 use crate::{amount, cents, nobody, outcome};
+use tempfile::TempDir;
 
 struct Reference;
 
@@ -58,15 +63,20 @@ impl Subject {
             Call::Change(which, Change::Read) => outcome(self.service.balance(self.number(which))),
             Call::Change(which, Change::Deposit(sum)) => {
                 let before = Timestamp::now();
-                let receipt = at_once(self.service.deposit(self.number(which), amount(sum)));
-                self.moved(which, before, receipt)
+                let number = self.number(which);
+                let answer = wait_for(self.service.deposit(number, amount(sum), None));
+                self.moved(which, before, answer)
             }
             Call::Change(which, Change::Withdraw(sum)) => {
                 let before = Timestamp::now();
-                let receipt = at_once(self.service.withdraw(self.number(which), amount(sum)));
-                self.moved(which, before, receipt)
+                let number = self.number(which);
+                let answer = wait_for(self.service.withdraw(number, amount(sum), None));
+                self.moved(which, before, answer)
             }
-            Call::Close(which) => outcome(at_once(self.service.close(self.number(which)))),
+            Call::Close(which) => refused_or(
+                wait_for(self.service.close(self.number(which), None)),
+                |receipt| Outcome::Balance(receipt.balance.get()),
+            ),
             Call::List { after, limit } => Outcome::Listed(self.list(after, limit)),
             Call::Batch(_) => panic!("the service has no batches"),
         }
@@ -74,11 +84,12 @@ impl Subject {
 
     fn create(&mut self, balance: i64) -> Outcome {
         let before = Timestamp::now();
-        let opened = match at_once(self.service.create(cents(balance))) {
+        let answer = wait_for(self.service.create(cents(balance), None));
+        let opened = match answer.unwrap().outcome {
             Ok(opened) => opened,
-            Err(CreateError::LimitReached { limit }) => return Outcome::Full(limit),
-            Err(other) => panic!("{other}"),
+            Err(_) => return refused_or(answer, |_| unreachable!()),
         };
+        assert_eq!(opened.balance, cents(balance));
         assert_is_now(opened.at, before, None);
         let last = self.told.last().map(|told| told.created);
         let [newest] = self.service.accounts_after(last, 2)[..] else {
@@ -95,13 +106,9 @@ impl Subject {
     }
 
     /// Notes the time of a deposit or a withdrawal.
-    fn moved<E: Into<OperationError>>(
-        &mut self,
-        which: Which,
-        before: Timestamp,
-        receipt: Result<Receipt, E>,
-    ) -> Outcome {
-        if let Ok(receipt) = &receipt {
+    fn moved(&mut self, which: Which, before: Timestamp, answer: Answer) -> Outcome {
+        if let Ok(receipt) = answer.unwrap().outcome {
+            assert_eq!(receipt.number, self.number(which));
             let told = &mut self.told[which];
             assert!(
                 receipt.at >= told.last_updated,
@@ -110,7 +117,7 @@ impl Subject {
             assert_is_now(receipt.at, before, Some(told.last_updated));
             told.last_updated = receipt.at;
         }
-        outcome(receipt.map(|receipt| receipt.balance))
+        refused_or(answer, |receipt| Outcome::Balance(receipt.balance.get()))
     }
 
     fn list(&self, after: Option<Which>, limit: usize) -> Vec<(Which, i64)> {
@@ -151,29 +158,64 @@ fn assert_is_now(at: Timestamp, before: Timestamp, last: Option<Timestamp>) {
     }
 }
 
-/// What a future gives that is ready when it is first asked, as those of a service in memory are.
-fn at_once<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("a service in memory never waits"),
+/// What came of a change, in the model's words.
+fn refused_or(answer: Answer, granted: impl FnOnce(cashpoint::Receipt) -> Outcome) -> Outcome {
+    let answered = answer.unwrap();
+    assert!(!answered.replayed, "no key was sent");
+    match answered.outcome {
+        Ok(receipt) => granted(receipt),
+        Err(Refusal::UnknownAccount(_)) => Outcome::Unknown,
+        Err(Refusal::InsufficientFunds { available }) => Outcome::Insufficient(available.get()),
+        Err(Refusal::BalanceLimit { balance }) => Outcome::TooMuch(balance.get()),
+        Err(Refusal::AccountLimit { limit }) => Outcome::Full(limit),
+        Err(other) => panic!("{other}"),
     }
 }
 
-struct ServiceMachine;
+/// Waits for a future on this thread.
+fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
 
-impl StateMachineTest for ServiceMachine {
+fn check(subject: &Subject, model: &Model) {
+    assert_eq!(subject.service.count(), model.open().len());
+    assert_eq!(subject.service.account_limit(), model.limit());
+    // Of every account, the times as well.
+    assert_eq!(subject.list(None, usize::MAX), model.open());
+}
+
+fn start(service: Service, model: &Model) -> Subject {
+    let mut subject = Subject {
+        service,
+        told: Vec::new(),
+    };
+    for (which, balance) in model.open() {
+        assert_eq!(subject.create(balance), Outcome::Opened(which));
+    }
+    subject
+}
+
+struct InMemory;
+
+impl StateMachineTest for InMemory {
     type SystemUnderTest = Subject;
     type Reference = Reference;
 
     fn init_test(model: &Model) -> Subject {
-        let mut subject = Subject {
-            service: Service::in_memory(model.limit()),
-            told: Vec::new(),
-        };
-        for (which, balance) in model.open() {
-            assert_eq!(subject.create(balance), Outcome::Opened(which));
-        }
-        subject
+        start(Service::in_memory(model.limit()), model)
     }
 
     fn apply(mut subject: Subject, model: &Model, call: Call) -> Subject {
@@ -182,10 +224,44 @@ impl StateMachineTest for ServiceMachine {
     }
 
     fn check_invariants(subject: &Subject, model: &Model) {
-        assert_eq!(subject.service.count(), model.open().len());
-        assert_eq!(subject.service.account_limit(), model.limit());
-        // Of every account, the times as well.
-        assert_eq!(subject.list(None, usize::MAX), model.open());
+        check(subject, model);
+    }
+}
+
+struct Durable;
+
+fn open(directory: &TempDir, model: &Model) -> Service {
+    let mut config = DurableConfig::new(model.limit());
+    config.segment_bytes = DurableConfig::SEGMENT_BYTES_MIN;
+    Service::durable(DurableLedger::open(directory.path(), config).unwrap())
+}
+
+impl StateMachineTest for Durable {
+    type SystemUnderTest = (Subject, TempDir);
+    type Reference = Reference;
+
+    fn init_test(model: &Model) -> Self::SystemUnderTest {
+        let directory = tempfile::tempdir().unwrap();
+        (start(open(&directory, model), model), directory)
+    }
+
+    fn apply(
+        (mut subject, directory): Self::SystemUnderTest,
+        model: &Model,
+        call: Call,
+    ) -> Self::SystemUnderTest {
+        assert_eq!([subject.call(&call)], model.outcomes(), "of {call:?}");
+        (subject, directory)
+    }
+
+    fn check_invariants((subject, _): &Self::SystemUnderTest, model: &Model) {
+        check(subject, model);
+    }
+
+    fn teardown((mut subject, directory): Self::SystemUnderTest, model: Model) {
+        subject.service = Service::in_memory(0);
+        subject.service = open(&directory, &model);
+        check(&subject, &model);
     }
 }
 
@@ -193,5 +269,14 @@ prop_state_machine! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn a_service_does_what_the_model_does(sequential 1..40 => ServiceMachine);
+    fn a_service_in_memory_does_what_the_model_does(sequential 1..40 => InMemory);
+}
+
+prop_state_machine! {
+    #![proptest_config(ProptestConfig::with_cases(50))]
+
+    #[test]
+    fn a_durable_service_does_what_the_model_does_and_still_does_when_opened_again(
+        sequential 1..40 => Durable
+    );
 }

@@ -134,14 +134,14 @@ impl Shared {
         assert!(accounts.iter().all(|it| it.created_at <= it.last_updated));
         match accounts.first() {
             Some(account) if turn.is_multiple_of(4) => {
-                let _ = at_once(self.service.close(account.number));
+                let _ = at_once(self.service.close(account.number, None));
             }
             Some(account) => {
-                let _ = at_once(self.service.deposit(account.number, amount(1)));
+                let _ = at_once(self.service.deposit(account.number, amount(1), None));
             }
             None => {}
         }
-        let _ = at_once(self.service.create(Cents::ZERO));
+        let _ = at_once(self.service.create(Cents::ZERO, None));
     }
 
     fn remember(&self, turn: u64, number: AccountNumber) {
