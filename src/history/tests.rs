@@ -12,8 +12,8 @@ use super::*;
 use crate::durable::command::{DurableCommand, Submission};
 use crate::durable::published::Published;
 use crate::durable::sequencer::{NotTaken, Sequencer};
-use crate::journal::keys::KeyPolicy;
 use crate::journal::{Reader, Recovered, Storage, StoredFile, Writer, recover, segment};
+use crate::keys::KeyPolicy;
 use crate::money::Amount;
 
 /// Files in memory.

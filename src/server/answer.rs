@@ -36,7 +36,14 @@ pub(super) enum Refusal {
     BodyTimedOut,
     BodyUnreadable,
     NotDone(NotDone),
+    /// There is history only with a journal.
+    NoHistory,
+    HistoryTakenAway(String),
+    HistoryUnreadable(String),
 }
+
+const NO_HISTORY: &str =
+    "This service keeps no history: start it with --data DIRECTORY to keep one";
 
 /// After how many seconds to ask again where that helps.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
@@ -69,7 +76,10 @@ impl Refusal {
                 StatusCode::BAD_REQUEST,
                 "There was an error parsing the body".into(),
             ),
-            Self::NotDone(not_done) => (status_of(*not_done), sentence(*not_done)),
+            Self::NotDone(not_done) => (status_of(*not_done), sentence(not_done)),
+            Self::NoHistory => (StatusCode::NOT_IMPLEMENTED, NO_HISTORY.into()),
+            Self::HistoryTakenAway(detail) => (StatusCode::GONE, detail.clone()),
+            Self::HistoryUnreadable(detail) => (StatusCode::SERVICE_UNAVAILABLE, detail.clone()),
         };
         let mut response = json(status, &Detail { detail: &detail });
         response.extensions_mut().insert(RefusalReason(detail));
@@ -103,8 +113,8 @@ fn status_of(not_done: NotDone) -> StatusCode {
 }
 
 /// What the engine says, as a sentence begins.
-fn sentence(not_done: NotDone) -> String {
-    let text = not_done.to_string();
+pub(super) fn sentence(said: &impl std::fmt::Display) -> String {
+    let text = said.to_string();
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(characters).collect()
