@@ -8,6 +8,7 @@ const HEALTH_INTERVAL_MS = 3000;
 const HEALTH_TIMEOUT_MS = 2500;
 const COPIED_SHOWN_MS = 1500;
 const STATEMENT_LIMIT = 10;
+const KEY_SHOWN_MAX = 40;
 
 /** The tokens of a JSON text that matter here: a key, a string, a number, a word. */
 const JSON_TOKENS =
@@ -538,10 +539,19 @@ function transactionRow({ type, amount, balance_after, timestamp, idempotency_ke
   const [kind, sign] = KINDS[type] ?? [type, ""];
   fragment.querySelector(".time").textContent = toSeconds(timestamp);
   fragment.querySelector(".kind").textContent = kind;
-  fragment.querySelector(".number").textContent = idempotency_key ?? "";
+  showKey(fragment.querySelector(".number"), idempotency_key ?? "");
   fragment.querySelector(".amount").textContent = sign + amount;
   fragment.querySelector(".after").textContent = balance_after;
   return fragment;
+}
+
+/** Shows an idempotency key. A long one would take the room of the sums: its begin tells it apart. */
+function showKey(node, key) {
+  const isLong = key.length > KEY_SHOWN_MAX;
+  node.textContent = isLong ? `${key.slice(0, KEY_SHOWN_MAX)}…` : key;
+  if (isLong) {
+    node.title = key;
+  }
 }
 
 function hideStatement() {
