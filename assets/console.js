@@ -7,6 +7,8 @@
 const HEALTH_INTERVAL_MS = 3000;
 const HEALTH_TIMEOUT_MS = 2500;
 const COPIED_SHOWN_MS = 1500;
+const STATEMENT_LIMIT = 10;
+const KEY_SHOWN_MAX = 40;
 
 /** The tokens of a JSON text that matter here: a key, a string, a number, a word. */
 const JSON_TOKENS =
@@ -268,6 +270,59 @@ class Step {
   }
 }
 
+/** The way through what comes in pages. */
+class Pages {
+  constructor(id) {
+    this.id = id;
+    this.restart();
+  }
+
+  /** Goes back to the first page. */
+  restart() {
+    // Those of the pages up to the one that is shown. The first page has none.
+    this.cursors = [null];
+    this.next = null;
+  }
+
+  /** Goes back to the page before. */
+  back() {
+    this.cursors.pop();
+  }
+
+  get cursor() {
+    return this.cursors.at(-1);
+  }
+
+  get isFirst() {
+    return this.cursors.length === 1;
+  }
+
+  /** Shows where the page stands that has just come. */
+  show(next) {
+    this.next = next;
+    element(`${this.id}-pages`).hidden = this.isFirst && next === null;
+    element(`${this.id}-page`).textContent = `Page ${this.cursors.length}`;
+    // Not `disabled`: that would take the focus away from someone who leafs through by keyboard.
+    element(`${this.id}-previous`).setAttribute("aria-disabled", this.isFirst);
+    element(`${this.id}-next`).setAttribute("aria-disabled", next === null);
+  }
+
+  /** Lets the buttons turn the pages of a step. */
+  turn(step) {
+    const leaf = (id, turn) => {
+      const button = element(id);
+      button.addEventListener("click", () => {
+        if (button.getAttribute("aria-disabled") !== "true" && !step.isRunning) {
+          turn();
+          void step.run();
+        }
+      });
+    };
+    leaf(`${this.id}-previous`, () => this.back());
+    leaf(`${this.id}-next`, () => this.cursors.push(this.next));
+  }
+}
+
 function blame(field) {
   field?.setAttribute("aria-invalid", "true");
 }
@@ -331,17 +386,28 @@ const withdraw = new Step(
   },
 );
 
-/** The cursors of the pages up to the one that is shown. The first page has none. */
-let cursors = [null];
-let nextCursor = null;
+const statementPages = new Pages("statement");
+
+const statement = new Step(
+  "statement",
+  () => {
+    const query = new URLSearchParams({ limit: STATEMENT_LIMIT, order: element("statement-order").value });
+    if (statementPages.cursor !== null) {
+      query.set("cursor", statementPages.cursor);
+    }
+    return { method: "GET", path: `${pathOfChosen("/transactions")}?${query}` };
+  },
+  showStatement,
+);
+
+const listPages = new Pages("list");
 
 const list = new Step(
   "list",
   () => {
     const query = new URLSearchParams({ limit: element("list-limit").value });
-    const after = cursors.at(-1);
-    if (after !== null) {
-      query.set("after", after);
+    if (listPages.cursor !== null) {
+      query.set("after", listPages.cursor);
     }
     return { method: "GET", path: `/accounts?${query}` };
   },
@@ -359,7 +425,7 @@ const remove = new Step(
   },
 );
 
-const stepsOfChosen = [balance, deposit, withdraw, remove];
+const stepsOfChosen = [balance, deposit, withdraw, statement, remove];
 
 // ---------------------------------------------------------------------------------------------------
 // The account in use
@@ -368,6 +434,7 @@ const stepsOfChosen = [balance, deposit, withdraw, remove];
 function choose(number, itsBalance) {
   accountField.value = number;
   element("balance-now").textContent = itsBalance;
+  hideStatement();
   for (const step of stepsOfChosen) {
     // What a step has just shown stays: it is about the account that was chosen then.
     if (!step.isRunning) {
@@ -393,6 +460,9 @@ async function runOnChosen(step) {
   }
   await step.run();
   void refreshListing();
+  if (step === deposit || step === withdraw) {
+    void refreshStatement();
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------
@@ -400,14 +470,9 @@ async function runOnChosen(step) {
 
 /** Shows a page of accounts. */
 function showListing({ accounts, total_accounts, has_more, next_after }) {
-  nextCursor = has_more === true ? next_after : null;
   element("list-rows").replaceChildren(...accounts.map(row));
   element("listing").hidden = accounts.length === 0;
-  element("list-pages").hidden = cursors.length === 1 && nextCursor === null;
-  element("list-page").textContent = `Page ${cursors.length}`;
-  // Not `disabled`: that would take the focus away from someone who leafs through by keyboard.
-  element("list-previous").setAttribute("aria-disabled", cursors.length === 1);
-  element("list-next").setAttribute("aria-disabled", nextCursor === null);
+  listPages.show(has_more === true ? next_after : null);
   return total_accounts === "0" ? "There are no accounts yet." : `${accounts.length} of ${total_accounts} shown.`;
 }
 
@@ -415,7 +480,7 @@ function row({ account_number, balance, last_updated }) {
   const fragment = element("list-row").content.cloneNode(true);
   fragment.querySelector(".number").textContent = account_number;
   fragment.querySelector(".money").textContent = balance;
-  fragment.querySelector(".time").textContent = last_updated.replace("T", " ").slice(0, "yyyy-mm-dd hh:mm:ss".length);
+  fragment.querySelector(".time").textContent = toSeconds(last_updated);
   const use = fragment.querySelector(".use");
   use.setAttribute("aria-label", `Use account ${account_number}`);
   use.addEventListener("click", () => {
@@ -436,21 +501,76 @@ function row({ account_number, balance, last_updated }) {
 /** Lists again what is shown, after a change. Steps back when the last account of a page is gone. */
 async function refreshListing() {
   const answer = await list.run();
-  if (answer?.value?.accounts?.length === 0 && cursors.length > 1) {
-    cursors.pop();
+  if (answer?.value?.accounts?.length === 0 && !listPages.isFirst) {
+    listPages.back();
     await list.run();
   }
 }
 
-/** Lets a button turn the page. */
-function leaf(id, turn) {
-  const button = element(id);
-  button.addEventListener("click", () => {
-    if (button.getAttribute("aria-disabled") !== "true" && !list.isRunning) {
-      turn();
-      void list.run();
-    }
-  });
+/** A time without the parts of a second. */
+function toSeconds(time) {
+  return time.replace("T", " ").slice(0, "yyyy-mm-dd hh:mm:ss".length);
+}
+
+// ---------------------------------------------------------------------------------------------------
+// The statement
+
+/** What is said of a transaction, and the sign of its amount. */
+const KINDS = {
+  opening: ["Opened", "+"],
+  deposit: ["Deposit", "+"],
+  withdrawal: ["Withdrawal", "−"],
+  closing: ["Closed", "−"],
+};
+
+/** Shows a page of transactions, if they are those of the account that is still chosen. */
+function showStatement({ account_number, transactions, next_cursor }) {
+  if (account_number !== accountField.value) {
+    return null;
+  }
+  element("statement-rows").replaceChildren(...transactions.map(transactionRow));
+  element("statement-table").hidden = transactions.length === 0;
+  statementPages.show(next_cursor);
+  return transactions.length === 1 ? "1 transaction shown." : `${transactions.length} transactions shown.`;
+}
+
+function transactionRow({ type, amount, balance_after, timestamp, idempotency_key }) {
+  const fragment = element("statement-row").content.cloneNode(true);
+  const [kind, sign] = KINDS[type] ?? [type, ""];
+  fragment.querySelector(".time").textContent = toSeconds(timestamp);
+  fragment.querySelector(".kind").textContent = kind;
+  showKey(fragment.querySelector(".number"), idempotency_key ?? "");
+  fragment.querySelector(".amount").textContent = sign + amount;
+  fragment.querySelector(".after").textContent = balance_after;
+  return fragment;
+}
+
+/** Shows an idempotency key. A long one would take the room of the sums: its begin tells it apart. */
+function showKey(node, key) {
+  const isLong = key.length > KEY_SHOWN_MAX;
+  node.textContent = isLong ? `${key.slice(0, KEY_SHOWN_MAX)}…` : key;
+  if (isLong) {
+    node.title = key;
+  }
+}
+
+function hideStatement() {
+  statementPages.restart();
+  element("statement-table").hidden = true;
+}
+
+/** Reads again what is shown, after a change, from its beginning. */
+async function refreshStatement() {
+  if (!element("statement-table").hidden) {
+    statementPages.restart();
+    await statement.run();
+  }
+}
+
+/** Only a durable service has statements; the other one says how to become one. */
+function showMode(mode) {
+  element("statement-ask").hidden = mode === "memory";
+  element("statement-hint").hidden = mode !== "memory";
 }
 
 // ---------------------------------------------------------------------------------------------------
@@ -497,8 +617,9 @@ async function showHealth() {
   } else if (answer.status !== 200 || answer.value === null) {
     showState("silent", `answers ${answer.status}`);
   } else {
-    const { status, accounts_count, max_accounts, max_transaction_amount, version } = answer.value;
+    const { status, accounts_count, max_accounts, max_transaction_amount, version, mode } = answer.value;
     showState("alive", status);
+    showMode(mode);
     element("health-accounts").textContent = accounts_count;
     element("health-limit").textContent = max_accounts;
     element("health-largest").textContent = max_transaction_amount;
@@ -536,17 +657,25 @@ onSubmit(create, async () => {
 onSubmit(balance, () => runOnChosen(balance));
 onSubmit(deposit, () => runOnChosen(deposit));
 onSubmit(withdraw, () => runOnChosen(withdraw));
+onSubmit(statement, () => {
+  statementPages.restart();
+  return runOnChosen(statement);
+});
 onSubmit(list, () => {
-  cursors = [null];
+  listPages.restart();
   return list.run();
 });
 onSubmit(remove, () => (accountField.value === "" ? runOnChosen(remove) : deleteChosen()));
 
-leaf("list-previous", () => cursors.pop());
-leaf("list-next", () => cursors.push(nextCursor));
+listPages.turn(list);
+statementPages.turn(statement);
 element("list-limit").addEventListener("input", () => {
-  cursors = [null];
+  listPages.restart();
   list.preview();
+});
+element("statement-order").addEventListener("input", () => {
+  hideStatement();
+  statement.preview();
 });
 accountField.addEventListener("input", () => {
   accountField.removeAttribute("aria-invalid");

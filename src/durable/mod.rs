@@ -33,13 +33,13 @@
 //! [submission](DurableLedger::submit), which is what reaches a million a second.
 
 mod backlog;
-mod command;
+pub(crate) mod command;
 mod config;
 mod engine;
 mod housekeeper;
 mod pending;
-mod published;
-mod sequencer;
+pub(crate) mod published;
+pub(crate) mod sequencer;
 #[cfg(test)]
 mod simulation;
 

@@ -1,6 +1,7 @@
 //! Reads single records, wherever they are.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Position;
@@ -56,22 +57,31 @@ impl Reader {
             .read_at(&mut bytes, offset)
             .map_err(JournalError::file("read", &*self.storage, &name))?;
         let bytes = bytes.get(..length).unwrap_or_default();
-        match Record::decode(bytes) {
-            Ok((record, _)) => Ok(record),
-            Err(what) => Err(JournalError::Damaged {
-                segment: name,
-                offset,
-                what: what.to_owned(),
-            }),
+        if bytes.is_empty() {
+            // The segment before it ends earlier.
+            return Err(none_holds(position));
+        }
+        Record::decode(bytes)
+            .map(|(record, _)| record)
+            .map_err(|what| self.damaged(position, what))
+    }
+
+    /// The error that says what is wrong with the record at `position`.
+    pub(crate) fn damaged(&self, position: Position, what: &str) -> JournalError {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let segment = segments.range(..=position).next_back();
+        let segment = segment.map_or(0, |(segment, _)| *segment);
+        JournalError::Damaged {
+            segment: segment::name(segment),
+            offset: position - segment,
+            what: what.to_owned(),
         }
     }
 
     fn file(&self, position: Position) -> Result<(Position, Arc<dyn StoredFile>), JournalError> {
         let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
         let Some((segment, file)) = segments.range(..=position).next_back() else {
-            return Err(JournalError::Missing {
-                what: format!("none holds the position {position}"),
-            });
+            return Err(none_holds(position));
         };
         if let Some(file) = file {
             return Ok((*segment, Arc::clone(file)));
@@ -79,14 +89,23 @@ impl Reader {
         let segment = *segment;
         drop(segments);
         let name = segment::name(segment);
-        let file =
-            self.storage
-                .open(&name)
-                .map_err(JournalError::file("open", &*self.storage, &name))?;
+        let file = match self.storage.open(&name) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(none_holds(position));
+            }
+            Err(error) => return Err(JournalError::file("open", &*self.storage, &name)(error)),
+        };
         self.segments
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(segment, Some(Arc::clone(&file)));
         Ok((segment, file))
+    }
+}
+
+fn none_holds(position: Position) -> JournalError {
+    JournalError::Missing {
+        what: format!("none holds the position {position}"),
     }
 }

@@ -50,10 +50,17 @@ pub(super) async fn create(
 /// `GET /accounts/{account_number}/balance`.
 #[utoipa::path(get, path = "/accounts/{account_number}/balance", tag = "accounts",
     summary = "Read a balance",
-    params(("account_number" = String, Path, description = "The account's number")),
+    params(("account_number" = String, Path, description = "The account's number"),
+        ("at" = Option<String>, Query, example = "2023-12-07T10:30:00.123456",
+            description = "For the balance right after everything that happened up to this time, or up to the transaction with this \
+                sequence number; also of an account that is closed now. Needs a service that keeps a journal (`--data`)")),
     responses(
         (status = 200, description = "The balance", body = BalanceResponse),
-        (status = 404, description = "There is no such account", body = RefusalResponse)))]
+        (status = 404, description = "There is no such account, or there was none then", body = RefusalResponse),
+        (status = 410, description = "The segment of the journal that tells it has been taken away", body = RefusalResponse),
+        (status = 422, description = "Invalid input", body = InvalidInputResponse),
+        (status = 501, description = "The service keeps no journal", body = RefusalResponse),
+        (status = 503, description = "The journal cannot be read there", body = RefusalResponse)))]
 pub(super) fn balance(api: &Api, number: &str) -> Result<Response, Refusal> {
     let account_number = account_number(number)?;
     let balance = api.service.balance(account_number)?;
@@ -62,6 +69,7 @@ pub(super) fn balance(api: &Api, number: &str) -> Result<Response, Refusal> {
         BalanceResponse {
             account_number,
             balance,
+            at: None,
         }
         .to_json(),
     ))
@@ -171,7 +179,7 @@ pub(super) async fn list(api: &Api, query: &str) -> Result<Response, Refusal> {
 }
 
 /// A text that is no account number is the number of no account.
-fn account_number(text: &str) -> Result<AccountNumber, UnknownAccount> {
+pub(super) fn account_number(text: &str) -> Result<AccountNumber, UnknownAccount> {
     text.parse().map_err(|_| UnknownAccount)
 }
 

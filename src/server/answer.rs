@@ -36,7 +36,14 @@ pub(super) enum Refusal {
     BodyTimedOut,
     BodyUnreadable,
     NotDone(NotDone),
+    /// There is history only with a journal.
+    NoHistory,
+    HistoryTakenAway(String),
+    HistoryUnreadable(String),
 }
+
+const NO_HISTORY: &str =
+    "This service keeps no history: start it with --data DIRECTORY to keep one";
 
 /// After how many seconds to ask again where that helps.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
@@ -69,7 +76,10 @@ impl Refusal {
                 StatusCode::BAD_REQUEST,
                 "There was an error parsing the body".into(),
             ),
-            Self::NotDone(not_done) => (status_of(*not_done), sentence(*not_done)),
+            Self::NotDone(not_done) => (status_of(*not_done), sentence(not_done)),
+            Self::NoHistory => (StatusCode::NOT_IMPLEMENTED, NO_HISTORY.into()),
+            Self::HistoryTakenAway(detail) => (StatusCode::GONE, detail.clone()),
+            Self::HistoryUnreadable(detail) => (StatusCode::SERVICE_UNAVAILABLE, detail.clone()),
         };
         let mut response = json(status, &Detail { detail: &detail });
         response.extensions_mut().insert(RefusalReason(detail));
@@ -102,14 +112,19 @@ fn status_of(not_done: NotDone) -> StatusCode {
     }
 }
 
-/// What the engine says, as a sentence begins, and how to go on where that is not plain.
-fn sentence(not_done: NotDone) -> String {
-    let text = not_done.to_string();
+/// What the engine says, as a sentence begins.
+pub(super) fn sentence(said: &impl std::fmt::Display) -> String {
+    let text = said.to_string();
     let mut characters = text.chars();
-    let text = characters.next().map_or_else(String::new, |first| {
+    characters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(characters).collect()
-    });
-    match not_done {
+    })
+}
+
+/// Why nothing was answered, and how to go on where that is not plain.
+fn not_done(reason: NotDone) -> String {
+    let text = sentence(&reason);
+    match reason {
         NotDone::Failed => format!(
             "{text}: once the service has been restarted, the same request with the same idempotency key tells"
         ),

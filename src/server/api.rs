@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
+use tokio::sync::Semaphore;
 use warp::filters::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
@@ -19,7 +20,7 @@ use super::answer::{self, Refusal};
 use super::decode::{self, RequestBody};
 use super::head::Sent;
 use super::routes::{self, Endpoint};
-use super::{Config, accounts, body, health, openapi};
+use super::{Config, accounts, body, health, history, openapi};
 use crate::money::Cents;
 use crate::service::Service;
 
@@ -31,6 +32,8 @@ pub(super) struct Api {
     pub(super) started: Instant,
     /// Set once the server is to stop.
     pub(super) stopping: Arc<AtomicBool>,
+    /// One permit for each who may read history at the same time.
+    pub(super) history_readers: Arc<Semaphore>,
     body_timeout: Duration,
     openapi: Bytes,
 }
@@ -72,6 +75,7 @@ impl Api {
             transaction_max: config.transaction_max,
             started: Instant::now(),
             stopping,
+            history_readers: Arc::new(Semaphore::new(history::READERS_MAX)),
             body_timeout: config.body_timeout,
             openapi: openapi::document(config.transaction_max),
         })
@@ -112,7 +116,11 @@ impl Api {
         // Of those that read nothing is kept, whatever their key.
         let key = decode::idempotency_key(&sent.key);
         match endpoint {
-            Endpoint::Balance(number) => accounts::balance(self, number),
+            Endpoint::Balance(number) if sent.query.is_empty() => accounts::balance(self, number),
+            Endpoint::Balance(number) => history::balance(self, number, &sent.query).await,
+            Endpoint::Transactions(number) => {
+                history::transactions(self, number, &sent.query).await
+            }
             Endpoint::Deposit(number) => accounts::deposit(self, number, body, key?).await,
             Endpoint::Withdraw(number) => accounts::withdraw(self, number, body, key?).await,
             Endpoint::Account(number) => accounts::delete(self, number, key?).await,

@@ -9,14 +9,17 @@ use serde_json::value::RawValue;
 
 use super::head::SentKey;
 use super::invalid::{self, InvalidInput, Place};
+use super::time;
+use crate::history::{At, Order, StatementQuery};
 use crate::idempotency_key::{IdempotencyKey, ParseIdempotencyKeyError};
 use crate::money::{Amount, Cents, ParseCentsError};
 use crate::roster::CreationNumber;
+use crate::timestamp::Timestamp;
 
-/// The most accounts on a page.
+/// The most accounts, or transactions, on a page.
 const PAGE_LIMIT_MAX: usize = 1000;
 
-/// How many accounts are on a page if only its begin is asked for.
+/// How many are on a page if its length is not asked for.
 const PAGE_LIMIT_DEFAULT: usize = 100;
 
 const AMOUNT: Place = Place::Body("amount");
@@ -24,6 +27,14 @@ const INITIAL_BALANCE: Place = Place::Body("initial_balance");
 const KEY: Place = Place::Header("idempotency-key");
 const LIMIT: Place = Place::Query("limit");
 const AFTER: Place = Place::Query("after");
+const CURSOR: Place = Place::Query("cursor");
+const FROM: Place = Place::Query("from");
+const TO: Place = Place::Query("to");
+const ORDER: Place = Place::Query("order");
+const AT: Place = Place::Query("at");
+
+/// What is said of a text that is no time.
+const NO_TIME: &str = "a time is written as 2023-12-07T10:30:00.123456, in UTC if it has no zone";
 
 /// Whether a body was declared to be JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -289,7 +300,7 @@ pub(super) fn page(query: &str) -> Result<Option<Page>, InvalidInput> {
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match name.as_ref() {
             "limit" => limit = Some(page_limit(&value)?),
-            "after" => after = Some(cursor(&value)?),
+            "after" => after = Some(CreationNumber::from_u64(cursor(AFTER, &value)?)),
             _ => {}
         }
     }
@@ -311,10 +322,60 @@ fn page_limit(text: &str) -> Result<usize, InvalidInput> {
     }
 }
 
-fn cursor(text: &str) -> Result<CreationNumber, InvalidInput> {
+fn cursor(place: Place, text: &str) -> Result<u64, InvalidInput> {
     text.parse()
-        .map(CreationNumber::from_u64)
-        .map_err(|_| InvalidInput::no_integer(AFTER, text))
+        .map_err(|_| InvalidInput::no_integer(place, text))
+}
+
+/// Reads which part of an account's history a query asks for.
+pub(super) fn statement(query: &str) -> Result<StatementQuery, InvalidInput> {
+    let mut asked = StatementQuery {
+        limit: PAGE_LIMIT_DEFAULT,
+        ..StatementQuery::default()
+    };
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "limit" => asked.limit = page_limit(&value)?,
+            "cursor" => asked.cursor = Some(cursor(CURSOR, &value)?),
+            "from" => asked.from = Some(timestamp(FROM, &value)?),
+            "to" => asked.to = Some(timestamp(TO, &value)?),
+            "order" => asked.order = order(&value)?,
+            _ => {}
+        }
+    }
+    Ok(asked)
+}
+
+fn timestamp(place: Place, text: &str) -> Result<Timestamp, InvalidInput> {
+    time::parse(text).ok_or_else(|| InvalidInput::wrong_form(place, text, NO_TIME))
+}
+
+fn order(text: &str) -> Result<Order, InvalidInput> {
+    match text {
+        "desc" => Ok(Order::NewestFirst),
+        "asc" => Ok(Order::OldestFirst),
+        _ => {
+            let reason = "an order is 'desc', newest first, or 'asc', oldest first";
+            Err(InvalidInput::wrong_form(ORDER, text, reason))
+        }
+    }
+}
+
+/// Reads which time's balance a query asks for: that of a time, or of a sequence number, if it is digits and
+/// nothing else. `None` if it asks for none, which means now.
+pub(super) fn at(query: &str) -> Result<Option<At>, InvalidInput> {
+    let mut asked = None;
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if name == "at" {
+            let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+            asked = Some(if is_number {
+                At::Sequence(cursor(AT, &value)?)
+            } else {
+                At::Time(timestamp(AT, &value)?)
+            });
+        }
+    }
+    Ok(asked)
 }
 
 #[cfg(test)]

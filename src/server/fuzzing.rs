@@ -110,7 +110,7 @@ fn assert_told(invalid: &InvalidInput) {
 /// - A redirect leads to what was sent without the slashes at its end, which is a path of the server and no other
 ///   server's.
 /// - An account number has one spelling.
-/// - A page has from 1 to 1000 accounts.
+/// - A page has from 1 to 1000 accounts, or transactions.
 ///
 /// # Panics
 ///
@@ -122,7 +122,8 @@ pub fn target(bytes: &[u8]) {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if let Some(endpoint) = Endpoint::of(&routes::decoded(path)) {
         assert!(!endpoint.methods().is_empty());
-        if let Endpoint::Account(text) | Endpoint::Balance(text) = endpoint
+        if let Endpoint::Account(text) | Endpoint::Balance(text) | Endpoint::Transactions(text) =
+            endpoint
             && let Ok(number) = text.parse::<AccountNumber>()
         {
             assert_eq!(number.to_string(), text);
@@ -145,6 +146,13 @@ pub fn target(bytes: &[u8]) {
     match decode::page(query) {
         Ok(page) => assert!(page.is_none_or(|page| (1..=1000).contains(&page.limit))),
         Err(invalid) => assert_told(&invalid),
+    }
+    match decode::statement(query) {
+        Ok(asked) => assert!((1..=1000).contains(&asked.limit)),
+        Err(invalid) => assert_told(&invalid),
+    }
+    if let Err(invalid) = decode::at(query) {
+        assert_told(&invalid);
     }
 }
 

@@ -248,6 +248,13 @@ impl InvalidInput {
         ))
     }
 
+    /// The text does not have a form that it has to have.
+    pub(super) fn wrong_form(place: Place, input: &str, reason: &str) -> Self {
+        let msg = format!("Value error, {reason}");
+        Self::new("value_error", place.location(), msg, echo_text(input))
+            .with_ctx(format!(r#"{{"error":{}}}"#, quote(reason)))
+    }
+
     /// The parameter is above `max`.
     pub(super) fn integer_above(place: Place, input: &str, max: usize) -> Self {
         let msg = format!("Input should be less than or equal to {max}");

@@ -31,12 +31,14 @@ mod edge;
 pub mod fuzzing;
 mod head;
 mod health;
+mod history;
 mod invalid;
 mod json;
 mod listing;
 mod openapi;
 mod pages;
 mod routes;
+mod time;
 mod wire;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::OpenApi;
 
 use super::invalid::{InvalidInput, InvalidInputResponse};
-use super::{accounts, health, wire};
+use super::{accounts, health, history, wire};
 use crate::money::Cents;
 
 #[derive(OpenApi)]
@@ -22,6 +22,7 @@ use crate::money::Cents;
         accounts::deposit,
         accounts::withdraw,
         accounts::delete,
+        history::transactions,
         health::health,
         health::live,
         health::ready
@@ -32,6 +33,7 @@ use crate::money::Cents;
         wire::AccountCreate,
         wire::AccountCreateResponse,
         wire::BalanceResponse,
+        wire::TransactionListResponse,
         wire::TransactionRequest,
         wire::TransactionResponse
     ))

@@ -16,6 +16,7 @@ pub(super) enum Endpoint<'path> {
     Balance(&'path str),
     Deposit(&'path str),
     Withdraw(&'path str),
+    Transactions(&'path str),
     Health,
     Live,
     Ready,
@@ -53,6 +54,7 @@ impl<'path> Endpoint<'path> {
             Some("balance") => Some(Self::Balance(number)),
             Some("deposit") => Some(Self::Deposit(number)),
             Some("withdraw") => Some(Self::Withdraw(number)),
+            Some("transactions") => Some(Self::Transactions(number)),
             Some(_) => None,
         }
     }
@@ -68,6 +70,7 @@ impl<'path> Endpoint<'path> {
             Self::Account(_) => &DELETE,
             Self::Deposit(_) | Self::Withdraw(_) => &POST,
             Self::Balance(_)
+            | Self::Transactions(_)
             | Self::Health
             | Self::Live
             | Self::Ready
@@ -109,6 +112,7 @@ mod tests {
             ("/accounts/n/balance", Endpoint::Balance("n")),
             ("/accounts/n/deposit", Endpoint::Deposit("n")),
             ("/accounts/n/withdraw", Endpoint::Withdraw("n")),
+            ("/accounts/n/transactions", Endpoint::Transactions("n")),
             ("/health", Endpoint::Health),
             ("/livez", Endpoint::Live),
             ("/readyz", Endpoint::Ready),

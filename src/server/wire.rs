@@ -8,6 +8,8 @@ use super::invalid::InvalidInputResponse;
 use super::json::Json;
 
 use crate::account_number::AccountNumber;
+use crate::history::{At, EntryKind, StatementEntry};
+use crate::idempotency_key::IdempotencyKey;
 use crate::money::{Amount, Cents};
 use crate::service::{AccountSummary, Timestamp};
 
@@ -65,6 +67,9 @@ pub(super) struct BalanceResponse {
     pub(super) account_number: AccountNumber,
     #[schema(value_type = f64, example = 1000.0)]
     pub(super) balance: Cents,
+    /// Which time, or which sequence number, it is the balance of. Only where `at` was sent.
+    #[schema(value_type = Value, required = false, example = "2023-12-07T10:30:00.123456")]
+    pub(super) at: Option<At>,
 }
 
 impl BalanceResponse {
@@ -72,13 +77,18 @@ impl BalanceResponse {
         let Self {
             account_number,
             balance,
+            at,
         } = self;
-        Json::new(r#"{"account_number":""#)
+        let json = Json::new(r#"{"account_number":""#)
             .number(*account_number)
             .text(r#"","balance":"#)
-            .money(*balance)
-            .text("}")
-            .done()
+            .money(*balance);
+        match at {
+            None => json.text("}"),
+            Some(At::Time(time)) => json.text(r#","at":""#).time(*time).text(r#""}"#),
+            Some(At::Sequence(sequence)) => json.text(r#","at":"#).count(*sequence).text("}"),
+        }
+        .done()
     }
 }
 
@@ -136,6 +146,126 @@ impl TransactionType {
             Self::Deposit => "deposit",
             Self::Withdrawal => "withdrawal",
         }
+    }
+}
+
+/// Something that happened on an account.
+#[derive(ToSchema)]
+pub(super) struct TransactionItem {
+    /// Its place in the order of everything that the service recorded.
+    pub(super) sequence: u64,
+    /// `opening`, `deposit`, `withdrawal` or `closing`.
+    #[schema(value_type = String, example = "deposit")]
+    pub(super) r#type: EntryKind,
+    /// The initial balance, the amount moved, or what was left at the closing.
+    #[schema(value_type = f64, example = 500.0)]
+    pub(super) amount: Cents,
+    /// The balance right after it.
+    #[schema(value_type = f64, example = 1500.0)]
+    pub(super) balance_after: Cents,
+    /// In UTC.
+    #[schema(value_type = String, example = "2023-12-07T10:30:00.123456")]
+    pub(super) timestamp: Timestamp,
+    /// The key that the request had.
+    #[schema(value_type = Option<String>, required = true)]
+    pub(super) idempotency_key: Option<IdempotencyKey>,
+}
+
+impl From<StatementEntry> for TransactionItem {
+    fn from(entry: StatementEntry) -> Self {
+        let StatementEntry {
+            sequence,
+            entry: _,
+            kind,
+            amount,
+            balance_after,
+            at,
+            key,
+        } = entry;
+        Self {
+            sequence,
+            r#type: kind,
+            amount,
+            balance_after,
+            timestamp: at,
+            idempotency_key: key,
+        }
+    }
+}
+
+impl TransactionItem {
+    fn write(&self, json: Json) -> Json {
+        let Self {
+            sequence,
+            r#type,
+            amount,
+            balance_after,
+            timestamp,
+            idempotency_key,
+        } = self;
+        let name = match r#type {
+            EntryKind::Opening => "opening",
+            EntryKind::Deposit => TransactionType::Deposit.name(),
+            EntryKind::Withdrawal => TransactionType::Withdrawal.name(),
+            EntryKind::Closing => "closing",
+        };
+        let json = json
+            .text(r#"{"sequence":"#)
+            .count(*sequence)
+            .text(r#","type":""#)
+            .text(name)
+            .text(r#"","amount":"#)
+            .money(*amount)
+            .text(r#","balance_after":"#)
+            .money(*balance_after)
+            .text(r#","timestamp":""#)
+            .time(*timestamp)
+            .text(r#"","idempotency_key":"#);
+        match idempotency_key {
+            Some(key) => json.string(key.as_str()).text("}"),
+            None => json.text("null}"),
+        }
+    }
+}
+
+/// A page of what happened on an account.
+#[derive(ToSchema)]
+pub(super) struct TransactionListResponse {
+    #[schema(value_type = String, format = "uuid")]
+    pub(super) account_number: AccountNumber,
+    pub(super) transactions: Vec<TransactionItem>,
+    /// Whether there are more after this page.
+    pub(super) has_more: bool,
+    /// What to send as `cursor` to get the next page.
+    #[schema(value_type = Option<String>, required = true)]
+    pub(super) next_cursor: Option<u64>,
+}
+
+impl TransactionListResponse {
+    pub(super) fn to_json(&self) -> String {
+        let Self {
+            account_number,
+            transactions,
+            has_more,
+            next_cursor,
+        } = self;
+        let mut json = Json::new(r#"{"account_number":""#)
+            .number(*account_number)
+            .text(r#"","transactions":["#);
+        let mut separator = "";
+        for transaction in transactions {
+            json = transaction.write(json.text(separator));
+            separator = ",";
+        }
+        let json = json
+            .text(r#"],"has_more":"#)
+            .text(if *has_more { "true" } else { "false" })
+            .text(r#","next_cursor":"#);
+        match next_cursor {
+            Some(cursor) => json.text("\"").count(*cursor).text(r#""}"#),
+            None => json.text("null}"),
+        }
+        .done()
     }
 }
 

@@ -143,6 +143,18 @@ class Console(Page):
         except Exception as error:
             raise AssertionError(f"the list shows {self.rows()}, not {expected}") from error
 
+    def transactions(self) -> list[tuple[str, str, str, str]]:
+        """The statement: what, the key, the amount, the balance after it."""
+        script = """return [...document.querySelectorAll("#statement-rows tr")].map(
+            (row) => [".kind", ".number", ".amount", ".after"].map((part) => row.querySelector(part).textContent))"""
+        return [tuple(row) for row in self.driver.execute_script(script)]
+
+    def wait_for_transactions(self, expected: list[tuple[str, str, str, str]]) -> None:
+        try:
+            self.wait(lambda: self.transactions() == expected, "the statement")
+        except Exception as error:
+            raise AssertionError(f"the statement shows {self.transactions()}, not {expected}") from error
+
     def wait_for_dialog(self) -> str:
         self.wait(lambda: self.find("#confirm").is_displayed(), "the dialog")
         return self.text("#confirm-text")

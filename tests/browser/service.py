@@ -18,6 +18,10 @@ SETTINGS = (
     "LOG_FORMAT",
     "ENVIRONMENT",
     "RENDER_EXTERNAL_URL",
+    "DATA",
+    "EXIT_ON_FAILURE",
+    "IDEMPOTENCY_WINDOW",
+    "IDEMPOTENCY_KEYS_MAX",
 )
 
 
@@ -54,13 +58,13 @@ class Service:
         self.process.kill()
         self.process.wait()
 
-    def call(self, method: str, path: str, body: str | None = None):
+    def call(self, method: str, path: str, body: str | None = None, key: str | None = None):
         """The status and the value of an answer, in which every number is the text it came as."""
         request = urllib.request.Request(
             self.url + path,
             method=method,
             data=None if body is None else body.encode(),
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {}),
         )
         try:
             with urllib.request.urlopen(request, timeout=5) as response:

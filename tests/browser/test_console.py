@@ -169,7 +169,7 @@ def test_the_curl_line_follows_what_is_typed(console):
     console.type("#create-amount", "3.14")
     assert "-d '{\"initial_balance\":\"3.14\"}'" in console.curl("create")
     console.choose(NOBODY)
-    for step in ("balance", "deposit", "withdraw", "delete"):
+    for step in ("balance", "deposit", "withdraw", "statement", "delete"):
         assert f"{console.url}/accounts/{NOBODY}" in console.curl(step)
 
 
@@ -350,6 +350,100 @@ def test_an_account_is_used_and_deleted_from_the_list(browser, service):
     # The last page is gone with its last account: the one before it is shown.
     console.wait_for_rows([(number, f"{n}.0") for n, number in enumerate(numbers[:5], 1)])
     assert numbers[5] not in [it["account_number"] for it in service.accounts()]
+
+
+# The statement
+
+
+@pytest.fixture
+def durable(start, tmp_path):
+    return start("--data", str(tmp_path / "data"))
+
+
+def test_a_statement_shows_what_happened_and_follows_it(browser, durable):
+    console = Console(browser, durable.url)
+    assert not console.find("#statement-hint").is_displayed()
+    console.run("create", "100.50")
+    number = console.account()
+    assert console.run("statement") == "1 transaction shown."
+    opened = ("Opened", "", "+100.5", "100.5")
+    console.wait_for_transactions([opened])
+    assert console.status("statement").startswith("200 OK")
+    assert in_a_shell(console.curl("statement")) == console.body("statement")
+    times = console.find_all("#statement-rows .time")
+    assert times[0].text == durable.accounts()[0]["created_at"].replace("T", " ")[:19]
+
+    console.run("deposit", "0.30")
+    deposit = ("Deposit", "", "+0.3", "100.8")
+    console.wait_for_transactions([deposit, opened])
+    console.run("withdraw", "20.01")
+    withdrawal = ("Withdrawal", "", "−20.01", "80.79")
+    console.wait_for_transactions([withdrawal, deposit, opened])
+    console.find("#statement-order").send_keys("oldest")
+    assert console.transactions() and not console.find("#statement-table").is_displayed()
+    console.run("statement")
+    console.wait_for_transactions([opened, deposit, withdrawal])
+
+    # The statement of another account is not shown as its own, and a closed one keeps its own.
+    other = durable.create()
+    console.choose(other)
+    assert not console.find("#statement-table").is_displayed()
+    durable.call("DELETE", f"/accounts/{number}")
+    console.choose(number)
+    console.run("statement")
+    console.wait_for_transactions([opened, deposit, withdrawal, ("Closed", "", "−80.79", "0.0")])
+    assert console.find("#statement-table").is_displayed()
+
+
+def test_a_statement_is_read_page_by_page(browser, durable):
+    number = durable.create("0.5")
+    for n in range(1, 23):
+        durable.call("POST", f"/accounts/{number}/deposit", f'{{"amount":{n}}}')
+    console = Console(browser, durable.url)
+    console.choose(number)
+    console.run("statement")
+    rows = [("Deposit", "", f"+{n}.0", f"{n * (n + 1) // 2}.5") for n in range(22, 0, -1)]
+    rows.append(("Opened", "", "+0.5", "0.5"))
+    console.wait_for_transactions(rows[:10])
+    for begin in (10, 20):
+        console.find("#statement-next").click()
+        console.wait_for_transactions(rows[begin : begin + 10])
+    assert "cursor=3" in console.curl("statement")
+    assert console.text("#statement-page") == "Page 3"
+    assert console.find("#statement-next").get_attribute("aria-disabled") == "true"
+    console.find("#statement-previous").click()
+    console.wait_for_transactions(rows[10:20])
+    console.press("statement")
+    console.wait_for_transactions(rows[:10])
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_statement_fits_and_can_be_seen(browser, start, tmp_path, width):
+    service = start("--data", str(tmp_path), "--max-transaction-amount", LARGEST_BALANCE)
+    number = service.create(LARGEST_BALANCE)
+    key = "k" * 255
+    service.call("POST", f"/accounts/{number}/withdraw", '{"amount":9999999999999.98}', key)
+    service.call("POST", f"/accounts/{number}/deposit", '{"amount":12.5}', "rent-2026-11")
+    console = Console(browser, service.url)
+    console.prefer(color_scheme="light", reduced_motion="reduce")
+    console.resize(width)
+    console.choose(number)
+    console.run("statement")
+    console.wait_for_transactions(
+        [
+            ("Deposit", "rent-2026-11", "+12.5", "12.51"),
+            ("Withdrawal", f"{key[:40]}…", "−9999999999999.98", "0.01"),
+            ("Opened", "", f"+{LARGEST_BALANCE}", LARGEST_BALANCE),
+        ]
+    )
+    assert console.what_sticks_out(width) == []
+    console.screenshot(f"console-{width}-statement")
+
+
+def test_in_memory_the_page_says_how_to_get_statements(console):
+    console.wait(lambda: console.find("#statement-hint").is_displayed(), "the hint")
+    assert "--data DIRECTORY" in console.text("#statement-hint")
+    assert not console.find("#statement form button").is_displayed()
 
 
 # A service that is gone

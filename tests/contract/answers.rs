@@ -100,6 +100,11 @@ impl Invalid {
         Self::new("too_long", &message).context(&context)
     }
 
+    pub(crate) fn wrong_form(reason: &str) -> Self {
+        let message = format!("Value error, {reason}");
+        Self::new("value_error", &message).context(&format!(r#"{{"error":"{reason}"}}"#))
+    }
+
     pub(crate) fn limit_below_one() -> Self {
         Self::new(
             "greater_than_equal",

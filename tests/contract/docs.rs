@@ -23,6 +23,7 @@ fn the_description_is_openapi_3_and_lists_every_operation() {
         ("/accounts", "post", "201"),
         ("/accounts", "get", "200"),
         ("/accounts/{}/balance", "get", "200"),
+        ("/accounts/{}/transactions", "get", "200"),
         ("/accounts/{}/deposit", "post", "200"),
         ("/accounts/{}/withdraw", "post", "200"),
         ("/accounts/{}", "delete", "204"),
@@ -104,7 +105,19 @@ fn the_described_answers_have_the_keys_of_the_real_ones() {
     let path = format!("/accounts/{}", created.account_number());
     let refused = server.post("/accounts", r#"{"initial_balance":-1}"#);
     let listing = server.get("/accounts");
+    let data = tempfile::tempdir().unwrap();
+    let with_history = Server::configure()
+        .flag("--data", data.path().to_str().unwrap())
+        .start();
+    let told = format!("/accounts/{}", with_history.open_account("1.0"));
+    let statement = with_history.get(&format!("{told}/transactions")).json();
     for (schema, answer) in [
+        ("TransactionItem", statement["transactions"][0].clone()),
+        ("TransactionListResponse", statement),
+        (
+            "BalanceResponse",
+            with_history.get(&format!("{told}/balance?at=1")).json(),
+        ),
         ("AccountCreateResponse", created.json()),
         (
             "BalanceResponse",

@@ -24,6 +24,7 @@ mod concurrency;
 mod cors;
 mod docs;
 mod health;
+mod history;
 mod http;
 mod idempotency;
 mod invalid_input;

@@ -18,6 +18,11 @@ fn a_trailing_slash_answers_307_with_the_path_without_it() {
             format!("/accounts/{account}/balance"),
         ),
         (
+            "GET",
+            format!("/accounts/{account}/transactions/?limit=2"),
+            format!("/accounts/{account}/transactions?limit=2"),
+        ),
+        (
             "POST",
             format!("/accounts/{account}/deposit/"),
             format!("/accounts/{account}/deposit"),

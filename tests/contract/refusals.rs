@@ -176,6 +176,7 @@ fn a_wrong_method_is_refused_and_the_right_ones_are_named() {
         ("/accounts".to_owned(), &["GET", "POST"][..]),
         (of_account(""), &["DELETE"]),
         (of_account("/balance"), &["GET"]),
+        (of_account("/transactions"), &["GET"]),
         (of_account("/deposit"), &["POST"]),
         (of_account("/withdraw"), &["POST"]),
         ("/accounts/nobody".to_owned(), &["DELETE"]),

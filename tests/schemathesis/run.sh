@@ -28,8 +28,10 @@ if ! cmp --silent "$requirements" "$venv/requirements.txt"; then
   cp "$requirements" "$venv/requirements.txt"
 fi
 
-# More accounts than it makes: a 507 would be right, and schemathesis takes every one for a fault.
-"$binary" serve --host 127.0.0.1 --port 0 --max-accounts 100000 2>"$out/server.log" &
+# More accounts than it makes: a 507 would be right, and schemathesis takes every one for a fault. With a journal,
+# for history is a 501 without one.
+rm -rf "$out/data"
+"$binary" serve --host 127.0.0.1 --port 0 --max-accounts 100000 --data "$out/data" 2>"$out/server.log" &
 server=$!
 trap 'kill $server 2>/dev/null || true' EXIT
 for _ in $(seq 100); do
