@@ -37,6 +37,9 @@ use crate::journal::segment::Prepared;
 use crate::journal::{Batch, JournalError, Writer};
 use crate::timestamp::Timestamp;
 
+/// A batch that is larger than this is written by the disk's thread: some hundred records.
+const BATCH_BYTES_BESIDE: usize = 32 << 10;
+
 /// How long after the disk was found to be full it is tried again.
 const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
 
@@ -128,11 +131,12 @@ impl Engine {
             shared: Arc::clone(&shared),
             threads: Vec::new(),
         };
-        engine.spawn("disk", move || write_batches(writer, &to_write, &durable))?;
+        engine.spawn("disk", move || write_batches(&to_write, &durable))?;
         engine.spawn("housekeeper", move || housekeeper.run(&to_do, &made))?;
         let desk = Desk {
             shared,
             sequencer,
+            writer: Some(writer),
             clock: Arc::clone(clock),
             submitted,
             batches,
@@ -193,28 +197,28 @@ impl Drop for Engine {
 }
 
 /// The disk's thread.
-fn write_batches(
-    mut writer: Writer,
-    batches: &Receiver<Batch>,
-    durable: &Sender<Result<(), JournalError>>,
-) {
-    for batch in batches {
-        let result = writer.append(batch);
-        let failed = result.is_err();
-        if durable.send(result).is_err() || failed {
+fn write_batches(batches: &Receiver<(Writer, Batch)>, durable: &Sender<Written>) {
+    for (mut writer, batch) in batches {
+        let written = writer.append(batch).map(|()| writer);
+        if durable.send(written).is_err() {
             return;
         }
     }
 }
 
+/// The writer comes back from the disk's thread, unless it failed.
+type Written = Result<Writer, JournalError>;
+
 /// The sequencer's thread.
 struct Desk {
     shared: Arc<Shared>,
     sequencer: Sequencer,
+    /// Here, unless the disk's thread is writing.
+    writer: Option<Writer>,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     submitted: Receiver<Submission>,
-    batches: Sender<Batch>,
-    written: Receiver<Result<(), JournalError>>,
+    batches: Sender<(Writer, Batch)>,
+    written: Receiver<Written>,
     chores: Sender<Chore>,
     segments: Receiver<Result<Prepared, JournalError>>,
     /// What the forming batch had no room for.
@@ -298,15 +302,25 @@ impl Desk {
         }
     }
 
-    /// Seals the batch that is forming and gives it to the disk.
+    /// Seals the batch that is forming and makes it durable: a small one here and now, for that is faster than to
+    /// wake another thread for it; a large one beside, so that the next can form meanwhile.
     fn hand_over(&mut self) {
         let (batch, settlement) = self.sequencer.seal();
-        let Some(batch) = batch else {
+        let (Some(batch), Some(mut writer)) = (batch, self.writer.take()) else {
             return self.settle(settlement);
         };
         self.in_flight = Some(settlement);
-        // The disk's thread ends only after it told of a failure.
-        let _ = self.batches.send(batch);
+        if batch.bytes.len() <= BATCH_BYTES_BESIDE {
+            let written = writer.append(batch).map(|()| writer);
+            self.written(Some(written));
+        } else {
+            self.write_beside(writer, batch);
+        }
+    }
+
+    fn write_beside(&self, writer: Writer, batch: Batch) {
+        // The disk's thread is there for as long as this one.
+        let _ = self.batches.send((writer, batch));
     }
 
     fn wait_for_anything(&mut self) {
@@ -349,14 +363,15 @@ impl Desk {
     }
 
     /// A batch is durable, or never will be.
-    fn written(&mut self, result: Option<Result<(), JournalError>>) {
-        match result {
-            Some(Ok(())) => {
+    fn written(&mut self, written: Option<Written>) {
+        match written {
+            Some(Ok(writer)) => {
                 let durable = self.in_flight.take();
                 if self.sequencer.is_forming() {
-                    self.hand_over_before(durable);
-                } else if let Some(durable) = durable {
-                    self.settle(durable);
+                    self.hand_over_before(writer, durable);
+                } else {
+                    self.writer = Some(writer);
+                    durable.into_iter().for_each(|durable| self.settle(durable));
                 }
             }
             Some(Err(error)) => self.fail(&error.to_string()),
@@ -366,11 +381,12 @@ impl Desk {
 
     /// Gives the next batch to the disk, and then publishes and answers the one that is durable: the disk
     /// need not wait for that.
-    fn hand_over_before(&mut self, durable: Option<Settlement>) {
+    fn hand_over_before(&mut self, writer: Writer, durable: Option<Settlement>) {
         let (batch, settlement) = self.sequencer.seal();
         let has_batch = batch.is_some();
-        if let Some(batch) = batch {
-            let _ = self.batches.send(batch);
+        match batch {
+            Some(batch) => self.write_beside(writer, batch),
+            None => self.writer = Some(writer),
         }
         if let Some(durable) = durable {
             self.settle(durable);
