@@ -306,10 +306,14 @@ impl Desk {
     /// wake another thread for it; a large one beside, so that the next can form meanwhile.
     fn hand_over(&mut self) {
         let (batch, settlement) = self.sequencer.seal();
-        let (Some(batch), Some(mut writer)) = (batch, self.writer.take()) else {
+        // The writer stays where there is nothing to write.
+        let Some(batch) = batch else {
             return self.settle(settlement);
         };
         self.in_flight = Some(settlement);
+        let Some(mut writer) = self.writer.take() else {
+            return self.fail("the writer is not there");
+        };
         if batch.bytes.len() <= BATCH_BYTES_BESIDE {
             let written = writer.append(batch).map(|()| writer);
             self.written(Some(written));
