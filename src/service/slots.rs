@@ -243,9 +243,27 @@ mod tests {
         let later = asked + WINDOW;
         let anew = slots.answer(&key(1), open(2), later, || granted(2));
         assert_eq!(anew, first(granted(2)));
-        // What drops the old slot leaves the new one alone.
-        let _ = slots.answer(&key(2), open(1), later, || granted(3));
         let again = slots.answer(&key(1), open(2), later + WINDOW - moment, never);
+        assert_eq!(again, replay(granted(2)));
+    }
+
+    #[test]
+    fn what_drops_an_old_slot_leaves_the_new_one_of_its_key_alone() {
+        let slots = slots(100);
+        let begun = Instant::now();
+        for number in 0..10 {
+            let _ = slots.answer(&key(number), open(1), begun, || granted(1));
+        }
+        let later = begun + WINDOW;
+        // Four others go first: the old slot is still there.
+        let anew = slots.answer(&key(9), open(1), later, || granted(2));
+        assert_eq!(anew, first(granted(2)));
+        assert_eq!((slots.room.in_use(), slots.by_key.len()), (7, 6));
+        for number in 10..13 {
+            let _ = slots.answer(&key(number), open(1), later, || granted(1));
+        }
+        assert_eq!((slots.room.in_use(), slots.by_key.len()), (4, 4));
+        let again = slots.answer(&key(9), open(1), later, never);
         assert_eq!(again, replay(granted(2)));
     }
 
@@ -314,37 +332,43 @@ mod tests {
 
     #[test]
     fn of_threads_that_race_for_a_key_one_makes_the_change_and_all_get_its_outcome() {
-        const THREADS: usize = 4;
-        const KEYS: usize = 2_000;
+        const KEYS: usize = 20_000;
         // So short a window that keys are over, dropped and used anew while others ask for them.
-        for window in [WINDOW, Duration::from_micros(50)] {
-            let policy = KeyPolicy {
+        for window in [WINDOW, Duration::from_micros(20)] {
+            let slots = Slots::new(KeyPolicy {
                 window,
-                keys_max: 10 * KEYS,
-            };
-            let slots = Slots::new(policy);
+                keys_max: 3 * KEYS,
+            });
             let made: Vec<AtomicUsize> = (0..KEYS).map(|_| AtomicUsize::new(0)).collect();
             let firsts = AtomicUsize::new(0);
-            let together = Barrier::new(THREADS);
-            thread::scope(|scope| {
-                for _ in 0..THREADS {
-                    scope.spawn(|| {
-                        for (number, made) in made.iter().enumerate() {
-                            together.wait();
-                            let change = open(number as i64);
-                            let answer = slots.answer(&key(number), change, Instant::now(), || {
-                                let times = made.fetch_add(1, Relaxed);
-                                thread::yield_now();
-                                granted(times as i64)
-                            });
-                            let answered = answer.unwrap();
-                            let at = answered.outcome.unwrap().at.as_micros() as usize;
-                            assert!(at < made.load(Relaxed));
-                            firsts.fetch_add(usize::from(!answered.replayed), Relaxed);
-                        }
-                    });
+            let arrived = AtomicUsize::new(0);
+            let ask = |number: usize, made: &AtomicUsize| {
+                // Both at once, as a barrier that puts threads to sleep would not have it.
+                arrived.fetch_add(1, Relaxed);
+                while arrived.load(Relaxed) < 2 * (number + 1) {
+                    thread::yield_now();
                 }
+                let change = open(number as i64);
+                slots.answer(&key(number), change, Instant::now(), || {
+                    granted(made.fetch_add(1, Relaxed) as i64)
+                })
+            };
+            let race = || -> Vec<Answer> {
+                let each = made.iter().enumerate();
+                each.map(|(number, made)| ask(number, made)).collect()
+            };
+            let answers = thread::scope(|scope| {
+                let both = [scope.spawn(race), scope.spawn(race)];
+                both.map(|thread| thread.join().unwrap())
             });
+            for answers in answers {
+                for (answer, made) in answers.into_iter().zip(&made) {
+                    let Answered { outcome, replayed } = answer.unwrap();
+                    let outcome = outcome.unwrap().at.as_micros() as usize;
+                    assert!(outcome < made.load(Relaxed));
+                    firsts.fetch_add(usize::from(!replayed), Relaxed);
+                }
+            }
             let made = made.iter().map(|made| made.load(Relaxed));
             assert_eq!(made.clone().sum::<usize>(), firsts.load(Relaxed));
             if window == WINDOW {
