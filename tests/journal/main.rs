@@ -1,0 +1,1 @@
+//! `cashpoint journal`.
