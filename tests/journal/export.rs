@@ -29,7 +29,7 @@ fn csv_has_every_movement_with_its_very_key() {
     for (line, entry) in lines.iter().zip(known.granted()) {
         let fields: Vec<_> = line.iter().collect();
         let [sequence, time, kind, number, amount, change, balance, key] = fields[..] else {
-            panic!("{line:?}");
+            unreachable!("{line:?}");
         };
         assert_eq!(sequence, entry.sequence.to_string());
         assert!(time.starts_with("2026-0"), "{time}");
@@ -90,7 +90,8 @@ fn hledger(text: &str) -> Vec<Transaction> {
             declared.push(account);
         } else if let Some(tags) = line.strip_prefix("    ; ") {
             let transaction = transactions.last_mut().unwrap();
-            for tag in tags.split(", ") {
+            // A comma ends the value of a tag.
+            for tag in tags.split(',').map(str::trim_start) {
                 let (name, value) = tag.split_once(':').unwrap();
                 match name {
                     "sequence" => transaction.sequence = Some(value.parse().unwrap()),
@@ -99,7 +100,7 @@ fn hledger(text: &str) -> Vec<Transaction> {
                         transaction.key = Some(key.unwrap().into_owned());
                     }
                     "time" => {}
-                    _ => panic!("{line}"),
+                    _ => unreachable!("{line}"),
                 }
             }
         } else if let Some(posting) = line.strip_prefix("    ") {
@@ -170,7 +171,7 @@ fn assert_movements<'a>(
     assert_eq!(transactions.len() - carried, entries.len());
     for (index, transaction) in transactions.iter().enumerate() {
         let [(account, gain, asserted), (other, opposite, None)] = &transaction.postings[..] else {
-            panic!("{transaction:?}");
+            unreachable!("{transaction:?}");
         };
         assert_eq!(gain + opposite, 0, "{transaction:?}");
         let number = account.strip_prefix("assets:accounts:").unwrap();

@@ -9,6 +9,7 @@
 mod check;
 mod damage;
 mod export;
+mod on_its_way;
 mod show;
 mod written;
 
