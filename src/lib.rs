@@ -57,6 +57,8 @@ mod client;
 #[cfg(feature = "durable")]
 pub mod durable;
 mod error;
+#[cfg(feature = "cli")]
+mod export;
 #[cfg(feature = "durable")]
 pub mod history;
 mod idempotency_key;

@@ -3,6 +3,7 @@
 mod bench;
 mod files;
 mod health;
+mod journal;
 mod ledger;
 mod logging;
 mod serve;
@@ -33,6 +34,7 @@ enum Command {
     Health(health::Arguments),
     Bench(bench::Arguments),
     Verify(verify::Arguments),
+    Journal(journal::Arguments),
 }
 
 const EXAMPLES: &str = "\
@@ -42,7 +44,8 @@ Examples:
   cashpoint serve --help          all settings, and the environment variables that set them
   cashpoint health                is the service on this machine well? The exit code tells
   cashpoint bench http            measure a server of its own; bench --help has more
-  cashpoint verify http           does a server lose money? verify --help has more";
+  cashpoint verify http           does a server lose money? verify --help has more
+  cashpoint journal check data    is a durable ledger whole? journal --help has more";
 
 /// Why a command failed, in one line for a person.
 #[derive(Debug)]
@@ -87,6 +90,7 @@ pub fn run() -> ExitCode {
         Command::Health(arguments) => health::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Bench(arguments) => bench::run(arguments).map(|()| ExitCode::SUCCESS),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Journal(arguments) => Ok(journal::run(arguments)),
     };
     match result {
         Ok(code) => code,

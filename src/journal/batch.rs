@@ -18,6 +18,8 @@
 //!
 //! The fill is not zero, so that no sector of a batch is all zeros: see `scan` for why that matters.
 
+use std::str::FromStr;
+
 use super::Position;
 use super::fields::{Fields, PutFields as _};
 use super::segment::SECTOR_BYTES;
@@ -36,6 +38,30 @@ pub struct ChainHash(pub [u8; 32]);
 impl std::fmt::Display for ChainHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The text is not the hash of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the hash of a journal is 64 hexadecimal digits")]
+pub struct ParseChainHashError;
+
+impl FromStr for ChainHash {
+    type Err = ParseChainHashError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let mut hash = [0; 32];
+        if pairs.len() != hash.len() || !rest.is_empty() {
+            return Err(ParseChainHashError);
+        }
+        for (byte, pair) in hash.iter_mut().zip(pairs) {
+            let [high, low] = pair.map(|digit| char::from(digit).to_digit(16));
+            let (high, low) = high.zip(low).ok_or(ParseChainHashError)?;
+            // Two digits of four bits each.
+            *byte = (high * 16 + low) as u8;
+        }
+        Ok(Self(hash))
     }
 }
 

@@ -25,11 +25,14 @@
 //! synced, and changes none of it. Against the last, there are checksums; against the second, nothing helps.
 
 pub(crate) mod accounts;
+mod audit;
 pub(crate) mod batch;
 pub(crate) mod books;
+mod compare;
 mod directory;
 mod error;
 mod fields;
+mod kind;
 mod reader;
 mod record;
 mod recovery;
@@ -37,20 +40,27 @@ mod scan;
 pub(crate) mod segment;
 pub(crate) mod snapshot;
 mod storage;
+mod totals;
 pub(crate) mod trail;
 mod writer;
 
-pub use batch::ChainHash;
+pub use audit::{Audit, Expected, Judged, Likeness, audit};
+pub use batch::{ChainHash, ParseChainHashError};
 pub use directory::Directory;
 pub use error::JournalError;
+pub use kind::Kind;
 pub(crate) use reader::Reader;
 pub(crate) use record::encoded_bytes;
 pub use record::{Link, Record};
 pub use recovery::Recovery;
 pub(crate) use recovery::{Recovered, recover};
+#[cfg(test)]
 pub(crate) use scan::scan;
 pub use scan::{Progress, Torn};
+#[cfg(feature = "cli")]
+pub(crate) use scan::{Visitor, scan_beside_writer};
 pub use storage::{Storage, StoredFile};
+pub use totals::{Refusals, Sum, Total, Totals};
 pub(crate) use writer::{Batch, Tail, Writer};
 
 /// An offset in bytes into all segments laid end to end. No record is at 0.

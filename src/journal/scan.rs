@@ -10,6 +10,12 @@
 //! - anything else is no end that a crash leaves: damage.
 //!
 //! A torn end is one only in the last segment, and nowhere else.
+//!
+//! Who reads while another process writes may see any part of the batch that is on its way, and none of it is
+//! damage. So what looks wrong in the last segment is looked at again, until it is whole or stays as it is.
+
+use std::thread;
+use std::time::Duration;
 
 use super::batch::{self, ChainHash, FILL, HEADER_BYTES};
 use super::error::JournalError;
@@ -65,6 +71,38 @@ pub(crate) struct End {
 /// What is done with each record; what it finds wrong is damage at its place.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(&Record, Position) -> Result<(), String>;
 
+/// What is done with what is read.
+pub(crate) trait Visitor {
+    /// Takes a record; what it finds wrong is damage at its place.
+    fn record(&mut self, record: &Record, position: Position) -> Result<(), String>;
+
+    /// All records before `boundary` have been taken, and none after.
+    fn boundary(&mut self, boundary: Boundary) {
+        let _ = boundary;
+    }
+}
+
+struct Each<'a>(Visit<'a>);
+
+impl Visitor for Each<'_> {
+    fn record(&mut self, record: &Record, position: Position) -> Result<(), String> {
+        (self.0)(record, position)
+    }
+}
+
+/// Whether somebody may be writing meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writing {
+    Nobody,
+    Perhaps,
+}
+
+/// How long a batch on its way is given before it is looked at again. It takes far less to be written.
+const ON_ITS_WAY: Duration = Duration::from_millis(20);
+
+/// How often what looks wrong at one place is looked at again.
+const LOOKS_MAX: u32 = 5;
+
 /// Reads all records after `from`; all there are without it. `None` if there is no segment at all.
 ///
 /// # Errors
@@ -76,6 +114,31 @@ pub(crate) fn scan(
     from: Option<(LedgerId, Boundary)>,
     until: Option<Position>,
     visit: Visit<'_>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Option<End>, JournalError> {
+    let visitor = &mut Each(visit);
+    read_through(storage, from, until, Writing::Nobody, visitor, progress)
+}
+
+/// Reads all records that there are, also while another process writes more.
+///
+/// # Errors
+///
+/// Those of [`scan`].
+pub(crate) fn scan_beside_writer(
+    storage: &dyn Storage,
+    visitor: &mut dyn Visitor,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Option<End>, JournalError> {
+    read_through(storage, None, None, Writing::Perhaps, visitor, progress)
+}
+
+fn read_through(
+    storage: &dyn Storage,
+    from: Option<(LedgerId, Boundary)>,
+    until: Option<Position>,
+    writing: Writing,
+    visitor: &mut dyn Visitor,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Option<End>, JournalError> {
     let positions = segment::positions(storage)?;
@@ -94,6 +157,8 @@ pub(crate) fn scan(
         };
     };
     let mut scanner = Scanner {
+        storage,
+        writing,
         ledger: from.map(|(ledger, _)| ledger),
         boundary: from.map(|(_, boundary)| boundary),
         records: 0,
@@ -108,13 +173,13 @@ pub(crate) fn scan(
         }
         let next = relevant.get(index + 1).copied();
         read(storage, *position, &mut bytes)?;
-        let segment = Segment {
+        let mut segment = Segment {
             name: segment::name(*position),
             position: *position,
-            bytes: &bytes,
+            bytes: &mut bytes,
             next,
         };
-        scanner.segment(&segment, visit)?;
+        scanner.segment(&mut segment, visitor)?;
         progress(Progress {
             position: scanner.boundary.unwrap_or_default().position,
             end: relevant.last().map_or(0, |last| last + bytes.len() as u64),
@@ -156,7 +221,7 @@ fn read(
 struct Segment<'a> {
     name: String,
     position: Position,
-    bytes: &'a [u8],
+    bytes: &'a mut Vec<u8>,
     /// The position of the segment behind it, where this one has to end.
     next: Option<Position>,
 }
@@ -167,7 +232,9 @@ enum Found<'a> {
     End(Option<Torn>),
 }
 
-struct Scanner {
+struct Scanner<'a> {
+    storage: &'a dyn Storage,
+    writing: Writing,
     ledger: Option<LedgerId>,
     boundary: Option<Boundary>,
     segment: Position,
@@ -177,13 +244,20 @@ struct Scanner {
     torn: Option<Torn>,
 }
 
-impl Scanner {
-    fn segment(&mut self, segment: &Segment<'_>, visit: Visit<'_>) -> Result<(), JournalError> {
+impl Scanner<'_> {
+    fn segment(
+        &mut self,
+        segment: &mut Segment<'_>,
+        visitor: &mut dyn Visitor,
+    ) -> Result<(), JournalError> {
         self.segment = segment.position;
         self.last = segment.position;
         let mut boundary = self.begin(segment)?;
         loop {
             let offset = segment.offset_of(boundary.position);
+            if self.writing == Writing::Perhaps && segment.next.is_none() {
+                segment.settle(self.storage, offset)?;
+            }
             let (batch, header) = match segment.at(offset)? {
                 Found::Batch(batch, header) => (batch, header),
                 Found::End(torn) => {
@@ -204,13 +278,14 @@ impl Scanner {
             if header.first_sequence != boundary.next_sequence {
                 return Err(segment.damaged(offset, "records are missing before this batch"));
             }
-            let records = self.records(segment, offset, batch, boundary.next_sequence, visit)?;
+            let records = self.records(segment, offset, batch, boundary.next_sequence, visitor)?;
             self.last = boundary.position;
             boundary = Boundary {
                 position: boundary.position + batch.len().next_multiple_of(SECTOR_BYTES) as u64,
                 next_sequence: boundary.next_sequence + records,
                 chain: batch::hash(batch),
             };
+            visitor.boundary(boundary);
         }
     }
 
@@ -250,7 +325,7 @@ impl Scanner {
         offset: u64,
         batch: &[u8],
         first_sequence: u64,
-        visit: Visit<'_>,
+        visitor: &mut dyn Visitor,
     ) -> Result<u64, JournalError> {
         let mut at = HEADER_BYTES;
         let mut count = 0;
@@ -261,7 +336,8 @@ impl Scanner {
             if record.sequence != first_sequence + count {
                 return Err(segment.damaged(place, "a record is out of sequence"));
             }
-            visit(&record, segment.position + place)
+            visitor
+                .record(&record, segment.position + place)
                 .map_err(|what| segment.damaged(place, &what))?;
             at += length;
             count += 1;
@@ -271,7 +347,19 @@ impl Scanner {
     }
 }
 
-impl<'a> Segment<'a> {
+impl Segment<'_> {
+    /// Gives a batch that is on its way to `offset` the time to become whole.
+    fn settle(&mut self, storage: &dyn Storage, offset: u64) -> Result<(), JournalError> {
+        for _ in 0..LOOKS_MAX {
+            if let Ok(Found::Batch(..) | Found::End(None)) = self.at(offset) {
+                break;
+            }
+            thread::sleep(ON_ITS_WAY);
+            read(storage, self.position, self.bytes)?;
+        }
+        Ok(())
+    }
+
     fn offset_of(&self, position: Position) -> u64 {
         position - self.position
     }
@@ -285,7 +373,7 @@ impl<'a> Segment<'a> {
     }
 
     /// What is at `offset`, the start of a sector.
-    fn at(&self, offset: u64) -> Result<Found<'a>, JournalError> {
+    fn at(&self, offset: u64) -> Result<Found<'_>, JournalError> {
         let damaged = |what| self.damaged(offset, what);
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let rest = self.bytes.get(start..).unwrap_or_default();
@@ -319,7 +407,7 @@ impl<'a> Segment<'a> {
     }
 
     /// The end, if nothing that was whole once is behind it.
-    fn end(&self, offset: u64, rest: &[u8]) -> Result<Found<'a>, JournalError> {
+    fn end(&self, offset: u64, rest: &[u8]) -> Result<Found<'static>, JournalError> {
         if is_zero(rest) {
             return Ok(Found::End(None));
         }
@@ -335,7 +423,7 @@ impl<'a> Segment<'a> {
         self.torn(offset, rest)
     }
 
-    fn torn(&self, offset: u64, rest: &[u8]) -> Result<Found<'a>, JournalError> {
+    fn torn(&self, offset: u64, rest: &[u8]) -> Result<Found<'static>, JournalError> {
         let bytes = rest.iter().rposition(|byte| *byte != 0);
         Ok(Found::End(Some(Torn {
             segment: self.name.clone(),

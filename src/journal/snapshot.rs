@@ -63,12 +63,13 @@ pub(crate) struct Snapshot {
     pub(crate) books: Books,
 }
 
-fn name(position: Position) -> String {
+/// The file name of the snapshot at `position`.
+pub(super) fn name(position: Position) -> String {
     format!("{position:020}{SUFFIX}")
 }
 
 /// The positions of all snapshots, the newest first.
-fn positions(storage: &dyn Storage) -> Result<Vec<Position>, JournalError> {
+pub(super) fn positions(storage: &dyn Storage) -> Result<Vec<Position>, JournalError> {
     let names = storage
         .names()
         .map_err(JournalError::file("list", storage, ""))?;
@@ -88,14 +89,23 @@ pub(crate) fn newest(
     let mut broken = Vec::new();
     for position in positions(storage)? {
         let name = name(position);
-        let bytes = read(storage, &name).ok();
-        let snapshot = bytes.and_then(|bytes| decode(&bytes, policy));
-        match snapshot.filter(|it| it.boundary.position == position) {
+        // One that cannot be read is as one that is broken.
+        match load(storage, policy, position).unwrap_or(None) {
             Some(snapshot) => return Ok((Some(snapshot), broken)),
             None => broken.push(name),
         }
     }
     Ok((None, broken))
+}
+
+/// Reads the snapshot at `position`. `None` if it is not whole.
+pub(super) fn load(
+    storage: &dyn Storage,
+    policy: KeyPolicy,
+    position: Position,
+) -> io::Result<Option<Snapshot>> {
+    let bytes = read(storage, &name(position))?;
+    Ok(decode(&bytes, policy).filter(|it| it.boundary.position == position))
 }
 
 fn read(storage: &dyn Storage, name: &str) -> io::Result<Vec<u8>> {

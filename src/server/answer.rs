@@ -76,7 +76,7 @@ impl Refusal {
                 StatusCode::BAD_REQUEST,
                 "There was an error parsing the body".into(),
             ),
-            Self::NotDone(not_done) => (status_of(*not_done), sentence(not_done)),
+            Self::NotDone(reason) => (status_of(*reason), not_done(*reason)),
             Self::NoHistory => (StatusCode::NOT_IMPLEMENTED, NO_HISTORY.into()),
             Self::HistoryTakenAway(detail) => (StatusCode::GONE, detail.clone()),
             Self::HistoryUnreadable(detail) => (StatusCode::SERVICE_UNAVAILABLE, detail.clone()),

@@ -1,0 +1,72 @@
+//! `cashpoint journal check`.
+
+use std::io::{self, BufWriter, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::report::{self, Report};
+use super::{Bar, NOT_LOOKED_AT, Trouble};
+use crate::journal::{ChainHash, audit};
+
+/// Check everything in a journal: every byte, every hash, every balance.
+///
+/// Reads all segments from the first on, whatever snapshots there are: checksums, the chain of hashes, and whether
+/// each record follows from those before it. Then each snapshot is compared with what the records lead to. Prints
+/// what it all adds up to, and the hash that stands for the journal: noted elsewhere, it proves later, with --expect,
+/// that nothing before was rewritten.
+///
+/// It only reads, also while a server writes. The exit code is 0 if all is whole, 1 if something is not, 2 if nothing
+/// could be looked at.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The directory that `cashpoint serve --data` keeps.
+    directory: PathBuf,
+
+    /// A hash noted earlier. The check fails unless the journal had it at some time.
+    #[arg(long, value_name = "HASH")]
+    expect: Option<ChainHash>,
+
+    /// Print the balance of every open account, too.
+    #[arg(long)]
+    balances: bool,
+
+    /// Print it as JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cashpoint journal check data
+  cashpoint journal check data --expect 5d5f7c…      was anything rewritten since this hash was noted?
+  cashpoint journal check data --json | jq .head     the hash to note
+  cashpoint journal check data --balances            every account";
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Trouble> {
+    let directory = super::open(&arguments.directory)?;
+    let mut bar = Bar::new("checking");
+    let audit = audit(&directory, arguments.expect, &mut |progress| {
+        bar.show(progress)
+    })?
+    .ok_or_else(|| super::no_journal(&arguments.directory))?;
+    drop(bar);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = if arguments.json {
+        Report::new(&audit, arguments.balances).write(&mut out)
+    } else {
+        report::write_text(&audit, arguments.balances, &mut out)
+    };
+    // The exit code tells also whom nobody listens to.
+    let _ = written.and_then(|()| out.flush());
+    for problem in report::problems(&audit) {
+        eprintln!("error: {problem}");
+    }
+    Ok(match &audit.damage {
+        Some(error) if super::is_unreadable(error) => ExitCode::from(NOT_LOOKED_AT),
+        _ if audit.is_whole() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
