@@ -78,15 +78,12 @@ impl Keys {
     /// Drops what is past its time, as a record of `now` is entered. At no other time: the clock may jump ahead
     /// and back, and only what is recorded moves the time of the books on.
     pub(crate) fn expire(&mut self, now: Timestamp) {
-        let window = self.policy.window;
-        while let Some((at, key)) = self
-            .by_age
-            .pop_front_if(|(at, _)| is_over(*at, now, window))
-        {
+        while let Some((at, key)) = self.by_age.front().filter(|(at, _)| self.is_over(*at, now)) {
             // It may have been used anew.
-            if self.kept.get(&key).is_some_and(|kept| kept.at == at) {
-                self.kept.remove(&key);
+            if self.kept.get(key).is_some_and(|kept| kept.at == *at) {
+                self.kept.remove(key);
             }
+            self.by_age.pop_front();
         }
     }
 
@@ -103,11 +100,7 @@ impl Keys {
     }
 
     fn is_over(&self, at: Timestamp, now: Timestamp) -> bool {
-        is_over(at, now, self.policy.window)
+        let age_us = now.as_micros().saturating_sub(at.as_micros());
+        u128::try_from(age_us).is_ok_and(|age_us| age_us >= self.policy.window.as_micros())
     }
-}
-
-fn is_over(at: Timestamp, now: Timestamp, window: Duration) -> bool {
-    let age_us = now.as_micros().saturating_sub(at.as_micros());
-    u128::try_from(age_us).is_ok_and(|age_us| age_us >= window.as_micros())
 }

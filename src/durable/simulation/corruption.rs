@@ -148,12 +148,11 @@ fn write(disk: &Disk, batches: &[Vec<DurableCommand>]) -> Journal {
         next += 1;
         AccountNumber::from_halves((next, !next))
     });
-    let mut now = books.next_sequence.cast_signed();
+    let start = books.next_sequence.cast_signed();
     let mut sequencer = Sequencer::new(books, tail, 100, 4096, draw);
     let (mut states, mut places) = (Vec::new(), Vec::new());
     let mut segment = 0;
-    for batch in batches {
-        now += 1;
+    for (now, batch) in (start + 1..).zip(batches) {
         let take = |sequencer: &mut Sequencer| {
             let submission = Submission::Many(batch.clone(), oneshot::channel().0);
             sequencer.take(submission, Timestamp::from_micros(now))
