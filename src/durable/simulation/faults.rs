@@ -307,10 +307,10 @@ fn more_than_may_wait_is_turned_away() {
     };
     let second = ledger.submit(vec![deposit.into(); 2]);
     assert_eq!(ledger.waiting(), 3);
-    let busy = ledger.deposit(account, amount(1), None).wait();
-    assert_eq!(busy, Err(NotDone::Busy));
-    let busy = ledger.submit(vec![deposit.into(); 2]).wait();
-    assert_eq!(busy, vec![Err(NotDone::Busy); 2]);
+    let busy = ledger.deposit(account, amount(1), None);
+    assert_eq!(answer_of(&busy), Some(Err(NotDone::Busy)));
+    let busy = ledger.submit(vec![deposit.into(); 2]).answers.try_recv();
+    assert_eq!(busy, Ok(vec![Err(NotDone::Busy); 2]));
     assert_eq!(ledger.condition(), Condition::Healthy);
     drop(held);
     receipt(first.wait());
@@ -370,6 +370,34 @@ fn times_never_run_backwards() {
     let ledger = open_with(&disk, config).unwrap();
     assert_eq!(deposit(&ledger, 10), 6_000);
     assert_eq!(deposit(&ledger, 7_000), 7_000);
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_and_back_drops_no_key() {
+    let disk = Disk::new(1);
+    let clock = Arc::new(AtomicI64::new(5_000));
+    let mut config = config();
+    let told = Arc::clone(&clock);
+    config.clock = Arc::new(move || Timestamp::from_micros(told.load(Relaxed)));
+    let day_us = i64::try_from(config.keys.window.as_micros()).unwrap();
+    let ledger = open_with(&disk, config.clone()).unwrap();
+    let key = || Some("key".parse().unwrap());
+    let opened = receipt(ledger.create(cents(1), key()).wait());
+    clock.store(5_000 + day_us, Relaxed);
+    // Nothing of this is recorded, so it is still the time that it was.
+    let refused = ledger.withdraw(opened.number, amount(2), None).wait();
+    assert!(refused.unwrap().outcome.is_err());
+    clock.store(5_000, Relaxed);
+    let again = ledger.create(cents(1), key()).wait().unwrap();
+    assert_eq!((again.outcome, again.replayed), (Ok(opened), true));
+    drop(ledger);
+    let ledger = open_with(&disk, config).unwrap();
+    assert!(ledger.create(cents(1), key()).wait().unwrap().replayed);
+    // Its time is over once something is recorded at a later one.
+    clock.store(5_000 + day_us, Relaxed);
+    let anew = ledger.create(cents(1), key()).wait().unwrap();
+    assert!(!anew.replayed);
+    assert_ne!(receipt(Ok(anew)).number, opened.number);
 }
 
 #[test]
