@@ -68,6 +68,11 @@ pub fn close(
     lifecycle::close(account, unlink, capacity)
 }
 
+/// The durable ledger's way to set a balance.
+pub fn settle(account: &Account, balance: Cents) {
+    account.settle(balance);
+}
+
 /// Whether something can be found: what stands in the models for an entry of the map. Its loads are
 /// modelled as those of the engine are, for the same reason.
 #[derive(Debug)]

@@ -141,7 +141,7 @@ DURABLE = [
         "durable/sequencer.rs",
         "        let reply = submission.settle(",
         "        self.books.keys.expire(self.books.time(now));\n        let reply = submission.settle(",
-        CRASHES,
+        "a_clock_that_jumps_ahead_and_back_drops_no_key",
     ),
     (
         "keys past their time take room",
@@ -339,7 +339,7 @@ DURABLE = [
         "journal/snapshot.rs",
         "    books.last_at = Timestamp::from_micros(fields.i64()?);",
         "    let _ = fields.i64()?;",
-        CRASHES,
+        "a_snapshot_holds_all_that_is_before_it",
     ),
     (
         "more accounts than allowed are opened",

@@ -111,6 +111,27 @@ MUTANTS = [
         shuttle=AT_RANDOM,
     ),
     Mutant(
+        "settling brings a closed account back",
+        "account.rs",
+        "        let _: Result<Cents, UnknownAccount> = self.replace(|_| Ok(balance));",
+        "        let _ = self.state.swap(balance.get(), AcqRel);",
+        loom="what_is_closed_is_not_settled",
+    ),
+    Mutant(
+        "settling in two steps",
+        "account.rs",
+        "        let _: Result<Cents, UnknownAccount> = self.replace(|_| Ok(balance));",
+        "        for sum in [Cents::ZERO, balance] {\n            let _: Result<Cents, UnknownAccount> = self.replace(|_| Ok(sum));\n        }",
+        loom="a_reader_sees_only_what_was_settled_and_that_in_order",
+    ),
+    Mutant(
+        "settling without an order",
+        "account.rs",
+        "        let _: Result<Cents, UnknownAccount> = self.replace(|_| Ok(balance));",
+        "        if self.balance().is_ok() {\n            let _ = self.state.swap(balance.get(), crate::sync::Ordering::Relaxed);\n        }",
+        loom="who_sees_a_settled_balance_sees_what_was_noted_before",
+    ),
+    Mutant(
         "a batch keeps what a try that failed decided",
         "account.rs",
         "            outcomes.truncate(start);\n            let mut after = balance;",

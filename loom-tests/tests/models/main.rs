@@ -12,4 +12,5 @@ mod listing;
 mod one_account;
 mod outcomes;
 mod roster_page;
+mod settling;
 mod two_accounts;

@@ -75,7 +75,7 @@ fn amount(cents: i64) -> Amount {
     Amount::from_cents(cents).unwrap()
 }
 
-/// The batches of the journal, of which the last takes more than two sectors.
+/// The batches of the journal.
 fn batches() -> Vec<Vec<DurableCommand>> {
     let number = |index: u64| AccountNumber::from_halves((index, !index));
     let with_key = |change, key: &str| DurableCommand {
@@ -88,7 +88,7 @@ fn batches() -> Vec<Vec<DurableCommand>> {
         });
         3
     ]];
-    for round in 1..=11 {
+    for round in 1..=10 {
         let to = number(round % 3 + 1);
         batches.push(vec![
             with_key(
@@ -113,6 +113,15 @@ fn batches() -> Vec<Vec<DurableCommand>> {
         ]);
     }
     batches.push(vec![Change::Close { number: number(3) }.into()]);
+    // This and the last one take three sectors each, and do not fit into the second segment.
+    let large = ["a", "b", "c"].map(|letter| {
+        let deposit = Change::Deposit {
+            number: number(1),
+            amount: amount(1),
+        };
+        with_key(deposit, &letter.repeat(255))
+    });
+    batches.push(large.to_vec());
     let long_key = "k".repeat(255);
     let last = Change::Deposit {
         number: number(1),
@@ -151,12 +160,11 @@ fn write(disk: &Disk, batches: &[Vec<DurableCommand>]) -> Journal {
         next += 1;
         AccountNumber::from_halves((next, !next))
     });
-    let mut now = books.next_sequence.cast_signed();
+    let start = books.next_sequence.cast_signed();
     let mut sequencer = Sequencer::new(books, tail, 100, 4096, draw);
     let (mut states, mut places) = (Vec::new(), Vec::new());
     let mut segment = 0;
-    for batch in batches {
-        now += 1;
+    for (now, batch) in (start + 1..).zip(batches) {
         let take = |sequencer: &mut Sequencer| {
             let submission = Submission::Many(batch.clone(), oneshot::channel().0);
             sequencer.take(submission, Timestamp::from_micros(now))
@@ -503,6 +511,15 @@ fn mended_checksums_do_not_help_a_forger_of_headers() {
         });
         assert_eq!(verdict, Verdict::Refused, "{name}, field {field}");
     }
+    // The last segment, if there is no batch in it yet to tell otherwise.
+    for field in fields {
+        let verdict = journal.forged(&names[2], |content| {
+            content[SECTOR_BYTES..].fill(0);
+            content[field] ^= 1;
+            mend(content, 12, SECTOR_BYTES);
+        });
+        assert_eq!(verdict, Verdict::Refused, "without batches, field {field}");
+    }
     // Of a batch: the position, the sequence number, the hash.
     let (name, sectors) = journal.places.last().unwrap();
     for field in [16, 24, 32, 63] {
@@ -557,6 +574,22 @@ fn a_snapshot_that_was_taken_is_there_after_a_crash() {
         let (_, recovery) = open(&journal.disk).unwrap();
         assert_eq!(recovery.snapshot, position);
     }
+}
+
+#[test]
+fn a_snapshot_holds_all_that_is_before_it() {
+    let journal = journal();
+    let last = &segments(&journal.disk)[2];
+    let position = last.strip_suffix(".journal").map(|it| it.parse().unwrap());
+    let (storage, stop) = (journal.disk.mount(), AtomicBool::new(false));
+    snapshot::take(&*storage, KeyPolicy::default(), position.unwrap(), &stop).unwrap();
+    let mut content = journal.disk.content(last);
+    content[SECTOR_BYTES..].fill(0);
+    journal.disk.overwrite(last, content);
+    let (state, recovery) = open(&journal.disk).unwrap();
+    assert_eq!((recovery.snapshot, recovery.records), (position, 0));
+    let before = journal.places.iter().filter(|(name, _)| name != last);
+    assert_eq!(state, journal.states[before.count() - 1]);
 }
 
 #[test]

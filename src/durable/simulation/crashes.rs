@@ -1,14 +1,20 @@
 //! Crashes at every write and sync.
 //!
-//! `cargo test` makes a few thousand. The whole number: see `CRASHES` below. One run again: `SEED=… CALL=…`.
+//! `cargo test` makes a few thousand. 100,000, in some minutes:
+//!
+//! ```text
+//! CRASHES=100000 cargo test --release --no-default-features --features durable --lib simulation::crashes -- --nocapture
+//! ```
+//!
+//! A run that fails says how to run it again: `SEED=… CALL=… KILL=…`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
-use super::run::{Tally, run};
+use super::run::{End, Tally, run};
 
 /// How many crashes there are without `CRASHES`.
-const CRASHES: usize = 3_000;
+const CRASHES: usize = 4_000;
 
 fn number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
@@ -16,9 +22,11 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// Runs, and says how to run it again if it fails.
-fn run_or_say(seed: u64, call: Option<usize>) -> Tally {
-    catch_unwind(AssertUnwindSafe(|| run(seed, call))).unwrap_or_else(|panic| {
-        let call = call.map_or_else(String::new, |call| format!(" CALL={call}"));
+fn run_or_say(seed: u64, end: Option<(usize, End)>) -> Tally {
+    catch_unwind(AssertUnwindSafe(|| run(seed, end))).unwrap_or_else(|panic| {
+        let call = end.map_or_else(String::new, |(call, end)| {
+            format!(" CALL={call} KILL={}", u8::from(end == End::Killed))
+        });
         eprintln!("failed: SEED={seed}{call} cargo test --lib simulation::crashes");
         resume_unwind(panic)
     })
@@ -27,8 +35,12 @@ fn run_or_say(seed: u64, call: Option<usize>) -> Tally {
 #[test]
 fn no_crash_loses_what_was_acknowledged_or_does_anything_twice() {
     if let Some(seed) = number("SEED") {
+        let end = match number("KILL") {
+            Some(1) => End::Killed,
+            _ => End::PowerLost,
+        };
         let call = number("CALL").map(|call| usize::try_from(call).unwrap());
-        println!("{:?}", run_or_say(seed, call));
+        println!("{:?}", run_or_say(seed, call.map(|call| (call, end))));
         return;
     }
     let crashes = number("CRASHES").map_or(CRASHES, |it| usize::try_from(it).unwrap());
@@ -48,8 +60,10 @@ fn no_crash_loses_what_was_acknowledged_or_does_anything_twice() {
             break;
         }
         for call in 0..whole.calls {
-            if !add(run_or_say(seed, Some(call))) {
-                break 'seeds;
+            for end in [End::Killed, End::PowerLost] {
+                if !add(run_or_say(seed, Some((call, end)))) {
+                    break 'seeds;
+                }
             }
         }
     }

@@ -99,6 +99,16 @@ struct Gate {
     changed: Condvar,
 }
 
+/// Keeps syncs held back.
+pub(super) struct Held(Arc<Gate>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        *self.0.is_closed.lock().unwrap() = false;
+        self.0.changed.notify_all();
+    }
+}
+
 /// A simulated disk. A clone is the same disk.
 #[derive(Clone)]
 pub(super) struct Disk {
@@ -180,10 +190,10 @@ impl Disk {
         self.state().plan = Plan::Nothing;
     }
 
-    /// Lets no sync come to its end until this is called with `false`.
-    pub(super) fn hold_syncs(&self, hold: bool) {
-        *self.gate.is_closed.lock().unwrap() = hold;
-        self.gate.changed.notify_all();
+    /// Lets no sync come to its end until what this returns is dropped.
+    pub(super) fn hold_syncs(&self) -> Held {
+        *self.gate.is_closed.lock().unwrap() = true;
+        Held(Arc::clone(&self.gate))
     }
 
     /// The process ends, and the system goes on.

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::disk::{Call, Disk};
+use super::disk::{Call, Disk, Held};
 use crate::Answer;
 use crate::account_number::AccountNumber;
 use crate::change::{Change, NotDone, Receipt, Refusal};
@@ -70,12 +70,14 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// Holds the syncs back, submits something, and waits until it is written and not synced.
-fn held_back<T>(disk: &Disk, submit: impl FnOnce() -> T) -> T {
-    disk.hold_syncs(true);
+///
+/// What holds them back has to go before the ledger does, which waits for the disk: also if a test fails.
+fn held_back<T>(disk: &Disk, submit: impl FnOnce() -> T) -> (Held, T) {
+    let held = disk.hold_syncs();
     let calls = disk.calls();
     let pending = submit();
     wait_until("it is written", || disk.calls() > calls);
-    pending
+    (held, pending)
 }
 
 fn is_failed(ledger: &DurableLedger) -> bool {
@@ -88,7 +90,7 @@ fn nothing_is_visible_or_answered_before_it_is_durable() {
     let ledger = open(&disk);
     let (account, closing) = (create(&ledger, 100), create(&ledger, 5));
     let count = ledger.count();
-    let deposit = held_back(&disk, || ledger.deposit(account, amount(1), None));
+    let (held, deposit) = held_back(&disk, || ledger.deposit(account, amount(1), None));
     // Decided while the first is on its way: a second batch, in which there is a refusal that depends on the first.
     let close = ledger.close(closing, None);
     let opened = ledger.create(cents(7), None);
@@ -100,7 +102,7 @@ fn nothing_is_visible_or_answered_before_it_is_durable() {
     assert_eq!(ledger.balance(account), Ok(cents(100)));
     assert_eq!(ledger.balance(closing), Ok(cents(5)));
     assert_eq!((ledger.count(), ledger.waiting()), (count, 4));
-    disk.hold_syncs(false);
+    drop(held);
     assert_eq!(receipt(deposit.wait()).balance, cents(101));
     assert_eq!(receipt(close.wait()).balance, cents(5));
     assert_eq!(receipt(opened.wait()).balance, cents(7));
@@ -120,14 +122,14 @@ fn a_refusal_waits_for_what_it_depends_on() {
     let disk = Disk::new(1);
     let ledger = open(&disk);
     let account = create(&ledger, 100);
-    let withdrawal = held_back(&disk, || ledger.withdraw(account, amount(60), None));
+    let (held, withdrawal) = held_back(&disk, || ledger.withdraw(account, amount(60), None));
     // Without a key, so nothing of it is written.
     let refused = ledger.withdraw(account, amount(60), None);
     std::thread::sleep(A_WHILE);
     assert_eq!(answer_of(&refused), None);
     // The withdrawal never becomes durable, so nobody may hear of a refusal that depends on it.
     disk.trouble(|call, _| (call == Call::Sync).then_some(ErrorKind::Other));
-    disk.hold_syncs(false);
+    drop(held);
     assert_eq!(withdrawal.wait(), Err(NotDone::Failed));
     assert_eq!(refused.wait(), Err(NotDone::Failed));
 }
@@ -139,14 +141,14 @@ fn a_failure_is_final(call: Call) {
         let ledger = open(&disk);
         let account = create(&ledger, 100);
         let key = |text: &str| Some(text.parse().unwrap());
-        let first = held_back(&disk, || ledger.deposit(account, amount(1), key("first")));
+        let (held, first) = held_back(&disk, || ledger.deposit(account, amount(1), key("first")));
         // Two that are decided while the first is on its way.
         let second = ledger.deposit(account, amount(10), key("second"));
         let refused = ledger.withdraw(account, amount(1_000), None);
         disk.trouble(move |it, name| {
             (it == call && name.ends_with(".journal")).then_some(ErrorKind::Other)
         });
-        disk.hold_syncs(false);
+        drop(held);
         let first = first.wait();
         // The first was written before the trouble began: then it is the second whose write fails.
         match call {
@@ -300,19 +302,19 @@ fn more_than_may_wait_is_turned_away() {
     config.waiting_max = 3;
     let ledger = open_with(&disk, config).unwrap();
     let account = create(&ledger, 0);
-    let first = held_back(&disk, || ledger.deposit(account, amount(1), None));
+    let (held, first) = held_back(&disk, || ledger.deposit(account, amount(1), None));
     let deposit = Change::Deposit {
         number: account,
         amount: amount(1),
     };
     let second = ledger.submit(vec![deposit.into(); 2]);
     assert_eq!(ledger.waiting(), 3);
-    let busy = ledger.deposit(account, amount(1), None).wait();
-    assert_eq!(busy, Err(NotDone::Busy));
-    let busy = ledger.submit(vec![deposit.into(); 2]).wait();
-    assert_eq!(busy, vec![Err(NotDone::Busy); 2]);
+    let busy = ledger.deposit(account, amount(1), None);
+    assert_eq!(answer_of(&busy), Some(Err(NotDone::Busy)));
+    let busy = ledger.submit(vec![deposit.into(); 2]).answers.try_recv();
+    assert_eq!(busy, Ok(vec![Err(NotDone::Busy); 2]));
     assert_eq!(ledger.condition(), Condition::Healthy);
-    disk.hold_syncs(false);
+    drop(held);
     receipt(first.wait());
     assert!(second.wait().iter().all(Result::is_ok));
     assert_eq!(ledger.balance(account), Ok(cents(3)));
@@ -333,14 +335,14 @@ fn what_was_submitted_is_done_before_the_ledger_is_gone() {
     let disk = Disk::new(1);
     let ledger = open(&disk);
     let account = create(&ledger, 0);
-    let pending = held_back(&disk, || {
+    let (held, pending) = held_back(&disk, || {
         let deposits = (0..100).map(|_| ledger.deposit(account, amount(1), None));
         deposits.collect::<Vec<_>>()
     });
     std::thread::scope(|scope| {
         scope.spawn(|| drop(ledger));
         std::thread::sleep(A_WHILE);
-        disk.hold_syncs(false);
+        drop(held);
     });
     let balances = pending
         .into_iter()
@@ -370,6 +372,34 @@ fn times_never_run_backwards() {
     let ledger = open_with(&disk, config).unwrap();
     assert_eq!(deposit(&ledger, 10), 6_000);
     assert_eq!(deposit(&ledger, 7_000), 7_000);
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_and_back_drops_no_key() {
+    let disk = Disk::new(1);
+    let clock = Arc::new(AtomicI64::new(5_000));
+    let mut config = config();
+    let told = Arc::clone(&clock);
+    config.clock = Arc::new(move || Timestamp::from_micros(told.load(Relaxed)));
+    let day_us = i64::try_from(config.keys.window.as_micros()).unwrap();
+    let ledger = open_with(&disk, config.clone()).unwrap();
+    let key = || Some("key".parse().unwrap());
+    let opened = receipt(ledger.create(cents(1), key()).wait());
+    clock.store(5_000 + day_us, Relaxed);
+    // Nothing of this is recorded, so it is still the time that it was.
+    let refused = ledger.withdraw(opened.number, amount(2), None).wait();
+    assert!(refused.unwrap().outcome.is_err());
+    clock.store(5_000, Relaxed);
+    let again = ledger.create(cents(1), key()).wait().unwrap();
+    assert_eq!((again.outcome, again.replayed), (Ok(opened), true));
+    drop(ledger);
+    let ledger = open_with(&disk, config).unwrap();
+    assert!(ledger.create(cents(1), key()).wait().unwrap().replayed);
+    // Its time is over once something is recorded at a later one.
+    clock.store(5_000 + day_us, Relaxed);
+    let anew = ledger.create(cents(1), key()).wait().unwrap();
+    assert!(!anew.replayed);
+    assert_ne!(receipt(Ok(anew)).number, opened.number);
 }
 
 #[test]

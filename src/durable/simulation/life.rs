@@ -24,8 +24,9 @@ use crate::journal::{
 };
 use crate::timestamp::Timestamp;
 
-/// The most that is decided into a batch, unless one submission is more.
-const BATCH_BYTES_MAX: usize = 1024;
+/// The most that is decided into a batch, unless one submission is more. As in the engine, it is less than half of
+/// a segment: so none is made ahead before the one before has its name.
+const BATCH_BYTES_MAX: usize = 1536;
 
 /// What is kept to by all processes of a run.
 #[derive(Clone, Copy, Debug)]
@@ -142,8 +143,8 @@ impl<'run> Life<'run> {
         match self.random.random_range(0..20) {
             0..6 => self.submit(),
             6..12 => return self.decide(),
-            12..14 => self.hand_over(),
-            14..16 => return self.write(),
+            12 => self.hand_over(),
+            13..16 => return self.write(),
             16 if self.sequencer.wants_segment() => return self.make_segment(),
             16..18 => self.take_snapshot(),
             18 => self.look(),

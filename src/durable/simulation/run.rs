@@ -41,14 +41,29 @@ struct Run {
     tally: Tally,
 }
 
-/// Runs `seed`, whose first process ends at the call with number `end`, if it gets so far.
-pub(super) fn run(seed: u64, end: Option<usize>) -> Tally {
+/// How a process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Killed,
+    PowerLost,
+}
+
+/// Runs `seed`, whose first process ends at the call with this number, if it gets so far, and like this.
+pub(super) fn run(seed: u64, end: Option<(usize, End)>) -> Tally {
     let mut run = Run::new(seed);
-    if let Some(end) = end {
-        run.disk.end_at(end);
+    if let Some((call, _)) = end {
+        run.disk.end_at(call);
     }
     run.process(FIRST_STEPS);
     run.tally.calls = run.disk.calls();
+    if let Some((_, End::Killed)) = end {
+        // What the next process finds in the system's memory alone, and works with, goes with the power.
+        run.end(End::Killed);
+        let steps = run.random.random_range(0..30);
+        run.process(steps);
+        run.end(End::PowerLost);
+        run.process(0);
+    }
     for _ in 0..run.random.random_range(1..4) {
         run.crash();
         run.plan();
@@ -198,11 +213,18 @@ impl Run {
 
     /// The process ends, and sometimes the power is lost.
     fn crash(&mut self) {
+        let end = match self.random.random_range(0..3) {
+            0 => End::Killed,
+            _ => End::PowerLost,
+        };
+        self.end(end);
+    }
+
+    fn end(&mut self, end: End) {
         self.tally.crashes += 1;
-        if self.random.random_range(0..3) == 0 {
-            self.disk.kill();
-        } else {
-            self.disk.lose_power();
+        match end {
+            End::Killed => self.disk.kill(),
+            End::PowerLost => self.disk.lose_power(),
         }
     }
 
