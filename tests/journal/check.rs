@@ -147,6 +147,14 @@ fn a_history_that_was_rewritten_does_not_have_the_noted_hash() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+struct SetAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 #[test]
 fn a_ledger_that_is_being_written_is_whole_at_any_time() {
     let directory = Directory::new();
@@ -162,6 +170,8 @@ fn a_ledger_that_is_being_written_is_whole_at_any_time() {
             }
             scribe.close()
         });
+        // Also if an assertion fails: nobody would end the writing.
+        let end = SetAtEnd(&done);
         let mut records = 0;
         for _ in 0..15 {
             let report = checked(&directory, &[]);
@@ -170,7 +180,7 @@ fn a_ledger_that_is_being_written_is_whole_at_any_time() {
             assert!(now >= records, "{now} after {records}");
             records = now;
         }
-        done.store(true, Relaxed);
+        drop(end);
         writing.join().unwrap()
     });
     assert_eq!(checked(&directory, &[])["records"], known.entries.len());

@@ -121,7 +121,7 @@ fn is_torn(bytes: &mut [u8], last_batch: usize) {
 
 /// A sector is there by half: no crash leaves that.
 fn is_half_a_sector(bytes: &mut [u8], _: usize) {
-    bytes[SECTOR + 200..].fill(0);
+    bytes[SECTOR + 200..2 * SECTOR].fill(0);
 }
 
 /// The reader was there before the first of two batches, and behind it after the second.
