@@ -583,7 +583,7 @@ impl StoredFile for Opened {
         })
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn length(&self) -> io::Result<u64> {
         Ok(self.disk.state().files[&self.file].seen.len() as u64)
     }
 }
