@@ -9,8 +9,8 @@
 //!
 //! - *sequencer*: decides, publishes, replies. The only one that changes the books and what readers see.
 //! - *disk*: makes one batch after another durable.
-//! - *housekeeper*: makes segments ahead, and snapshots behind. Nobody waits for it, unless a segment is full
-//!   before the next one is made.
+//! - *segments*: makes a segment ahead. Nobody waits for it, unless a segment is full before the next one is made.
+//! - *snapshots*: takes snapshots behind. Nobody ever waits for it, so it is a thread of its own.
 //!
 //! The order of events of a batch: decided, sealed, written, durable, published, answered. While the disk
 //! works the next batch forms; when it is done, that one is handed over first, then the finished one is
@@ -32,12 +32,12 @@ use crossbeam::channel::{
 use super::backlog::Backlog;
 use super::command::{Reply, Submission};
 use super::config::DurableConfig;
-use super::housekeeper::{Chore, Housekeeper};
 use super::published::Published;
 use super::sequencer::{NotTaken, Sequencer, Settlement};
+use super::snapshots::Snapshots;
 use crate::change::NotDone;
-use crate::journal::segment::Prepared;
-use crate::journal::{Batch, JournalError, Writer};
+use crate::journal::segment::{self, Prepared};
+use crate::journal::{Batch, JournalError, Position, Storage, Writer};
 use crate::timestamp::Timestamp;
 
 /// How long after the disk was found to be full it is tried again.
@@ -108,31 +108,50 @@ pub(crate) struct Engine {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// What the threads work with.
+pub(super) struct Parts {
+    pub(super) sequencer: Sequencer,
+    pub(super) writer: Writer,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) snapshots: Snapshots,
+}
+
 impl Engine {
     /// Starts the threads.
     ///
     /// # Errors
     ///
     /// [`JournalError::Io`] if the system has no thread left.
-    pub(crate) fn start(
+    pub(super) fn start(
         shared: Arc<Shared>,
-        sequencer: Sequencer,
-        writer: Writer,
-        housekeeper: Housekeeper,
+        parts: Parts,
         config: &DurableConfig,
     ) -> Result<Self, JournalError> {
+        let Parts {
+            sequencer,
+            writer,
+            storage,
+            snapshots,
+        } = parts;
         let (submissions, submitted) = unbounded();
-        let (batches, to_write) = bounded(1);
-        let (durable, written) = bounded(1);
-        let (chores, to_do) = unbounded();
-        let (made, segments) = bounded(1);
         let mut engine = Self {
             submissions: Some(submissions),
             shared: Arc::clone(&shared),
             threads: Vec::new(),
         };
+        // After the engine, so that they go before it if a thread cannot be started: its drop waits for the threads
+        // that were, and those end when these are gone.
+        let (batches, to_write) = bounded(1);
+        let (durable, written) = bounded(1);
+        let (wanted, to_make) = bounded(1);
+        let (made, segments) = bounded(1);
+        let (begun, to_take) = unbounded();
+        let segment_bytes = config.segment_bytes;
         engine.spawn("disk", move || write_batches(&to_write, &durable))?;
-        engine.spawn("housekeeper", move || housekeeper.run(&to_do, &made))?;
+        engine.spawn("segments", move || {
+            make_segments(&*storage, segment_bytes, &to_make, &made);
+        })?;
+        engine.spawn("snapshots", move || snapshots.run(&to_take))?;
         let desk = Desk {
             shared,
             sequencer,
@@ -142,8 +161,9 @@ impl Engine {
             submitted,
             batches,
             written,
-            chores,
+            wanted,
             segments,
+            begun,
             held: None,
             in_flight: None,
             segment_asked: false,
@@ -207,6 +227,20 @@ fn write_batches(batches: &Receiver<(Writer, Batch)>, durable: &Sender<Written>)
     }
 }
 
+/// The thread that makes segments: one each time that one is `wanted`.
+fn make_segments(
+    storage: &dyn Storage,
+    segment_bytes: u64,
+    wanted: &Receiver<()>,
+    made: &Sender<Result<Prepared, JournalError>>,
+) {
+    for () in wanted {
+        if made.send(segment::prepare(storage, segment_bytes)).is_err() {
+            return;
+        }
+    }
+}
+
 /// The writer comes back from the disk's thread, unless it failed.
 type Written = Result<Writer, JournalError>;
 
@@ -221,8 +255,10 @@ struct Desk {
     submitted: Receiver<Submission>,
     batches: Sender<(Writer, Batch)>,
     written: Receiver<Written>,
-    chores: Sender<Chore>,
+    wanted: Sender<()>,
     segments: Receiver<Result<Prepared, JournalError>>,
+    /// Tells where a segment has begun: there a snapshot can be taken.
+    begun: Sender<Position>,
     /// What the forming batch had no room for.
     held: Option<Submission>,
     /// What happens once the batch that is being written is durable.
@@ -246,7 +282,8 @@ impl Desk {
     fn run(mut self) {
         loop {
             let next = self.decide_all();
-            if self.sequencer.wants_segment() && !self.is_disk_full() {
+            let goes_on = !matches!(next, Next::Close);
+            if goes_on && self.sequencer.wants_segment() && !self.is_disk_full() {
                 self.ask_for_segment();
             }
             if self.in_flight.is_none() && self.sequencer.is_forming() {
@@ -307,7 +344,7 @@ impl Desk {
 
     fn ask_for_segment(&mut self) {
         if !self.segment_asked {
-            self.segment_asked = self.chores.send(Chore::MakeSegment).is_ok();
+            self.segment_asked = self.wanted.send(()).is_ok();
         }
     }
 
@@ -371,7 +408,7 @@ impl Desk {
                 self.shared.set_condition(Condition::DiskFull);
             }
             Some(Err(error)) => self.fail(&error.to_string()),
-            None => self.fail("the housekeeper is gone"),
+            None => self.fail("the thread that makes segments is gone"),
         }
     }
 
@@ -415,7 +452,7 @@ impl Desk {
     fn settle(&mut self, settlement: Settlement) {
         self.shared.published.publish(&settlement);
         if let Some(segment) = settlement.begun {
-            let _ = self.chores.send(Chore::Snapshot(segment));
+            let _ = self.begun.send(segment);
         }
         for reply in settlement.replies {
             self.shared.send(reply);

@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
 use super::disk::{Call, Disk, Held};
@@ -293,6 +293,30 @@ fn a_snapshot_that_fails_is_nobodys_trouble() {
         ledger.balance(account),
         Ok(cents(much * SUBMISSION_MAX as i64))
     );
+}
+
+#[test]
+fn nobody_waits_for_a_snapshot() {
+    let disk = Disk::new(1);
+    let mut config = config();
+    config.snapshot_bytes = 1;
+    let ledger = open_with(&disk, config).unwrap();
+    let account = create(&ledger, 0);
+    let held = disk.hold_syncs_of("next.snapshot");
+    // More than two segments.
+    for _ in 0..32 {
+        let answers = submit_much(&ledger, account).answers.recv_timeout(LONG);
+        assert!(answers.expect("it waits").iter().all(Result::is_ok));
+    }
+    let names = disk.names();
+    assert!(names.iter().any(|it| it == "next.snapshot"), "{names:?}");
+    drop(held);
+    wait_until("there is a snapshot", || {
+        let names = disk.names();
+        names
+            .iter()
+            .any(|it| it.starts_with("0") && it.ends_with(".snapshot"))
+    });
 }
 
 #[test]
