@@ -49,7 +49,7 @@ const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
 pub enum Condition {
     /// Changes are made.
     Healthy,
-    /// There is no room for the next segment of the journal. Changes are refused until there is.
+    /// A segment of the journal is full, and there is no room for the next. Changes are refused until there is.
     DiskFull,
     /// A write or a sync failed. Nothing is changed any more; balances can be read.
     Failed {
@@ -318,6 +318,7 @@ impl Desk {
                 }
                 Err(NotTaken::NoSegment(submission)) => {
                     if self.is_disk_full() {
+                        self.shared.set_condition(Condition::DiskFull);
                         self.shared.send(submission.turn_away(NotDone::DiskFull));
                         continue;
                     }
@@ -403,9 +404,9 @@ impl Desk {
                     self.shared.set_condition(Condition::Healthy);
                 }
             }
+            // Nobody is refused for it before this segment is full.
             Some(Err(error)) if error.is_disk_full() => {
                 self.disk_full_since = Some(Instant::now());
-                self.shared.set_condition(Condition::DiskFull);
             }
             Some(Err(error)) => self.fail(&error.to_string()),
             None => self.fail("the thread that makes segments is gone"),

@@ -222,7 +222,11 @@ fn a_full_disk_refuses_until_there_is_room() {
         let answers = submit_much(&ledger, account).wait();
         assert!(answers.iter().all(|it| it.is_ok() == answers[0].is_ok()));
         match answers[0] {
-            Ok(_) => done += SUBMISSION_MAX as i64,
+            Ok(_) => {
+                done += SUBMISSION_MAX as i64;
+                // While changes are made, nobody is told that they are not.
+                assert_eq!(ledger.condition(), Condition::Healthy);
+            }
             Err(not_done) => break not_done,
         }
     };
