@@ -51,9 +51,9 @@ pub enum Condition {
     Healthy,
     /// A segment of the journal is full, and there is no room for the next. Changes are refused until there is.
     DiskFull,
-    /// A write or a sync failed. Nothing is changed any more; balances can be read.
+    /// A write or a sync failed, or the ledger has a fault. Nothing is changed any more; balances can be read.
     Failed {
-        /// What the disk said.
+        /// What the disk said, or what the fault is.
         reason: String,
     },
 }
@@ -200,8 +200,9 @@ impl Engine {
             return self.shared.send(submission.turn_away(NotDone::Stopped));
         };
         if let Err(refused) = submissions.send(submission) {
+            // The sequencer ends before this does only in a panic.
             self.shared
-                .send(refused.into_inner().turn_away(NotDone::Stopped));
+                .send(refused.into_inner().turn_away(NotDone::ReadOnly));
         }
     }
 }
@@ -211,7 +212,7 @@ impl Drop for Engine {
         self.shared.stopping.store(true, Relaxed);
         self.submissions = None;
         for thread in self.threads.drain(..) {
-            // It never panics; if it did, there is nobody to tell.
+            // If it panicked, the condition says so.
             let _ = thread.join();
         }
     }
@@ -474,6 +475,17 @@ impl Desk {
         let held = self.held.take();
         for submission in held.into_iter().chain(self.submitted.iter()) {
             self.shared.send(submission.turn_away(NotDone::ReadOnly));
+        }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // Nobody else could say that nothing is changed any more. What waits is answered by being dropped.
+        if std::thread::panicking() {
+            self.shared.set_condition(Condition::Failed {
+                reason: "the thread that decides has panicked".to_owned(),
+            });
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::{Duration, Instant};
 
 use super::disk::{Call, Disk, Held};
@@ -321,6 +321,28 @@ fn nobody_waits_for_a_snapshot() {
             .iter()
             .any(|it| it.starts_with("0") && it.ends_with(".snapshot"))
     });
+}
+
+#[test]
+fn a_thread_that_panics_is_a_failure() {
+    let disk = Disk::new(1);
+    let is_broken = Arc::new(AtomicBool::new(false));
+    let mut config = config();
+    let told = Arc::clone(&is_broken);
+    config.clock = Arc::new(move || {
+        assert!(!told.load(Relaxed), "this clock is broken on purpose");
+        Timestamp::from_micros(1)
+    });
+    let ledger = open_with(&disk, config).unwrap();
+    let account = create(&ledger, 7);
+    is_broken.store(true, Relaxed);
+    let deposit = || ledger.deposit(account, amount(1), None).wait();
+    assert_eq!(deposit(), Err(NotDone::Failed));
+    wait_until("it has failed", || is_failed(&ledger));
+    wait_until("nobody is left to fail", || {
+        deposit() == Err(NotDone::ReadOnly)
+    });
+    assert_eq!(ledger.balance(account), Ok(cents(7)));
 }
 
 #[test]
