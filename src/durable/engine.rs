@@ -9,8 +9,8 @@
 //!
 //! - *sequencer*: decides, publishes, replies. The only one that changes the books and what readers see.
 //! - *disk*: makes one batch after another durable.
-//! - *housekeeper*: makes segments ahead, and snapshots behind. Nobody waits for it, unless a segment is full
-//!   before the next one is made.
+//! - *segments*: makes a segment ahead. Nobody waits for it, unless a segment is full before the next one is made.
+//! - *snapshots*: takes snapshots behind. Nobody ever waits for it, so it is a thread of its own.
 //!
 //! The order of events of a batch: decided, sealed, written, durable, published, answered. While the disk
 //! works the next batch forms; when it is done, that one is handed over first, then the finished one is
@@ -32,12 +32,12 @@ use crossbeam::channel::{
 use super::backlog::Backlog;
 use super::command::{Reply, Submission};
 use super::config::DurableConfig;
-use super::housekeeper::{Chore, Housekeeper};
 use super::published::Published;
 use super::sequencer::{NotTaken, Sequencer, Settlement};
+use super::snapshots::Snapshots;
 use crate::change::NotDone;
-use crate::journal::segment::Prepared;
-use crate::journal::{Batch, JournalError, Writer};
+use crate::journal::segment::{self, Prepared};
+use crate::journal::{Batch, JournalError, Position, Storage, Writer};
 use crate::timestamp::Timestamp;
 
 /// How long after the disk was found to be full it is tried again.
@@ -49,11 +49,11 @@ const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
 pub enum Condition {
     /// Changes are made.
     Healthy,
-    /// There is no room for the next segment of the journal. Changes are refused until there is.
+    /// A segment of the journal is full, and there is no room for the next. Changes are refused until there is.
     DiskFull,
-    /// A write or a sync failed. Nothing is changed any more; balances can be read.
+    /// A write or a sync failed, or the ledger has a fault. Nothing is changed any more; balances can be read.
     Failed {
-        /// What the disk said.
+        /// What the disk said, or what the fault is.
         reason: String,
     },
 }
@@ -108,31 +108,50 @@ pub(crate) struct Engine {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// What the threads work with.
+pub(super) struct Parts {
+    pub(super) sequencer: Sequencer,
+    pub(super) writer: Writer,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) snapshots: Snapshots,
+}
+
 impl Engine {
     /// Starts the threads.
     ///
     /// # Errors
     ///
     /// [`JournalError::Io`] if the system has no thread left.
-    pub(crate) fn start(
+    pub(super) fn start(
         shared: Arc<Shared>,
-        sequencer: Sequencer,
-        writer: Writer,
-        housekeeper: Housekeeper,
+        parts: Parts,
         config: &DurableConfig,
     ) -> Result<Self, JournalError> {
+        let Parts {
+            sequencer,
+            writer,
+            storage,
+            snapshots,
+        } = parts;
         let (submissions, submitted) = unbounded();
-        let (batches, to_write) = bounded(1);
-        let (durable, written) = bounded(1);
-        let (chores, to_do) = unbounded();
-        let (made, segments) = bounded(1);
         let mut engine = Self {
             submissions: Some(submissions),
             shared: Arc::clone(&shared),
             threads: Vec::new(),
         };
+        // After the engine, so that they go before it if a thread cannot be started: its drop waits for the threads
+        // that were, and those end when these are gone.
+        let (batches, to_write) = bounded(1);
+        let (durable, written) = bounded(1);
+        let (wanted, to_make) = bounded(1);
+        let (made, segments) = bounded(1);
+        let (begun, to_take) = unbounded();
+        let segment_bytes = config.segment_bytes;
         engine.spawn("disk", move || write_batches(&to_write, &durable))?;
-        engine.spawn("housekeeper", move || housekeeper.run(&to_do, &made))?;
+        engine.spawn("segments", move || {
+            make_segments(&*storage, segment_bytes, &to_make, &made);
+        })?;
+        engine.spawn("snapshots", move || snapshots.run(&to_take))?;
         let desk = Desk {
             shared,
             sequencer,
@@ -142,8 +161,9 @@ impl Engine {
             submitted,
             batches,
             written,
-            chores,
+            wanted,
             segments,
+            begun,
             held: None,
             in_flight: None,
             segment_asked: false,
@@ -180,8 +200,9 @@ impl Engine {
             return self.shared.send(submission.turn_away(NotDone::Stopped));
         };
         if let Err(refused) = submissions.send(submission) {
+            // The sequencer ends before this does only in a panic.
             self.shared
-                .send(refused.into_inner().turn_away(NotDone::Stopped));
+                .send(refused.into_inner().turn_away(NotDone::ReadOnly));
         }
     }
 }
@@ -191,7 +212,7 @@ impl Drop for Engine {
         self.shared.stopping.store(true, Relaxed);
         self.submissions = None;
         for thread in self.threads.drain(..) {
-            // It never panics; if it did, there is nobody to tell.
+            // If it panicked, the condition says so.
             let _ = thread.join();
         }
     }
@@ -202,6 +223,20 @@ fn write_batches(batches: &Receiver<(Writer, Batch)>, durable: &Sender<Written>)
     for (mut writer, batch) in batches {
         let written = writer.append(batch).map(|()| writer);
         if durable.send(written).is_err() {
+            return;
+        }
+    }
+}
+
+/// The thread that makes segments: one each time that one is `wanted`.
+fn make_segments(
+    storage: &dyn Storage,
+    segment_bytes: u64,
+    wanted: &Receiver<()>,
+    made: &Sender<Result<Prepared, JournalError>>,
+) {
+    for () in wanted {
+        if made.send(segment::prepare(storage, segment_bytes)).is_err() {
             return;
         }
     }
@@ -221,8 +256,10 @@ struct Desk {
     submitted: Receiver<Submission>,
     batches: Sender<(Writer, Batch)>,
     written: Receiver<Written>,
-    chores: Sender<Chore>,
+    wanted: Sender<()>,
     segments: Receiver<Result<Prepared, JournalError>>,
+    /// Tells where a segment has begun: there a snapshot can be taken.
+    begun: Sender<Position>,
     /// What the forming batch had no room for.
     held: Option<Submission>,
     /// What happens once the batch that is being written is durable.
@@ -246,7 +283,8 @@ impl Desk {
     fn run(mut self) {
         loop {
             let next = self.decide_all();
-            if self.sequencer.wants_segment() && !self.is_disk_full() {
+            let goes_on = !matches!(next, Next::Close);
+            if goes_on && self.sequencer.wants_segment() && !self.is_disk_full() {
                 self.ask_for_segment();
             }
             if self.in_flight.is_none() && self.sequencer.is_forming() {
@@ -281,6 +319,7 @@ impl Desk {
                 }
                 Err(NotTaken::NoSegment(submission)) => {
                     if self.is_disk_full() {
+                        self.shared.set_condition(Condition::DiskFull);
                         self.shared.send(submission.turn_away(NotDone::DiskFull));
                         continue;
                     }
@@ -307,7 +346,7 @@ impl Desk {
 
     fn ask_for_segment(&mut self) {
         if !self.segment_asked {
-            self.segment_asked = self.chores.send(Chore::MakeSegment).is_ok();
+            self.segment_asked = self.wanted.send(()).is_ok();
         }
     }
 
@@ -366,12 +405,12 @@ impl Desk {
                     self.shared.set_condition(Condition::Healthy);
                 }
             }
+            // Nobody is refused for it before this segment is full.
             Some(Err(error)) if error.is_disk_full() => {
                 self.disk_full_since = Some(Instant::now());
-                self.shared.set_condition(Condition::DiskFull);
             }
             Some(Err(error)) => self.fail(&error.to_string()),
-            None => self.fail("the housekeeper is gone"),
+            None => self.fail("the thread that makes segments is gone"),
         }
     }
 
@@ -415,7 +454,7 @@ impl Desk {
     fn settle(&mut self, settlement: Settlement) {
         self.shared.published.publish(&settlement);
         if let Some(segment) = settlement.begun {
-            let _ = self.chores.send(Chore::Snapshot(segment));
+            let _ = self.begun.send(segment);
         }
         for reply in settlement.replies {
             self.shared.send(reply);
@@ -436,6 +475,17 @@ impl Desk {
         let held = self.held.take();
         for submission in held.into_iter().chain(self.submitted.iter()) {
             self.shared.send(submission.turn_away(NotDone::ReadOnly));
+        }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // Nobody else could say that nothing is changed any more. What waits is answered by being dropped.
+        if std::thread::panicking() {
+            self.shared.set_condition(Condition::Failed {
+                reason: "the thread that decides has panicked".to_owned(),
+            });
         }
     }
 }

@@ -36,12 +36,12 @@ mod backlog;
 pub(crate) mod command;
 mod config;
 mod engine;
-mod housekeeper;
 mod pending;
 pub(crate) mod published;
 pub(crate) mod sequencer;
 #[cfg(test)]
 mod simulation;
+mod snapshots;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -61,10 +61,10 @@ pub use engine::Condition;
 pub use pending::{Pending, PendingAll};
 
 use command::Submission;
-use engine::{Engine, Shared};
-use housekeeper::Housekeeper;
+use engine::{Engine, Parts, Shared};
 use published::Published;
 use sequencer::Sequencer;
+use snapshots::Snapshots;
 
 /// The most commands of one submission.
 pub const SUBMISSION_MAX: usize = 8192;
@@ -147,8 +147,19 @@ impl DurableLedger {
             Box::new(AccountNumber::random),
         );
         let snapshot_at = recovery.snapshot.unwrap_or(0);
-        let housekeeper = Housekeeper::new(storage, &config, snapshot_at, Arc::clone(&shared));
-        let engine = Engine::start(Arc::clone(&shared), sequencer, writer, housekeeper, &config)?;
+        let snapshots = Snapshots::new(
+            Arc::clone(&storage),
+            &config,
+            snapshot_at,
+            Arc::clone(&shared),
+        );
+        let parts = Parts {
+            sequencer,
+            writer,
+            storage,
+            snapshots,
+        };
+        let engine = Engine::start(Arc::clone(&shared), parts, &config)?;
         Ok(Self {
             engine,
             shared,
