@@ -38,7 +38,9 @@ mod config;
 mod engine;
 mod pending;
 pub(crate) mod published;
+mod scribe;
 pub(crate) mod sequencer;
+mod shared;
 #[cfg(test)]
 mod simulation;
 mod snapshots;
@@ -57,13 +59,14 @@ use crate::roster::CreationNumber;
 
 pub use command::DurableCommand;
 pub use config::DurableConfig;
-pub use engine::Condition;
 pub use pending::{Pending, PendingAll};
+pub use shared::Condition;
 
 use command::Submission;
-use engine::{Engine, Parts, Shared};
+use engine::{Engine, Parts};
 use published::Published;
 use sequencer::Sequencer;
+use shared::Shared;
 use snapshots::Snapshots;
 
 /// The most commands of one submission.

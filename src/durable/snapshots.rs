@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam::channel::Receiver;
 
 use super::config::DurableConfig;
-use super::engine::Shared;
+use super::shared::Shared;
 use crate::journal::{Position, Storage, snapshot};
 use crate::key_policy::KeyPolicy;
 
