@@ -10,8 +10,8 @@ DURABLE = [
     (
         "published before it is durable",
         "durable/engine.rs",
-        "        self.in_flight = Some(settlement);\n        // The disk",
-        "        self.shared.published.publish(&settlement);\n        self.in_flight = Some(settlement);\n        // The disk",
+        "        self.in_flight = Some(settlement);\n        match self.writer.take() {",
+        "        self.shared.published.publish(&settlement);\n        self.in_flight = Some(settlement);\n        match self.writer.take() {",
         "nothing_is_visible_or_answered_before_it_is_durable",
     ),
     (
