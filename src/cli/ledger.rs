@@ -47,6 +47,10 @@ fn log(directory: &Path, recovery: &Recovery) {
             "the last batch was torn by a crash and was cut off; nothing in it had been acknowledged"
         );
     }
+    if recovery.begun {
+        info!(directory = %directory.display(), "there was no ledger: a new one was begun");
+        return;
+    }
     info!(
         directory = %directory.display(),
         records = recovery.records,

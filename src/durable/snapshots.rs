@@ -37,9 +37,10 @@ impl Snapshots {
     }
 
     /// Takes a snapshot where a segment has `begun`, if the last one is far enough behind: what is before it
-    /// is complete.
+    /// is complete. Of those that began meanwhile, the newest is all that a start is interested in.
     pub(super) fn run(mut self, begun: &Receiver<Position>) {
         for at in begun {
+            let at = begun.try_iter().last().unwrap_or(at);
             if at - self.snapshot_at >= self.snapshot_bytes {
                 self.take(at);
             }
