@@ -48,10 +48,13 @@ impl Snapshots {
     }
 
     fn take(&mut self, at: Position) {
-        // One that fails costs time at the next start, and nothing else.
+        // One that fails costs time at the next start, and nothing else. But the journal was read for it, and may have
+        // been found to be damaged.
         let taken = snapshot::take(&*self.storage, self.keys, at, self.shared.stopping());
         if taken.is_ok() {
             self.snapshot_at = at;
         }
+        let failure = taken.err().map(|error| error.to_string());
+        self.shared.set_snapshot_failure(failure);
     }
 }

@@ -94,9 +94,11 @@ async fn read(
     match reading.await {
         Ok(Some(told)) => told.map_err(refusal),
         Ok(None) => Err(Refusal::NoHistory),
-        // The server ends.
+        Err(error) if error.is_panic() => Err(Refusal::HistoryUnreadable(
+            "The service has a fault: see its log".to_owned(),
+        )),
         Err(_) => Err(Refusal::HistoryUnreadable(
-            "The server is stopping".to_owned(),
+            "The service is stopping".to_owned(),
         )),
     }
 }

@@ -285,6 +285,9 @@ fn a_snapshot_that_fails_is_nobodys_trouble() {
         assert!(answers.iter().all(Result::is_ok));
     }
     assert_eq!(ledger.condition(), Condition::Healthy);
+    wait_until("it is told", || ledger.snapshot_failure().is_some());
+    let failure = ledger.snapshot_failure().unwrap();
+    assert!(failure.contains(".snapshot"), "{failure}");
     drop(ledger);
     let names = disk.names();
     assert!(
