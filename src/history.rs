@@ -11,8 +11,8 @@
 //! 2. *Only what is published is read.* Who has seen a receipt or a balance finds its entry, and nobody sees one
 //!    that a crash takes back.
 //! 3. *Nothing is believed.* Of each record read, the account and the entry number are those expected; and
-//!    the sums of each entry that is shown follow from those of the entry before it. Else the journal is damaged, and that is the
-//!    answer.
+//!    the sums of each entry that is shown follow from those of the entry before it. Else the journal is
+//!    damaged, and that is the answer.
 //! 4. *What was taken away is said to be.* A history ends where its segment is no longer there, and never
 //!    looks as though it had begun there.
 //!

@@ -4,9 +4,8 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::change::{Answer, Answered, Change, ChangeOutcome, NotDone};
 use crate::idempotency_key::IdempotencyKey;
-use crate::timestamp::Timestamp;
-
 use crate::key_policy::KeyPolicy;
+use crate::timestamp::Timestamp;
 
 /// How many keys are dropped at a time. More than one, so that they become fewer; and few, because all that
 /// is to be decided waits for it.

@@ -47,6 +47,10 @@ fn log(directory: &Path, recovery: &Recovery) {
             "the last batch was torn by a crash and was cut off; nothing in it had been acknowledged"
         );
     }
+    if recovery.begun {
+        info!(directory = %directory.display(), "there was no ledger: a new one was begun");
+        return;
+    }
     info!(
         directory = %directory.display(),
         records = recovery.records,
@@ -56,13 +60,24 @@ fn log(directory: &Path, recovery: &Recovery) {
     );
 }
 
-/// Logs when the ledger gets better or worse. Is ready, with the reason, once it has failed for good.
+/// Logs when the ledger gets better or worse, and snapshots that fail. Is ready, with the reason, once it has failed for good.
 pub(super) async fn failure(service: Arc<Service>) -> String {
     let Some(ledger) = service.durable_ledger() else {
         return std::future::pending().await;
     };
     let mut last = Condition::Healthy;
+    let mut last_snapshot_failure = None;
     loop {
+        let snapshot_failure = ledger.snapshot_failure();
+        if snapshot_failure != last_snapshot_failure {
+            if let Some(reason) = &snapshot_failure {
+                warn!(
+                    reason,
+                    "no snapshot could be taken: changes are made as before, and the next start takes longer"
+                );
+            }
+            last_snapshot_failure = snapshot_failure;
+        }
         let condition = ledger.condition();
         if condition != last {
             match &condition {

@@ -269,6 +269,13 @@ impl DurableLedger {
         self.shared.condition()
     }
 
+    /// Why the last snapshot could not be taken, if it could not. Everything goes on, and the next start takes longer;
+    /// if the reason is damage, that start will be refused.
+    #[must_use]
+    pub fn snapshot_failure(&self) -> Option<String> {
+        self.shared.snapshot_failure()
+    }
+
     /// How many commands wait for their answer.
     #[must_use]
     pub fn waiting(&self) -> usize {

@@ -2,8 +2,8 @@
 //!
 //! Whoever has the scribe publishes, batch after batch, each record in its order. Of a record, the place of its entry
 //! is published before the balance: who sees a balance finds the entry that it comes from. And who was led
-//! to an entry waits until the batch that it is in is published as a whole, so that nobody who was shown an entry reads the balance before it
-//! afterwards.
+//! to an entry waits until the batch that it is in is published as a whole, so that nobody who was shown an
+//! entry reads the balance before it afterwards.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};

@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) published: Published,
     pub(crate) backlog: Backlog,
     condition: Mutex<Condition>,
+    /// Why the last snapshot could not be taken.
+    snapshot_failure: Mutex<Option<String>>,
     /// Whether nothing more will be submitted.
     stopping: AtomicBool,
 }
@@ -39,6 +41,7 @@ impl Shared {
             published,
             backlog: Backlog::new(waiting_max),
             condition: Mutex::new(Condition::Healthy),
+            snapshot_failure: Mutex::new(None),
             stopping: AtomicBool::new(false),
         }
     }
@@ -53,6 +56,18 @@ impl Shared {
             .condition
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = condition;
+    }
+
+    pub(super) fn snapshot_failure(&self) -> Option<String> {
+        let failure = self.snapshot_failure.lock();
+        failure.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_snapshot_failure(&self, failure: Option<String>) {
+        *self
+            .snapshot_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
     /// Is set once nothing more will be submitted.

@@ -37,9 +37,10 @@ impl Snapshots {
     }
 
     /// Takes a snapshot where a segment has `begun`, if the last one is far enough behind: what is before it
-    /// is complete.
+    /// is complete. Of those that began meanwhile, the newest is all that a start is interested in.
     pub(super) fn run(mut self, begun: &Receiver<Position>) {
         for at in begun {
+            let at = begun.try_iter().last().unwrap_or(at);
             if at - self.snapshot_at >= self.snapshot_bytes {
                 self.take(at);
             }
@@ -47,10 +48,13 @@ impl Snapshots {
     }
 
     fn take(&mut self, at: Position) {
-        // One that fails costs time at the next start, and nothing else.
+        // One that fails costs time at the next start, and nothing else. But the journal was read for it, and may have
+        // been found to be damaged.
         let taken = snapshot::take(&*self.storage, self.keys, at, self.shared.stopping());
         if taken.is_ok() {
             self.snapshot_at = at;
         }
+        let failure = taken.err().map(|error| error.to_string());
+        self.shared.set_snapshot_failure(failure);
     }
 }

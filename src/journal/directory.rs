@@ -18,8 +18,8 @@ pub struct Directory {
     path: PathBuf,
     /// Opened to make names durable.
     handle: File,
-    /// Keeps the lock, if this one may write.
-    _lock: Option<File>,
+    /// Keeps the directory locked. Who has no lock may not write.
+    lock: Option<File>,
 }
 
 impl Directory {
@@ -44,7 +44,7 @@ impl Directory {
             TryLockError::Error(source) => io("lock the directory")(source),
         })?;
         Ok(Self {
-            _lock: Some(lock),
+            lock: Some(lock),
             ..Self::open_read_only(path)?
         })
     }
@@ -60,7 +60,7 @@ impl Directory {
         Ok(Self {
             path: path.to_owned(),
             handle,
-            _lock: None,
+            lock: None,
         })
     }
 }
@@ -97,7 +97,7 @@ impl Storage for Directory {
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn StoredFile>> {
         let path = self.path.join(name);
-        let file = match self._lock {
+        let file = match self.lock {
             Some(_) => OpenOptions::new().read(true).write(true).open(path)?,
             None => File::open(path)?,
         };

@@ -18,6 +18,8 @@ use crate::key_policy::KeyPolicy;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Recovery {
+    /// Whether there was no journal, and a new one was begun.
+    pub begun: bool,
     /// How many records were read.
     pub records: u64,
     /// The position of the snapshot that reading began at.
@@ -63,6 +65,7 @@ pub(crate) fn recover(
         &mut |record, position| books.apply(record, position),
         progress,
     )?;
+    let begun = end.is_none();
     let end = match end {
         Some(end) => end,
         None => {
@@ -75,6 +78,7 @@ pub(crate) fn recover(
         tail: Tail::new(&end, segment_bytes),
         reader: Reader::new(storage)?,
         recovery: Recovery {
+            begun,
             records: books.next_sequence - first_sequence,
             snapshot: from.map(|(_, boundary)| boundary.position),
             broken_snapshots,

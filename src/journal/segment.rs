@@ -16,7 +16,8 @@
 //! | 80..88 | length of the segment, in bytes |
 //! | 88..512 | 0 |
 //!
-//! Batches follow. One that is cut short is no segment that has ended early, so the length stands there. What is behind the last one is zeros.
+//! Batches follow, and what is behind the last one is zeros. The length stands there so that a file that was cut
+//! short is not taken for a segment that ended early.
 
 use std::io;
 use std::sync::Arc;

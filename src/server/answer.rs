@@ -126,7 +126,8 @@ fn not_done(reason: NotDone) -> String {
     let text = sentence(&reason);
     match reason {
         NotDone::Failed => format!(
-            "{text}: once the service has been restarted, the same request with the same idempotency key tells"
+            "{text}: once the service has been restarted, the same request with the same idempotency key tells, and \
+             without a key the transactions of the account"
         ),
         _ => text,
     }

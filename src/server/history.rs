@@ -1,7 +1,7 @@
 //! The handlers of history. It is on disk, and only a durable ledger has one.
 //!
-//! Reads of the disk block, so they run on threads of their own, a few at a time: who reads much history waits for others who do,
-//! and never keeps a balance or a deposit waiting.
+//! Reads of the disk block, so they run on threads of their own, a few at a time: who reads much history waits
+//! for others who do, and never keeps a balance or a deposit waiting.
 
 use std::sync::Arc;
 
@@ -94,9 +94,11 @@ async fn read(
     match reading.await {
         Ok(Some(told)) => told.map_err(refusal),
         Ok(None) => Err(Refusal::NoHistory),
-        // The server ends.
+        Err(error) if error.is_panic() => Err(Refusal::HistoryUnreadable(
+            "The service has a fault: see its log".to_owned(),
+        )),
         Err(_) => Err(Refusal::HistoryUnreadable(
-            "The server is stopping".to_owned(),
+            "The service is stopping".to_owned(),
         )),
     }
 }

@@ -10,8 +10,8 @@ DURABLE = [
     (
         "published before it is durable",
         "durable/engine.rs",
-        "        self.in_flight = Some(settlement);\n        // The disk",
-        "        self.shared.published.publish(&settlement);\n        self.in_flight = Some(settlement);\n        // The disk",
+        "        self.in_flight = Some(settlement);\n        match self.writer.take() {",
+        "        self.shared.published.publish(&settlement);\n        self.in_flight = Some(settlement);\n        match self.writer.take() {",
         "nothing_is_visible_or_answered_before_it_is_durable",
     ),
     (
@@ -30,9 +30,9 @@ DURABLE = [
     ),
     (
         "a failed sync is taken for done",
-        "durable/engine.rs",
-        "            Some(Ok(())) => {\n                let durable",
-        "            Some(Ok(()) | Err(_)) => {\n                let durable",
+        "journal/writer.rs",
+        "            .and_then(|()| self.segment.sync())",
+        "            .and_then(|()| self.segment.sync().or(Ok(())))",
         "a_sync_that_fails_is_the_last",
     ),
     (
@@ -69,6 +69,20 @@ DURABLE = [
         "            Some(Err(error)) if error.is_disk_full() => {",
         "            Some(Err(error)) if error.is_disk_full() && false => {",
         "a_full_disk_refuses_until_there_is_room",
+    ),
+    (
+        "a disk is called full before anybody is refused",
+        "durable/engine.rs",
+        "                self.disk_full_since = Some(Instant::now());",
+        "                self.disk_full_since = Some(Instant::now());\n                self.shared.set_condition(Condition::DiskFull);",
+        "a_full_disk_refuses_until_there_is_room",
+    ),
+    (
+        "nobody hears of a panic",
+        "durable/engine.rs",
+        "        if std::thread::panicking() {",
+        "        if false {",
+        "a_thread_that_panics_is_a_failure",
     ),
     # Writing.
     (
@@ -124,7 +138,7 @@ DURABLE = [
     ),
     (
         "a key may mean something else",
-        "journal/books.rs",
+        "keys.rs",
         "Some(kept) if kept.change == change =>",
         "Some(kept) =>",
         CRASHES,
@@ -145,9 +159,9 @@ DURABLE = [
     ),
     (
         "keys past their time take room",
-        "journal/keys.rs",
-        "            || oldest.is_some_and(|(at, _)| self.is_over(*at, now))",
-        "            || oldest.is_none() && self.is_over(now, now)",
+        "keys.rs",
+        "            || oldest.is_some_and(|(at, _)| self.policy.is_over(*at, now))",
+        "            || oldest.is_none() && self.policy.is_over(now, now)",
         CRASHES,
     ),
     # Opening.

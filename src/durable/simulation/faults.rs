@@ -285,6 +285,9 @@ fn a_snapshot_that_fails_is_nobodys_trouble() {
         assert!(answers.iter().all(Result::is_ok));
     }
     assert_eq!(ledger.condition(), Condition::Healthy);
+    wait_until("it is told", || ledger.snapshot_failure().is_some());
+    let failure = ledger.snapshot_failure().unwrap();
+    assert!(failure.contains(".snapshot"), "{failure}");
     drop(ledger);
     let names = disk.names();
     assert!(
@@ -306,21 +309,35 @@ fn nobody_waits_for_a_snapshot() {
     config.snapshot_bytes = 1;
     let ledger = open_with(&disk, config).unwrap();
     let account = create(&ledger, 0);
+    let positions = |suffix| {
+        let names = disk.names();
+        let positions = names
+            .iter()
+            .filter_map(|it| it.strip_suffix(suffix)?.parse().ok());
+        positions.collect::<Vec<u64>>()
+    };
     let held = disk.hold_syncs_of("next.snapshot");
-    // More than two segments.
-    for _ in 0..32 {
+    while positions(".journal").len() < 4 {
         let answers = submit_much(&ledger, account).answers.recv_timeout(LONG);
         assert!(answers.expect("it waits").iter().all(Result::is_ok));
+        if positions(".journal").len() == 2 {
+            wait_until("the first is on its way", || {
+                disk.names().iter().any(|it| it == "next.snapshot")
+            });
+        }
     }
-    let names = disk.names();
-    assert!(names.iter().any(|it| it == "next.snapshot"), "{names:?}");
     drop(held);
-    wait_until("there is a snapshot", || {
-        let names = disk.names();
-        names
-            .iter()
-            .any(|it| it.starts_with("0") && it.ends_with(".snapshot"))
-    });
+    // Of those that could have been taken meanwhile, the newest is.
+    let segments = positions(".journal");
+    wait_until("there are two", || positions(".snapshot").len() == 2);
+    assert_eq!(positions(".snapshot"), [segments[1], segments[3]]);
+}
+
+#[test]
+fn a_ledger_that_is_begun_is_told_from_one_that_is_there() {
+    let disk = Disk::new(1);
+    assert!(open(&disk).recovery().begun);
+    assert!(!open(&disk).recovery().begun);
 }
 
 #[test]
