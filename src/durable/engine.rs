@@ -19,8 +19,8 @@
 //! After a failure of the disk the sequencer answers: what was written or decided, with
 //! [`Failed`](NotDone::Failed), all else with [`ReadOnly`](NotDone::ReadOnly). It never tries again.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -65,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) backlog: Backlog,
     condition: Mutex<Condition>,
     stopping: AtomicBool,
+    batches: AtomicU64,
 }
 
 impl Shared {
@@ -74,6 +75,7 @@ impl Shared {
             backlog: Backlog::new(waiting_max),
             condition: Mutex::new(Condition::Healthy),
             stopping: AtomicBool::new(false),
+            batches: AtomicU64::new(0),
         }
     }
 
@@ -87,6 +89,11 @@ impl Shared {
             .condition
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = condition;
+    }
+
+    /// How many batches became durable.
+    pub(crate) fn batches(&self) -> u64 {
+        self.batches.load(Relaxed)
     }
 
     /// Is set once nothing more will be submitted.
@@ -379,6 +386,7 @@ impl Desk {
     fn written(&mut self, written: Option<Written>) {
         match written {
             Some(Ok(writer)) => {
+                self.shared.batches.fetch_add(1, Relaxed);
                 let durable = self.in_flight.take();
                 if self.sequencer.is_forming() {
                     self.hand_over_before(writer, durable);
