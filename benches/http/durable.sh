@@ -45,7 +45,7 @@ trap end EXIT
 fail() { echo "$1" >&2; exit 1; }
 are_there() { local name; for name; do command -v "$name" >/dev/null || return 1; done; }
 
-file_system=$(stat --file-system --format %T "$data")
+file_system=$(df --output=fstype "$data" | tail -n 1)
 [ "$file_system" != tmpfs ] || fail "$data is in memory: set DIRECTORY to a directory on a disk"
 echo "data in $data, on $file_system"
 

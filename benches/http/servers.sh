@@ -13,7 +13,7 @@ trap 'kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null || true; rm -rf "$logs"' E
 start() {
     "${@:2}" 2>"$logs/$1" &
     pids+=($!)
-    until url=$(grep -om1 'http://127.0.0.1:[0-9]*' "$logs/$1"); do
+    until url=$(grep -som1 'http://127.0.0.1:[0-9]*' "$logs/$1"); do
         kill -0 $! 2>/dev/null || { cat "$logs/$1" >&2; exit 1; }
         sleep 0.05
     done

@@ -216,7 +216,11 @@ impl Durable {
                 "{} synced, {each:.1} withdrawals each on average",
                 grouped(written.batches)
             );
-            (format!("batches, {callers} callers"), text)
+            let callers = match callers {
+                1 => "1 caller".to_owned(),
+                _ => format!("{callers} callers"),
+            };
+            (format!("batches, {callers}"), text)
         };
         written.iter().map(average).collect()
     }
@@ -352,7 +356,7 @@ impl std::fmt::Display for Replay {
         let took = u64::try_from(self.took.as_nanos()).unwrap_or(u64::MAX);
         write!(
             f,
-            "in {}, of which {} records were read: {}/s",
+            "in {}, reading {} records: {}/s",
             time(took),
             grouped(self.records),
             rate(self.records as f64 / self.took.as_secs_f64())
