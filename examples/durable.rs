@@ -1,91 +1,142 @@
-//! The durable ledger in a program.
-use cashpoint::durable::*;
-use cashpoint::*;
-use std::time::Instant;
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let dir = std::path::PathBuf::from(std::env::args().nth(1).unwrap_or("/tmp/cp-data".into()));
-    let n: usize = std::env::args().nth(2).unwrap_or("10000".into()).parse()?;
-    let total: usize = std::env::args()
-        .nth(3)
-        .unwrap_or("5000000".into())
-        .parse()?;
-    let start = Instant::now();
-    let ledger = DurableLedger::open(&dir, DurableConfig::new(2_000_000))?;
-    println!("open {:?} {:?}", start.elapsed(), ledger.recovery());
-    let start = Instant::now();
-    let initial = Cents::new(1_000_000_000).unwrap();
-    let mut numbers = Vec::new();
-    while numbers.len() < n {
-        let k = (n - numbers.len()).min(SUBMISSION_MAX);
-        let answers = ledger
-            .submit(vec![Change::Open { initial }.into(); k])
-            .wait();
-        for a in answers {
-            numbers.push(a?.outcome?.number);
-        }
-    }
-    println!("created {n} in {:?}", start.elapsed());
-    let batch = 4096;
-    let start = Instant::now();
-    let mut pending = std::collections::VecDeque::new();
-    let mut x = 88172645463325252u64;
-    let mut done = 0usize;
-    let mut sent = 0;
-    while done < total {
-        while pending.len() < 8 && sent < total {
-            let commands = (0..batch)
-                .map(|_| {
-                    x ^= x << 13;
-                    x ^= x >> 7;
-                    x ^= x << 17;
-                    Change::Withdraw {
-                        number: numbers[(x % n as u64) as usize],
-                        amount: Amount::from_cents(1).unwrap(),
-                    }
-                    .into()
-                })
-                .collect();
-            pending.push_back(ledger.submit(commands));
-            sent += batch;
-        }
-        let answers = pending.pop_front().unwrap().wait();
-        for a in &answers {
-            assert!(a.as_ref().unwrap().outcome.is_ok(), "{a:?}");
-        }
-        done += answers.len();
-    }
-    println!("{:.0}/s", done as f64 / start.elapsed().as_secs_f64());
-    for t in std::fs::read_dir("/proc/self/task")? {
-        let t = t?.path();
-        let s = std::fs::read_to_string(t.join("stat"))?;
-        let f: Vec<&str> = s.rsplit(')').next().unwrap().split_whitespace().collect();
-        println!(
-            "  {} user {} sys {}",
-            std::fs::read_to_string(t.join("comm"))?.trim(),
-            f[11],
-            f[12]
-        );
-    }
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    println!(
-        "{}",
-        status
-            .lines()
-            .filter(|l| l.starts_with("VmHWM") || l.starts_with("VmRSS"))
-            .collect::<Vec<_>>()
-            .join(" ")
-    );
-    let start = Instant::now();
+//! A ledger on disk in a program, without HTTP.
+//!
+//! `cargo run --example durable --no-default-features --features durable`
+//!
+//! It keeps a ledger in a directory for temporary files, moves money, retries safely, goes away, comes back, and
+//! finds everything. It fails if anything is not as it says.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use cashpoint::durable::{DurableCommand, DurableConfig, DurableLedger};
+use cashpoint::{AccountNumber, Amount, Cents, Change, NotDone, Refusal};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let directory = std::env::temp_dir().join(format!("cashpoint-example-{}", std::process::id()));
+    let shown = show(&directory);
+    fs::remove_dir_all(&directory)?;
+    shown
+}
+
+fn show(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let ledger = open(directory)?;
+    let (alice, bob) = one_at_a_time(&ledger)?;
+    many_at_a_time(&ledger, alice, bob)?;
+    block_on(in_async_code(&ledger, bob))?;
+
+    // Dropped, it finishes what was submitted. A crash would do as well: what was answered is on disk.
     drop(ledger);
-    println!("closed in {:?}", start.elapsed());
-    let start = Instant::now();
-    let ledger = DurableLedger::open(&dir, DurableConfig::new(2_000_000))?;
-    let t = start.elapsed();
-    println!(
-        "open {:?} {:?} {:.0} records/s",
-        t,
-        ledger.recovery(),
-        ledger.recovery().records as f64 / t.as_secs_f64()
-    );
+    let ledger = open(directory)?;
+    println!("opened again: {} records", ledger.recovery().records);
+    println!("{alice} holds {}", ledger.balance(alice)?);
+    println!("{bob} holds {}", ledger.balance(bob)?);
+    expect(ledger.balance(alice)?.to_string() == "19.75")?;
+    expect(ledger.balance(bob)?.to_string() == "80.26")?;
+
+    // Only one process has a directory at a time.
+    expect(open(directory).is_err())
+}
+
+fn open(directory: &Path) -> Result<DurableLedger, Box<dyn Error>> {
+    Ok(DurableLedger::open(directory, DurableConfig::new(1_000))?)
+}
+
+/// Each answer is waited for: what it says is on disk by then.
+fn one_at_a_time(ledger: &DurableLedger) -> Result<(AccountNumber, AccountNumber), Box<dyn Error>> {
+    let alice = ledger.create("100.0".parse()?, None).wait()?.outcome?;
+    let bob = ledger.create(Cents::ZERO, None).wait()?.outcome?;
+    println!("opened {} with {}", alice.number, alice.balance);
+    let (alice, bob) = (alice.number, bob.number);
+
+    // With a key it is safe to ask again, also after a crash: it is done once.
+    let rent = Amount::new("70.25".parse()?).ok_or("an amount is more than nothing")?;
+    let key = Some("rent-2026-11".parse()?);
+    let paid = ledger.withdraw(alice, rent, key.clone()).wait()?;
+    let again = ledger.withdraw(alice, rent, key.clone()).wait()?;
+    println!("paid {rent}: {} is left", paid.outcome?.balance);
+    expect(!paid.replayed && again.replayed && again.outcome == paid.outcome)?;
+    let other = ledger.deposit(bob, rent, key).wait();
+    expect(other == Err(NotDone::KeyReused))?;
+    ledger.deposit(bob, rent, None).wait()?.outcome?;
+
+    // A refusal is an answer as well. It changes nothing.
+    let refused = ledger.withdraw(alice, rent, None).wait()?.outcome;
+    let Err(Refusal::InsufficientFunds { available }) = refused else {
+        return Err(format!("a withdrawal without funds: {refused:?}").into());
+    };
+    println!("refused {rent}: only {available} is there");
+    Ok((alice, bob))
+}
+
+/// Many changes share a sync of the disk: that is how they become fast.
+fn many_at_a_time(
+    ledger: &DurableLedger,
+    from: AccountNumber,
+    to: AccountNumber,
+) -> Result<(), Box<dyn Error>> {
+    let amount = Amount::from_cents(1).ok_or("a cent is an amount")?;
+    let submissions: Vec<_> = (0..10)
+        .map(|_| {
+            let withdraw = Change::Withdraw {
+                number: from,
+                amount,
+            };
+            let deposit = Change::Deposit { number: to, amount };
+            let changes = [withdraw, deposit].repeat(100).into_iter();
+            ledger.submit(changes.map(DurableCommand::from).collect())
+        })
+        .collect();
+    // All of them are under way before the first is waited for.
+    let mut done = 0;
+    for submission in submissions {
+        for answer in submission.wait() {
+            answer?.outcome?;
+            done += 1;
+        }
+    }
+    println!("made {done} changes in all, in 10 submissions");
+    expect(done == 2_000)
+}
+
+/// In async code, an answer is awaited; any runtime will do.
+async fn in_async_code(
+    ledger: &DurableLedger,
+    number: AccountNumber,
+) -> Result<(), Box<dyn Error>> {
+    let cent = Amount::from_cents(1).ok_or("a cent is an amount")?;
+    let receipt = ledger.deposit(number, cent, None).await?.outcome?;
+    println!("deposited {cent}: {} is there", receipt.balance);
     Ok(())
+}
+
+/// The smallest runtime there is: this thread sleeps until it is woken.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+fn expect(as_said: bool) -> Result<(), Box<dyn Error>> {
+    as_said
+        .then_some(())
+        .ok_or_else(|| "the ledger does not do what this example says".into())
 }

@@ -12,6 +12,7 @@ cd "$(dirname "$0")/../.."
 rounds=${1:-7} seconds=${2:-2} connections=${3:-32}
 
 source benches/http/servers.sh
+needs wrk
 cargo build --release --quiet --package cashpoint
 python=target/bench-fastapi/bin/python
 [ -x "$python" ] || python3 -m venv target/bench-fastapi

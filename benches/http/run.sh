@@ -16,6 +16,7 @@ rounds=${1:-15} seconds=${2:-1} connections=${3:-32}
 export PIPELINE=${4:-1}
 
 source benches/http/servers.sh
+needs wrk
 cargo build --release --quiet --package cashpoint --package cashpoint-benches
 
 # The processor time that a process has taken so far, in clock ticks; 0 where the system does not say.

@@ -1,4 +1,4 @@
-//! `cashpoint bench`: measures the engine or a server of the contract, and checks its books.
+//! `cashpoint bench`: measures the engine, the durable ledger or a server of the contract, and checks its books.
 //!
 //! # Invariants
 //!
@@ -12,16 +12,18 @@
 //! # The way of a run
 //!
 //! A target opens accounts. For each round and case: warm-up, measurement, the answers that are still
-//! under way. Then the books, then the accounts are closed, then the report is written, also after an
+//! under way. Then the target comes to rest (the durable ledger is opened again), then the books, then the accounts are closed, then the report is written, also after an
 //! interruption.
 //!
-//! `workload` says what is done, `target` what a target is; `engine` and `http` are the two there are.
+//! `workload` says what is done, `target` what a target is; `engine`, `durable` and `http` are the three there are.
 //! `record` is what a thread measures, `runner` gets it measured, `report` keeps it, `table`, `page` and
 //! `plot` show it, `compare` holds two of them against each other.
 
 mod books;
 mod compare;
+mod durable;
 mod engine;
+mod file_system;
 mod http;
 mod meter;
 mod page;
@@ -34,7 +36,9 @@ mod target;
 mod workload;
 
 pub(crate) use compare::compare;
+pub(crate) use durable::Submissions;
 pub(crate) use engine::Calls;
+pub(crate) use file_system::file_system;
 pub(crate) use http::Manner;
 pub(crate) use page::page;
 pub(crate) use report::Report;

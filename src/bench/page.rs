@@ -36,6 +36,10 @@ pub(crate) fn page(report: &Report) -> Result<String, Broken> {
             }
         }
         (errors(report))
+        @if !report.seen.is_empty() {
+            h2 { "Beside the rounds" }
+            dl { @for (name, seen) in &report.seen { dt { (name) } dd { (seen) } } }
+        }
         h2 { "How it was measured" }
         dl {
             @for (name, value) in &report.settings { dt { (name) } dd { (value) } }

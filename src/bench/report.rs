@@ -34,6 +34,9 @@ pub(crate) struct Report {
     /// How long each of the slices of throughput is, in seconds.
     pub(super) slice_s: f64,
     pub(super) cases: Vec<CaseReport>,
+    /// What was seen beside the cases, as pairs of a name and a text for a person.
+    #[serde(default)]
+    pub(super) seen: Vec<(String, String)>,
     /// What the books said.
     pub(super) books: Books,
     /// The user stopped it before its end.
@@ -203,6 +206,7 @@ impl Report {
             settings,
             slice_s: SLICE.as_secs_f64(),
             cases: Vec::new(),
+            seen: Vec::new(),
             books: Books::Unchecked("nothing was measured".to_owned()),
             interrupted: false,
         }

@@ -9,6 +9,7 @@ use hdrhistogram::Histogram;
 use ureq::http::Uri;
 
 use super::books::{Check, Tally};
+use super::durable::{Durable, Submissions};
 use super::engine::{Calls, Engine};
 use super::http::{Manner, Server};
 use super::meter::Meter;
@@ -43,6 +44,8 @@ pub(crate) struct Plan {
 pub(crate) enum Subject {
     /// The engine in this process.
     Engine(Calls),
+    /// The durable ledger in this process.
+    Durable(Submissions),
     /// The server at this address; without one, a server of our own.
     Server(Option<Uri>, Manner),
 }
@@ -56,6 +59,9 @@ pub(crate) fn run(subject: Subject, plan: &Plan, stop: &AtomicBool) -> Result<Re
     let opened = |count| opening.advance(count);
     let mut target: Box<dyn Target> = match subject {
         Subject::Engine(calls) => Box::new(Engine::open(plan.accounts, calls, &opened)?),
+        Subject::Durable(submissions) => {
+            Box::new(Durable::open(plan.accounts, submissions, &opened)?)
+        }
         Subject::Server(None, manner) => Box::new(Server::start(plan.accounts, manner, &opened)?),
         Subject::Server(Some(url), manner) => {
             Box::new(Server::open(&url, plan.accounts, manner, &opened)?)
@@ -70,7 +76,11 @@ pub(crate) fn run(subject: Subject, plan: &Plan, stop: &AtomicBool) -> Result<Re
     } = run;
     report.interrupted = stop.load(Relaxed);
 
-    report.books = match check_books(target.as_ref(), &tally) {
+    let checked = target.rest().and_then(|seen| {
+        report.seen = seen;
+        check_books(target.as_ref(), &tally)
+    });
+    report.books = match checked {
         Ok(check) => Books::Checked(check),
         Err(Broken(why)) => Books::Unchecked(why),
     };

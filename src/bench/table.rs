@@ -39,6 +39,9 @@ pub(crate) fn table(report: &Report) -> String {
             let _ = writeln!(text, "errors: {name}: {} × {kind}", grouped(*count));
         }
     }
+    for (name, seen) in &report.seen {
+        let _ = writeln!(text, "{name}: {seen}");
+    }
     let _ = writeln!(text, "{}", books(&report.books));
     text
 }

@@ -49,6 +49,12 @@ pub(super) trait Target: Sync {
     /// Drives it for a round.
     fn drive(&self, case: &Case, round: &Round<'_>) -> Result<Record, Broken>;
 
+    /// Comes to rest after the last round, before the books are checked, and returns what was seen of it beside the
+    /// rounds: pairs of a name and a text for a person.
+    fn rest(&mut self) -> Result<Vec<(String, String)>, Broken> {
+        Ok(Vec::new())
+    }
+
     /// What is on its accounts, in cents, at rest.
     fn balances(&self, done: &(dyn Fn(u64) + Sync)) -> Result<Vec<i64>, Broken>;
 

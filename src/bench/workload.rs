@@ -27,7 +27,7 @@ pub(crate) struct Mix {
 const NAMED: [(&str, Mix); 5] = [
     ("read", Mix::new(1, 0, 0)),
     ("deposit", Mix::new(0, 1, 0)),
-    ("withdraw", Mix::new(0, 0, 1)),
+    ("withdraw", Mix::WITHDRAW),
     ("transact", Mix::new(0, 1, 1)),
     ("mixed", Mix::new(8, 1, 1)),
 ];
@@ -36,6 +36,9 @@ const NAMED: [(&str, Mix); 5] = [
 const PART_MAX: u32 = 1_000_000;
 
 impl Mix {
+    /// Withdrawals alone.
+    pub(crate) const WITHDRAW: Self = Self::new(0, 0, 1);
+
     const fn new(reads: u32, deposits: u32, withdrawals: u32) -> Self {
         Self {
             reads,

@@ -9,10 +9,14 @@ use clap::{Args, Subcommand, ValueEnum};
 use ureq::http::Uri;
 
 use super::{Failure, files, settings, stop_at_interrupt};
-use crate::bench::{self, Calls, Case, Manner, Mix, Plan, Report, Skew, Subject, page, table};
+use crate::bench::{
+    self, Calls, Case, Manner, Mix, Plan, Report, Skew, Subject, Submissions, file_system, page,
+    table,
+};
+use crate::durable::SUBMISSION_MAX;
 use crate::money::{Amount, Cents};
 
-/// Measure the engine or a server, look at the result, and compare two of them.
+/// Measure the engine, the durable ledger or a server, look at the result, and compare two of them.
 ///
 /// Every case is measured in several rounds, and the cases take turns; what counts is the median round.
 /// Afterwards the books are checked: each balance must be what was acknowledged, to the cent.
@@ -26,6 +30,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     Engine(Engine),
+    Durable(Durable),
     Http(Http),
     Compare(Compare),
 }
@@ -35,6 +40,7 @@ Examples:
   cashpoint bench http --html report.html        a server of its own, measured, with plots
   cashpoint bench http http://localhost:8000     a server that runs, ours or another of the contract
   cashpoint bench engine --threads 1,2,4         the engine in this process
+  cashpoint bench durable                        the durable ledger in this process, on this disk
   cashpoint bench compare before.json after.json";
 
 /// Measure the engine in this process, without HTTP.
@@ -66,6 +72,9 @@ struct Engine {
     mix: Vec<Mix>,
 
     #[command(flatten)]
+    pace: Pace,
+
+    #[command(flatten)]
     common: Common,
 }
 
@@ -84,6 +93,47 @@ enum CallsKind {
     /// In batches, of which operations in a row on one account share an atomic step.
     Batch,
 }
+
+/// Measure the durable ledger in this process, without HTTP, on a disk.
+///
+/// Withdrawals, each checked against its balance, and each counted once it is on disk. Afterwards the ledger is
+/// closed and opened again, with its snapshots and without, and the books are checked on what is read back.
+/// Latencies are those of submissions.
+#[derive(Debug, Args)]
+#[command(after_help = DURABLE_EXAMPLES)]
+struct Durable {
+    /// Keep the ledger in this directory, which must be empty or not be there, and leave it there [default: a
+    /// new one in the current directory, which is removed afterwards].
+    #[arg(long, value_name = "DIRECTORY")]
+    data: Option<PathBuf>,
+
+    /// How many threads call it; several numbers, with commas, are measured by turns.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "2",
+        value_name = "NUMBERS"
+    )]
+    callers: Vec<NonZeroUsize>,
+
+    /// How many withdrawals a submission has.
+    #[arg(long, default_value = "4096", value_name = "NUMBER", value_parser = batch)]
+    batch: usize,
+
+    /// How many submissions a caller has under way at a time.
+    #[arg(long, default_value = "4", value_name = "NUMBER")]
+    in_flight: NonZeroUsize,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+const DURABLE_EXAMPLES: &str = "\
+Examples:
+  cashpoint bench durable
+  cashpoint bench durable --accounts 1000000 --callers 1,2,4 --json run.json
+  cashpoint bench durable --batch 1 --in-flight 1000 --skew hot
+  cashpoint bench durable --data /var/lib/bench     then: cashpoint journal check /var/lib/bench";
 
 /// Measure a server over HTTP: any that speaks the contract, or one of its own.
 ///
@@ -135,6 +185,9 @@ struct Http {
     pid: Option<u32>,
 
     #[command(flatten)]
+    pace: Pace,
+
+    #[command(flatten)]
     common: Common,
 }
 
@@ -158,7 +211,16 @@ struct Compare {
     b: PathBuf,
 }
 
-/// What the engine and a server are measured with alike.
+/// How fast operations are begun.
+#[derive(Debug, Args)]
+struct Pace {
+    /// Begin so many operations a second, whether earlier ones are done or not, and count latency from when
+    /// each was to begin. Without it each worker begins the next when it has the answer to the last.
+    #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
+    rate: Option<f64>,
+}
+
+/// What all are measured with alike.
 #[derive(Debug, Args)]
 struct Common {
     /// How many accounts to open.
@@ -168,11 +230,6 @@ struct Common {
     /// How operations are spread over the accounts: uniform, zipf, zipf:EXPONENT, or hot (one account).
     #[arg(long, default_value = "uniform")]
     skew: Skew,
-
-    /// Begin so many operations a second, whether earlier ones are done or not, and count latency from when
-    /// each was to begin. Without it each worker begins the next when it has the answer to the last.
-    #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
-    rate: Option<f64>,
 
     /// How often each case is measured.
     #[arg(long, default_value = "5", value_name = "NUMBER", value_parser = rounds)]
@@ -202,6 +259,7 @@ struct Common {
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.what {
         What::Engine(engine) => engine.run(),
+        What::Durable(durable) => durable.run(),
         What::Http(http) => http.run(),
         What::Compare(files) => {
             let (a, b) = (Report::read(&files.a)?, Report::read(&files.b)?);
@@ -224,7 +282,38 @@ impl Engine {
             self.threads.into_iter().map(NonZeroUsize::get).collect()
         };
         let subject = Subject::Engine(calls);
-        self.common.run(subject, &self.mix, &threads, Vec::new())
+        self.common
+            .run(subject, &self.mix, &threads, self.pace.rate, Vec::new())
+    }
+}
+
+impl Durable {
+    fn run(self) -> Result<(), Failure> {
+        let unusable = |error| Failure(format!("no directory for the ledger: {error}"));
+        // Removed when it is dropped, also after Ctrl-C.
+        let mut temporary = None;
+        let directory = match self.data {
+            Some(directory) => directory,
+            None => {
+                let made = tempfile::Builder::new()
+                    .prefix("cashpoint-bench-")
+                    .tempdir_in(".")
+                    .map_err(unusable)?;
+                temporary.insert(made).path().to_owned()
+            }
+        };
+        let callers: Vec<_> = self.callers.into_iter().map(NonZeroUsize::get).collect();
+        let submissions = Submissions {
+            batch: self.batch,
+            in_flight: self.in_flight.get(),
+            callers_max: callers.iter().copied().max().unwrap_or(1),
+            directory,
+        };
+        let disk = file_system(&submissions.directory).map_err(unusable)?;
+        let settings = vec![("file system".to_owned(), disk)];
+        let subject = Subject::Durable(submissions);
+        self.common
+            .run(subject, &[Mix::WITHDRAW], &callers, None, settings)
     }
 }
 
@@ -248,7 +337,8 @@ impl Http {
             .map(NonZeroUsize::get)
             .collect();
         let subject = Subject::Server(self.url, manner);
-        self.common.run(subject, &self.mix, &connections, settings)
+        self.common
+            .run(subject, &self.mix, &connections, self.pace.rate, settings)
     }
 }
 
@@ -258,20 +348,21 @@ impl Common {
         subject: Subject,
         mixes: &[Mix],
         workers: &[usize],
+        rate: Option<f64>,
         mut settings: Vec<(String, String)>,
     ) -> Result<(), Failure> {
         for file in self.json.iter().chain(&self.html) {
             files::check_writable(file)?;
         }
         settings.push(("skew".to_owned(), self.skew.to_string()));
-        if let Some(rate) = self.rate {
+        if let Some(rate) = rate {
             settings.push(("rate".to_owned(), format!("{rate}/s")));
         }
         let case = |mix: Mix, workers| Case {
             mix,
             skew: self.skew,
             workers,
-            rate: self.rate,
+            rate,
         };
         let plan = Plan {
             cases: mixes
@@ -326,6 +417,13 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|duration| *duration >= Duration::from_millis(100))
         .ok_or_else(|| "it is a number of seconds from 0.1".to_owned())
+}
+
+fn batch(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(batch @ 1..=SUBMISSION_MAX) => Ok(batch),
+        _ => Err(format!("it is a whole number from 1 to {SUBMISSION_MAX}")),
+    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {

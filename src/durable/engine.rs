@@ -18,7 +18,8 @@
 //! and answered. While the disk works the next batch forms. Nobody waits for company: with the disk idle, a
 //! single command is a batch.
 //!
-//! After a failure of the disk, what was written or decided is answered with [`Failed`](NotDone::Failed), all else with [`ReadOnly`](NotDone::ReadOnly). It never tries again.
+//! After a failure of the disk, what was written or decided is answered with [`Failed`](NotDone::Failed), all else
+//! with [`ReadOnly`](NotDone::ReadOnly). It is never tried again.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -258,6 +259,10 @@ impl Desk {
                 Err(TryRecvError::Disconnected) => return Next::Close,
             };
             match self.sequencer.take(submission, (self.clock)()) {
+                Ok(()) if self.sequencer.has_failed() => {
+                    self.fail("the books contradict what was decided on them");
+                    return Next::Close;
+                }
                 Ok(()) => {}
                 Err(NotTaken::BatchFull(submission)) => {
                     self.held = Some(submission);

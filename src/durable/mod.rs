@@ -282,6 +282,12 @@ impl DurableLedger {
         self.shared.backlog.waiting()
     }
 
+    /// How many batches were made durable since it was opened. Each was one sync of the disk.
+    #[must_use]
+    pub fn batches(&self) -> u64 {
+        self.shared.batches()
+    }
+
     pub(crate) fn published(&self) -> &Published {
         &self.shared.published
     }

@@ -34,7 +34,10 @@ impl Scribe {
     ) -> Result<Self, JournalError> {
         let begun = settlement.begun;
         match self.writer.append(batch) {
-            Ok(()) => self.shared.settle(settlement),
+            Ok(()) => {
+                self.shared.count_batch();
+                self.shared.settle(settlement);
+            }
             Err(error) => {
                 self.shared.fail(settlement, &error.to_string());
                 return Err(error);

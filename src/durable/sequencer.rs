@@ -36,6 +36,7 @@ pub(crate) struct Sequencer {
     /// The segment that the next batch begins.
     roll_to: Option<Prepared>,
     forming: Forming,
+    has_failed: bool,
 }
 
 /// A batch that is being decided.
@@ -91,6 +92,7 @@ impl Sequencer {
             prepared: None,
             roll_to: None,
             forming: Forming::new(),
+            has_failed: false,
         }
     }
 
@@ -144,12 +146,18 @@ impl Sequencer {
         }
     }
 
+    /// Whether the books are of no use any more: then nothing may be decided, nor written.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
     fn record(&mut self, record: Record) -> Result<(), NotDone> {
         let position = self.tail.position() + self.forming.bytes.len() as u64;
         // What was just decided on the books follows from them.
-        self.books
-            .apply(&record, position)
-            .map_err(|_| NotDone::Failed)?;
+        if self.books.apply(&record, position).is_err() {
+            self.has_failed = true;
+            return Err(NotDone::Failed);
+        }
         record.encode(&mut self.forming.bytes);
         self.forming.records.push((record, position));
         Ok(())

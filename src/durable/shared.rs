@@ -1,6 +1,7 @@
 //! What the threads of the durable ledger and its callers share.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 
 use super::backlog::Backlog;
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     snapshot_failure: Mutex<Option<String>>,
     /// Whether nothing more will be submitted.
     stopping: AtomicBool,
+    batches: AtomicU64,
 }
 
 impl Shared {
@@ -43,6 +45,7 @@ impl Shared {
             condition: Mutex::new(Condition::Healthy),
             snapshot_failure: Mutex::new(None),
             stopping: AtomicBool::new(false),
+            batches: AtomicU64::new(0),
         }
     }
 
@@ -68,6 +71,15 @@ impl Shared {
             .snapshot_failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+
+    /// How many batches became durable.
+    pub(crate) fn batches(&self) -> u64 {
+        self.batches.load(Relaxed)
+    }
+
+    pub(super) fn count_batch(&self) {
+        self.batches.fetch_add(1, Relaxed);
     }
 
     /// Is set once nothing more will be submitted.

@@ -44,7 +44,7 @@ use crate::roster::CreationNumber;
 use crate::timestamp::Timestamp;
 
 const MAGIC: [u8; 8] = *b"CASHPNTS";
-const SUFFIX: &str = ".snapshot";
+pub(crate) const SUFFIX: &str = ".snapshot";
 const UNFINISHED: &str = "next.snapshot";
 
 /// How many are kept: the newest, and one more in case that it is broken.

@@ -101,6 +101,55 @@ fn the_engine_is_measured_and_its_books_balance() {
 }
 
 #[test]
+fn the_durable_ledger_is_measured_and_its_books_balance_on_disk() {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-durable");
+    let _ = std::fs::remove_dir_all(&directory);
+    let json = fresh("durable.json");
+    let arguments = [
+        "durable",
+        "--data",
+        directory.to_str().unwrap(),
+        "--accounts",
+        "100",
+        "--callers",
+        "1,3",
+        "--batch",
+        "50",
+        "--rounds",
+        "2",
+        "--json",
+        json.to_str().unwrap(),
+    ];
+    let output = bench(&arguments);
+    assert_success(&output);
+    assert!(text(&output).contains("books: 100 accounts hold what was acknowledged, to the cent"));
+    let report = report(&json);
+    let cases = report["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 2);
+    let counted = |round: &Value| round["per_second"].as_f64().unwrap() * 0.2;
+    let rounds = cases
+        .iter()
+        .flat_map(|case| case["rounds"].as_array().unwrap());
+    let measured: f64 = rounds.map(counted).sum();
+    assert!(measured > 0.0);
+
+    // The journal holds the openings, and each withdrawal that was measured.
+    let checked = Command::new(env!("CARGO_BIN_EXE_cashpoint"))
+        .args(["journal", "export", "--format", "csv"])
+        .arg(&directory)
+        .output()
+        .unwrap();
+    assert_success(&checked);
+    let records = text(&checked).lines().count() as f64;
+    assert!(records >= 100.0 + measured, "{records} {measured}");
+
+    // It fills no directory that has something in it.
+    let again = bench(&arguments);
+    assert!(!again.status.success());
+    assert!(text(&again).contains("is not empty"), "{}", text(&again));
+}
+
+#[test]
 fn a_server_of_its_own_is_measured_shown_and_compared() {
     let [json, html] = ["http.json", "http.html"].map(fresh);
     let output = bench(&[
