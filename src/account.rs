@@ -153,7 +153,7 @@ impl Account {
     /// # Linearization
     ///
     /// At the compare-exchange.
-    #[cfg(any(feature = "durable", loom, shuttle))]
+    #[cfg(any(feature = "durable", loom))]
     pub(crate) fn settle(&self, balance: Cents) {
         let _: Result<Cents, UnknownAccount> = self.replace(|_| Ok(balance));
     }

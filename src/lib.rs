@@ -30,7 +30,7 @@
 //!   instant while money moves.
 //! - **Lock-free.** A thread that is stopped in the middle of an operation on an account never keeps
 //!   others from theirs. (The map shares the work of growing; presized by its limit it does not grow.)
-//! - **In memory.** Nothing survives the process.
+//! - **In memory.** Nothing survives the process. For a ledger that is kept on disk, see `durable`.
 //!
 //! The loom models in the crate `loom-tests` run the shipped account, capacity and closing code over
 //! all interleavings of two and three operations, and assert that the outcomes are exactly those of
@@ -38,8 +38,8 @@
 //!
 //! # Features
 //!
-//! The engine needs none: `default-features = false`. `server` adds the REST service, `cli` (the
-//! default) the command line.
+//! The engine needs none: `default-features = false`. `durable` adds the ledger that is kept on disk, with its
+//! journal and the history of accounts; `server` the REST service on top, `cli` (the default) the command line.
 
 mod account;
 mod account_number;

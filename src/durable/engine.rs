@@ -1,27 +1,27 @@
 //! The threads of the durable ledger, and what passes between them.
 //!
 //! ```text
-//! callers ──submissions──▶ sequencer ──batches──▶ disk
-//!    ▲                      │  ▲  ▲                │
-//!    └───────replies────────┘  │  └────durable─────┘
-//!                       segments, made ahead
+//!            segments, made ahead
+//!                   │
+//! callers ──────▶ sequencer ◀────scribe────▶ disk
+//!    ▲  submissions │          and batch       │
+//!    └──────────────┴──────────replies─────────┘
 //! ```
 //!
-//! - *sequencer*: decides, publishes, replies. The only one that changes the books and what readers see.
-//! - *disk*: makes one batch after another durable.
-//! - *housekeeper*: makes segments ahead, and snapshots behind. Nobody waits for it, unless a segment is full
-//!   before the next one is made.
+//! - *sequencer*: decides, the only one that changes the books. It writes small batches itself.
+//! - *disk*: writes large batches, so that the next can be decided meanwhile.
+//! - *segments*: makes a segment ahead. Nobody waits for it, unless a segment is full before the next one is made.
+//! - *snapshots*: takes snapshots behind. Nobody ever waits for it, so it is a thread of its own.
 //!
-//! The order of events of a batch: decided, sealed, written, durable, published, answered. While the disk
-//! works the next batch forms; when it is done, that one is handed over first, then the finished one is
-//! published and answered. Nobody waits for company: with the disk idle, a single command is a batch.
+//! The order of events of a batch: decided, sealed, written, durable, published, answered. Whoever has the
+//! [`Scribe`] does all that follows the seal, and there is one: so one batch after another is durable, published
+//! and answered. While the disk works the next batch forms. Nobody waits for company: with the disk idle, a
+//! single command is a batch.
 //!
-//! After a failure of the disk the sequencer answers: what was written or decided, with
-//! [`Failed`](NotDone::Failed), all else with [`ReadOnly`](NotDone::ReadOnly). It never tries again.
+//! After a failure of the disk, what was written or decided is answered with [`Failed`](NotDone::Failed), all else with [`ReadOnly`](NotDone::ReadOnly). It never tries again.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -29,83 +29,19 @@ use crossbeam::channel::{
     Receiver, Sender, TryRecvError, at, bounded, never, select_biased, unbounded,
 };
 
-use super::backlog::Backlog;
-use super::command::{Reply, Submission};
+use super::command::Submission;
 use super::config::DurableConfig;
-use super::housekeeper::{Chore, Housekeeper};
-use super::published::Published;
+use super::scribe::Scribe;
 use super::sequencer::{NotTaken, Sequencer, Settlement};
+use super::shared::{Condition, Shared};
+use super::snapshots::Snapshots;
 use crate::change::NotDone;
-use crate::journal::segment::Prepared;
-use crate::journal::{Batch, JournalError, Writer};
+use crate::journal::segment::{self, Prepared};
+use crate::journal::{Batch, JournalError, Storage, Writer};
 use crate::timestamp::Timestamp;
 
 /// How long after the disk was found to be full it is tried again.
 const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
-
-/// How a durable ledger is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Condition {
-    /// Changes are made.
-    Healthy,
-    /// There is no room for the next segment of the journal. Changes are refused until there is.
-    DiskFull,
-    /// A write or a sync failed. Nothing is changed any more; balances can be read.
-    Failed {
-        /// What the disk said.
-        reason: String,
-    },
-}
-
-/// What the threads share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) published: Published,
-    pub(crate) backlog: Backlog,
-    condition: Mutex<Condition>,
-    stopping: AtomicBool,
-    batches: AtomicU64,
-}
-
-impl Shared {
-    pub(crate) fn new(published: Published, waiting_max: usize) -> Self {
-        Self {
-            published,
-            backlog: Backlog::new(waiting_max),
-            condition: Mutex::new(Condition::Healthy),
-            stopping: AtomicBool::new(false),
-            batches: AtomicU64::new(0),
-        }
-    }
-
-    pub(crate) fn condition(&self) -> Condition {
-        let condition = self.condition.lock();
-        condition.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set_condition(&self, condition: Condition) {
-        *self
-            .condition
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = condition;
-    }
-
-    /// How many batches became durable.
-    pub(crate) fn batches(&self) -> u64 {
-        self.batches.load(Relaxed)
-    }
-
-    /// Is set once nothing more will be submitted.
-    pub(super) fn stopping(&self) -> &AtomicBool {
-        &self.stopping
-    }
-
-    fn send(&self, reply: Reply) {
-        self.backlog.leave(reply.weight());
-        reply.send();
-    }
-}
 
 /// The threads. Dropped, it finishes what was submitted, and waits for them.
 #[derive(Debug)]
@@ -115,46 +51,69 @@ pub(crate) struct Engine {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// What the threads work with.
+pub(super) struct Parts {
+    pub(super) sequencer: Sequencer,
+    pub(super) writer: Writer,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) snapshots: Snapshots,
+}
+
 impl Engine {
     /// Starts the threads.
     ///
     /// # Errors
     ///
     /// [`JournalError::Io`] if the system has no thread left.
-    pub(crate) fn start(
+    pub(super) fn start(
         shared: Arc<Shared>,
-        sequencer: Sequencer,
-        writer: Writer,
-        housekeeper: Housekeeper,
+        parts: Parts,
         config: &DurableConfig,
     ) -> Result<Self, JournalError> {
+        let Parts {
+            sequencer,
+            writer,
+            storage,
+            snapshots,
+        } = parts;
         let (submissions, submitted) = unbounded();
-        let (batches, to_write) = bounded(1);
-        let (durable, written) = bounded(1);
-        let (chores, to_do) = unbounded();
-        let (made, segments) = bounded(1);
         let mut engine = Self {
             submissions: Some(submissions),
             shared: Arc::clone(&shared),
             threads: Vec::new(),
         };
-        engine.spawn("disk", move || write_batches(&to_write, &durable))?;
-        engine.spawn("housekeeper", move || housekeeper.run(&to_do, &made))?;
+        // After the engine, so that they go before it if a thread cannot be started: its drop waits for the threads
+        // that were, and those end when these are gone.
+        let (batches, to_write) = bounded(1);
+        let (come_back, written) = bounded(1);
+        let (wanted, to_make) = bounded(1);
+        let (made, segments) = bounded(1);
+        let (begun, to_take) = unbounded();
+        let segment_bytes = config.segment_bytes;
+        engine.spawn("disk", move || write_batches(&to_write, &come_back))?;
+        engine.spawn("segments", move || {
+            make_segments(&*storage, segment_bytes, &to_make, &made);
+        })?;
+        engine.spawn("snapshots", move || snapshots.run(&to_take))?;
         let desk = Desk {
+            scribe: Some(Scribe {
+                writer,
+                begun,
+                shared: Arc::clone(&shared),
+            }),
             shared,
             sequencer,
-            writer: Some(writer),
             write_beside_bytes: config.write_beside_bytes,
             clock: Arc::clone(&config.clock),
             submitted,
             batches,
             written,
-            chores,
+            wanted,
             segments,
             held: None,
-            in_flight: None,
             segment_asked: false,
             disk_full_since: None,
+            has_failed: false,
         };
         engine.spawn("sequencer", move || desk.run())?;
         Ok(engine)
@@ -187,56 +146,73 @@ impl Engine {
             return self.shared.send(submission.turn_away(NotDone::Stopped));
         };
         if let Err(refused) = submissions.send(submission) {
+            // The sequencer ends before this does only in a panic.
             self.shared
-                .send(refused.into_inner().turn_away(NotDone::Stopped));
+                .send(refused.into_inner().turn_away(NotDone::ReadOnly));
         }
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.shared.stopping.store(true, Relaxed);
+        self.shared.stopping().store(true, Relaxed);
         self.submissions = None;
         for thread in self.threads.drain(..) {
-            // It never panics; if it did, there is nobody to tell.
+            // If it panicked, the condition says so.
             let _ = thread.join();
         }
     }
 }
 
+/// A batch that is sealed: what is to be written, and what happens once it is durable.
+type Sealed = (Batch, Settlement);
+
+/// The scribe comes back, unless it failed.
+type Written = Result<Scribe, JournalError>;
+
 /// The disk's thread.
-fn write_batches(batches: &Receiver<(Writer, Batch)>, durable: &Sender<Written>) {
-    for (mut writer, batch) in batches {
-        let written = writer.append(batch).map(|()| writer);
-        if durable.send(written).is_err() {
+fn write_batches(batches: &Receiver<(Scribe, Sealed)>, written: &Sender<Written>) {
+    for (scribe, (batch, settlement)) in batches {
+        if written.send(scribe.write(batch, settlement)).is_err() {
             return;
         }
     }
 }
 
-/// The writer comes back from the disk's thread, unless it failed.
-type Written = Result<Writer, JournalError>;
+/// The thread that makes segments: one each time that one is `wanted`.
+fn make_segments(
+    storage: &dyn Storage,
+    segment_bytes: u64,
+    wanted: &Receiver<()>,
+    made: &Sender<Result<Prepared, JournalError>>,
+) {
+    for () in wanted {
+        if made.send(segment::prepare(storage, segment_bytes)).is_err() {
+            return;
+        }
+    }
+}
 
 /// The sequencer's thread.
 struct Desk {
     shared: Arc<Shared>,
     sequencer: Sequencer,
     /// Here, unless the disk's thread is writing.
-    writer: Option<Writer>,
+    scribe: Option<Scribe>,
     write_beside_bytes: usize,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     submitted: Receiver<Submission>,
-    batches: Sender<(Writer, Batch)>,
+    batches: Sender<(Scribe, Sealed)>,
     written: Receiver<Written>,
-    chores: Sender<Chore>,
+    wanted: Sender<()>,
     segments: Receiver<Result<Prepared, JournalError>>,
     /// What the forming batch had no room for.
     held: Option<Submission>,
-    /// What happens once the batch that is being written is durable.
-    in_flight: Option<Settlement>,
     /// Whether a segment is being made.
     segment_asked: bool,
     disk_full_since: Option<Instant>,
+    /// Whether all is over.
+    has_failed: bool,
 }
 
 /// What the sequencer does next.
@@ -251,17 +227,18 @@ enum Next {
 
 impl Desk {
     fn run(mut self) {
-        loop {
+        while !self.has_failed {
             let next = self.decide_all();
-            if self.sequencer.wants_segment() && !self.is_disk_full() {
+            let goes_on = !matches!(next, Next::Close);
+            if goes_on && self.sequencer.wants_segment() && !self.is_disk_full() {
                 self.ask_for_segment();
             }
-            if self.in_flight.is_none() && self.sequencer.is_forming() {
+            if self.scribe.is_some() && self.sequencer.is_forming() {
                 self.hand_over();
                 continue;
             }
             match next {
-                Next::Close if self.in_flight.is_none() => return,
+                Next::Close if self.scribe.is_some() => return,
                 Next::Decide => self.wait_for_anything(),
                 Next::Wait | Next::Close => self.wait_for_disk(),
             }
@@ -288,6 +265,7 @@ impl Desk {
                 }
                 Err(NotTaken::NoSegment(submission)) => {
                     if self.is_disk_full() {
+                        self.shared.set_condition(Condition::DiskFull);
                         self.shared.send(submission.turn_away(NotDone::DiskFull));
                         continue;
                     }
@@ -314,7 +292,7 @@ impl Desk {
 
     fn ask_for_segment(&mut self) {
         if !self.segment_asked {
-            self.segment_asked = self.chores.send(Chore::MakeSegment).is_ok();
+            self.segment_asked = self.wanted.send(()).is_ok();
         }
     }
 
@@ -323,27 +301,28 @@ impl Desk {
     fn hand_over(&mut self) {
         let (batch, settlement) = self.sequencer.seal();
         let Some(batch) = batch else {
-            return self.settle(settlement);
+            // All before it is durable, for the scribe is here.
+            return self.shared.settle(settlement);
         };
-        self.in_flight = Some(settlement);
-        match self.writer.take() {
-            Some(mut writer) if batch.bytes.len() <= self.write_beside_bytes => {
-                let written = writer.append(batch).map(|()| writer);
-                self.written(Some(written));
+        match self.scribe.take() {
+            Some(scribe) if batch.bytes.len() <= self.write_beside_bytes => {
+                self.written(Some(scribe.write(batch, settlement)));
             }
-            Some(writer) => self.write_beside(writer, batch),
-            // It is here whenever nothing is in flight.
-            None => self.fail("there is no writer"),
+            Some(scribe) => {
+                // The disk's thread is there for as long as this one.
+                let _ = self.batches.send((scribe, (batch, settlement)));
+            }
+            // It is never called without.
+            None => {
+                let reason = "there is nobody to write";
+                self.shared.fail(settlement, reason);
+                self.fail(reason);
+            }
         }
     }
 
-    fn write_beside(&self, writer: Writer, batch: Batch) {
-        // The disk's thread is there for as long as this one.
-        let _ = self.batches.send((writer, batch));
-    }
-
     fn wait_for_anything(&mut self) {
-        let in_flight = self.in_flight.is_some();
+        let in_flight = self.scribe.is_none();
         select_biased! {
             recv(self.written) -> result => self.written(result.ok()),
             recv(self.segments) -> segment => self.segment(segment.ok()),
@@ -373,77 +352,44 @@ impl Desk {
                     self.shared.set_condition(Condition::Healthy);
                 }
             }
+            // Nobody is refused for it before this segment is full.
             Some(Err(error)) if error.is_disk_full() => {
                 self.disk_full_since = Some(Instant::now());
-                self.shared.set_condition(Condition::DiskFull);
             }
             Some(Err(error)) => self.fail(&error.to_string()),
-            None => self.fail("the housekeeper is gone"),
+            None => self.fail("the thread that makes segments is gone"),
         }
     }
 
-    /// A batch is durable, or never will be.
+    /// A batch is durable, published and answered; or never will be.
     fn written(&mut self, written: Option<Written>) {
         match written {
-            Some(Ok(writer)) => {
-                self.shared.batches.fetch_add(1, Relaxed);
-                let durable = self.in_flight.take();
-                if self.sequencer.is_forming() {
-                    self.hand_over_before(writer, durable);
-                } else {
-                    self.writer = Some(writer);
-                    durable.into_iter().for_each(|durable| self.settle(durable));
-                }
-            }
+            Some(Ok(scribe)) => self.scribe = Some(scribe),
             Some(Err(error)) => self.fail(&error.to_string()),
             None => self.fail("the disk's thread is gone"),
         }
     }
 
-    /// Gives the next batch to the disk, and then publishes and answers the one that is durable: the disk
-    /// need not wait for that.
-    fn hand_over_before(&mut self, writer: Writer, durable: Option<Settlement>) {
-        let (batch, settlement) = self.sequencer.seal();
-        let has_batch = batch.is_some();
-        match batch {
-            Some(batch) => self.write_beside(writer, batch),
-            None => self.writer = Some(writer),
-        }
-        if let Some(durable) = durable {
-            self.settle(durable);
-        }
-        if has_batch {
-            self.in_flight = Some(settlement);
-        } else {
-            self.settle(settlement);
-        }
-    }
-
-    /// Publishes a durable batch, and sends its replies.
-    fn settle(&mut self, settlement: Settlement) {
-        self.shared.published.publish(&settlement);
-        if let Some(segment) = settlement.begun {
-            let _ = self.chores.send(Chore::Snapshot(segment));
-        }
-        for reply in settlement.replies {
-            self.shared.send(reply);
-        }
-    }
-
     /// From now on nothing is changed any more.
     fn fail(&mut self, reason: &str) {
-        self.shared.set_condition(Condition::Failed {
-            reason: reason.to_owned(),
-        });
-        let (_, undecided) = self.sequencer.seal();
-        let in_flight = self.in_flight.take().map(|it| it.replies);
-        for reply in in_flight.into_iter().flatten().chain(undecided.replies) {
-            self.shared.backlog.leave(reply.weight());
-            reply.fail();
-        }
+        self.has_failed = true;
+        // What is being written beside is answered there.
+        let (_, decided) = self.sequencer.seal();
+        self.shared.fail(decided, reason);
         let held = self.held.take();
         for submission in held.into_iter().chain(self.submitted.iter()) {
             self.shared.send(submission.turn_away(NotDone::ReadOnly));
+        }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // Nobody else could say that nothing is changed any more. What waits is answered by being dropped.
+        if std::thread::panicking() {
+            self.shared.set_condition(Condition::Failed {
+                reason: "the thread that decides has panicked".to_owned(),
+            });
         }
     }
 }

@@ -36,12 +36,14 @@ mod backlog;
 pub(crate) mod command;
 mod config;
 mod engine;
-mod housekeeper;
 mod pending;
 pub(crate) mod published;
+mod scribe;
 pub(crate) mod sequencer;
+mod shared;
 #[cfg(test)]
 mod simulation;
+mod snapshots;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -57,14 +59,15 @@ use crate::roster::CreationNumber;
 
 pub use command::DurableCommand;
 pub use config::DurableConfig;
-pub use engine::Condition;
 pub use pending::{Pending, PendingAll};
+pub use shared::Condition;
 
 use command::Submission;
-use engine::{Engine, Shared};
-use housekeeper::Housekeeper;
+use engine::{Engine, Parts};
 use published::Published;
 use sequencer::Sequencer;
+use shared::Shared;
+use snapshots::Snapshots;
 
 /// The most commands of one submission.
 pub const SUBMISSION_MAX: usize = 8192;
@@ -147,8 +150,19 @@ impl DurableLedger {
             Box::new(AccountNumber::random),
         );
         let snapshot_at = recovery.snapshot.unwrap_or(0);
-        let housekeeper = Housekeeper::new(storage, &config, snapshot_at, Arc::clone(&shared));
-        let engine = Engine::start(Arc::clone(&shared), sequencer, writer, housekeeper, &config)?;
+        let snapshots = Snapshots::new(
+            Arc::clone(&storage),
+            &config,
+            snapshot_at,
+            Arc::clone(&shared),
+        );
+        let parts = Parts {
+            sequencer,
+            writer,
+            storage,
+            snapshots,
+        };
+        let engine = Engine::start(Arc::clone(&shared), parts, &config)?;
         Ok(Self {
             engine,
             shared,

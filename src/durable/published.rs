@@ -1,6 +1,6 @@
 //! What readers see: only what is durable.
 //!
-//! One thread publishes, batch after batch, each record in its order. Of a record, the place of its entry
+//! Whoever has the scribe publishes, batch after batch, each record in its order. Of a record, the place of its entry
 //! is published before the balance: who sees a balance finds the entry that it comes from. And who was led
 //! to an entry waits until the batch that it is in is published as a whole, so that nobody who was shown an entry reads the balance before it
 //! afterwards.
@@ -60,7 +60,7 @@ impl Published {
         }
     }
 
-    /// Makes a durable batch visible. To be called by one thread, in the order of the batches.
+    /// Makes a durable batch visible. To be called by one thread at a time, in the order of the batches.
     pub(crate) fn publish(&self, settlement: &Settlement) {
         if let Some(segment) = settlement.begun {
             self.reader.begun(segment);

@@ -83,7 +83,7 @@ impl StoredFile for MemoryFile {
         Ok(())
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn length(&self) -> io::Result<u64> {
         Ok(self.0.lock().unwrap().len() as u64)
     }
 }

@@ -177,7 +177,7 @@ pub fn audit(
 
 /// How long the segments are that can be read.
 fn bytes(storage: &dyn Storage, segments: &[Position]) -> u64 {
-    let length = |position: &Position| storage.open(&segment::name(*position))?.len();
+    let length = |position: &Position| storage.open(&segment::name(*position))?.length();
     segments.iter().filter_map(|it| length(it).ok()).sum()
 }
 

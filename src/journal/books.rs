@@ -74,10 +74,10 @@ impl Books {
         draw: impl FnMut() -> AccountNumber,
     ) -> Decision {
         let at = self.time(now);
-        if let Some(key) = key {
-            if let Some(answer) = self.keys.answer(key, change, at) {
-                return Decision::Answer(answer);
-            }
+        if let Some(key) = key
+            && let Some(answer) = self.keys.answer(key, change, at)
+        {
+            return Decision::Answer(answer);
         }
         let (outcome, link) = match self.rule(change, at, account_limit, draw) {
             Ok((receipt, link)) => (Ok(receipt), link),

@@ -209,7 +209,7 @@ fn read(
     let name = segment::name(position);
     let mut read = || {
         let file = storage.open(&name)?;
-        bytes.resize(usize::try_from(file.len()?).unwrap_or(usize::MAX), 0);
+        bytes.resize(usize::try_from(file.length()?).unwrap_or(usize::MAX), 0);
         let length = file.read_at(bytes, 0)?;
         bytes.truncate(length);
         Ok(())

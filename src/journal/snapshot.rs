@@ -110,7 +110,7 @@ pub(super) fn load(
 
 fn read(storage: &dyn Storage, name: &str) -> io::Result<Vec<u8>> {
     let file = storage.open(name)?;
-    let mut bytes = vec![0; usize::try_from(file.len()?).unwrap_or(usize::MAX)];
+    let mut bytes = vec![0; usize::try_from(file.length()?).unwrap_or(usize::MAX)];
     let length = file.read_at(&mut bytes, 0)?;
     bytes.truncate(length);
     Ok(bytes)

@@ -84,5 +84,5 @@ pub trait StoredFile: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// Those of the disk.
-    fn len(&self) -> io::Result<u64>;
+    fn length(&self) -> io::Result<u64>;
 }

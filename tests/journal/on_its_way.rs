@@ -89,8 +89,8 @@ impl StoredFile for VeiledFile {
         unreachable!("an audit only reads")
     }
 
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
+    fn length(&self) -> io::Result<u64> {
+        self.file.length()
     }
 }
 

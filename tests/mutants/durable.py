@@ -184,7 +184,7 @@ DURABLE = [
         "journal/writer.rs",
         "            segment.sync()?;\n            storage.sync()",
         "            segment.sync()",
-        CRASHES,
+        "a_segment_that_a_killed_process_began_outlives_the_power",
     ),
     (
         "whatever has a wrong checksum is cut off",

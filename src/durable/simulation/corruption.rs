@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::disk::{Call, Disk};
 use crate::KeyPolicy;
@@ -147,6 +148,10 @@ fn batches() -> Vec<Vec<DurableCommand>> {
 
 /// Writes `batches` behind what is on the disk.
 fn write(disk: &Disk, batches: &[Vec<DurableCommand>]) -> Journal {
+    try_to_write(disk, batches).unwrap()
+}
+
+fn try_to_write(disk: &Disk, batches: &[Vec<DurableCommand>]) -> Result<Journal, JournalError> {
     let storage = disk.mount();
     let policy = KeyPolicy::default();
     let Recovered {
@@ -179,14 +184,14 @@ fn write(disk: &Disk, batches: &[Vec<DurableCommand>]) -> Journal {
         let sector = usize::try_from(batch.position - segment).unwrap() / SECTOR_BYTES;
         let sectors = batch.bytes.len().div_ceil(SECTOR_BYTES);
         places.push((segment::name(segment), sector..sector + sectors));
-        writer.append(batch).unwrap();
+        writer.append(batch)?;
         states.push(open(&disk.copy()).unwrap().0);
     }
-    Journal {
+    Ok(Journal {
         disk: disk.clone(),
         states,
         places,
-    }
+    })
 }
 
 fn journal() -> Journal {
@@ -573,6 +578,26 @@ fn a_snapshot_that_was_taken_is_there_after_a_crash() {
         journal.disk.lose_power();
         let (_, recovery) = open(&journal.disk).unwrap();
         assert_eq!(recovery.snapshot, position);
+    }
+}
+
+#[test]
+fn a_segment_that_a_killed_process_began_outlives_the_power() {
+    for seed in 0..40 {
+        let disk = Disk::new(seed);
+        write(&disk, &batches()[..7]);
+        let is_renamed = AtomicBool::new(false);
+        disk.trouble(move |call, _| {
+            is_renamed.fetch_or(call == Call::Rename, Relaxed);
+            let fails = call == Call::SyncNames && is_renamed.load(Relaxed);
+            fails.then_some(std::io::ErrorKind::Other)
+        });
+        assert!(try_to_write(&disk, &batches()[7..8]).is_err());
+        disk.kill();
+        // Its name is in the system's memory, and need not be on the disk.
+        let journal = write(&disk, &batches()[8..9]);
+        disk.lose_power();
+        assert_eq!(open(&disk).unwrap().0, *journal.states.last().unwrap());
     }
 }
 

@@ -95,7 +95,8 @@ struct State {
 /// Holds back syncs.
 #[derive(Debug, Default)]
 struct Gate {
-    is_closed: Mutex<bool>,
+    /// How the names of the files end whose syncs are held back.
+    closed_to: Mutex<Option<&'static str>>,
     changed: Condvar,
 }
 
@@ -104,7 +105,7 @@ pub(super) struct Held(Arc<Gate>);
 
 impl Drop for Held {
     fn drop(&mut self) {
-        *self.0.is_closed.lock().unwrap() = false;
+        *self.0.closed_to.lock().unwrap() = None;
         self.0.changed.notify_all();
     }
 }
@@ -192,7 +193,12 @@ impl Disk {
 
     /// Lets no sync come to its end until what this returns is dropped.
     pub(super) fn hold_syncs(&self) -> Held {
-        *self.gate.is_closed.lock().unwrap() = true;
+        self.hold_syncs_of("")
+    }
+
+    /// The same, of files whose names end like this.
+    pub(super) fn hold_syncs_of(&self, end: &'static str) -> Held {
+        *self.gate.closed_to.lock().unwrap() = Some(end);
         Held(Arc::clone(&self.gate))
     }
 
@@ -574,8 +580,9 @@ impl StoredFile for Opened {
 
     fn sync(&self) -> io::Result<()> {
         let gate = &self.disk.gate;
-        let closed = gate.is_closed.lock().unwrap();
-        drop(gate.changed.wait_while(closed, |closed| *closed).unwrap());
+        let closed_to = gate.closed_to.lock().unwrap();
+        let is_held = |end: &mut Option<&str>| end.is_some_and(|end| self.name.ends_with(end));
+        drop(gate.changed.wait_while(closed_to, is_held).unwrap());
         let (call, name) = (Call::Sync, &self.name);
         self.disk.call(self.process, call, name, |state, fate| {
             state.sync(self.file, fate);
@@ -583,7 +590,7 @@ impl StoredFile for Opened {
         })
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn length(&self) -> io::Result<u64> {
         Ok(self.disk.state().files[&self.file].seen.len() as u64)
     }
 }

@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::{Duration, Instant};
 
 use super::disk::{Call, Disk, Held};
@@ -222,7 +222,11 @@ fn a_full_disk_refuses_until_there_is_room() {
         let answers = submit_much(&ledger, account).wait();
         assert!(answers.iter().all(|it| it.is_ok() == answers[0].is_ok()));
         match answers[0] {
-            Ok(_) => done += SUBMISSION_MAX as i64,
+            Ok(_) => {
+                done += SUBMISSION_MAX as i64;
+                // While changes are made, nobody is told that they are not.
+                assert_eq!(ledger.condition(), Condition::Healthy);
+            }
             Err(not_done) => break not_done,
         }
     };
@@ -293,6 +297,52 @@ fn a_snapshot_that_fails_is_nobodys_trouble() {
         ledger.balance(account),
         Ok(cents(much * SUBMISSION_MAX as i64))
     );
+}
+
+#[test]
+fn nobody_waits_for_a_snapshot() {
+    let disk = Disk::new(1);
+    let mut config = config();
+    config.snapshot_bytes = 1;
+    let ledger = open_with(&disk, config).unwrap();
+    let account = create(&ledger, 0);
+    let held = disk.hold_syncs_of("next.snapshot");
+    // More than two segments.
+    for _ in 0..32 {
+        let answers = submit_much(&ledger, account).answers.recv_timeout(LONG);
+        assert!(answers.expect("it waits").iter().all(Result::is_ok));
+    }
+    let names = disk.names();
+    assert!(names.iter().any(|it| it == "next.snapshot"), "{names:?}");
+    drop(held);
+    wait_until("there is a snapshot", || {
+        let names = disk.names();
+        names
+            .iter()
+            .any(|it| it.starts_with("0") && it.ends_with(".snapshot"))
+    });
+}
+
+#[test]
+fn a_thread_that_panics_is_a_failure() {
+    let disk = Disk::new(1);
+    let is_broken = Arc::new(AtomicBool::new(false));
+    let mut config = config();
+    let told = Arc::clone(&is_broken);
+    config.clock = Arc::new(move || {
+        assert!(!told.load(Relaxed), "this clock is broken on purpose");
+        Timestamp::from_micros(1)
+    });
+    let ledger = open_with(&disk, config).unwrap();
+    let account = create(&ledger, 7);
+    is_broken.store(true, Relaxed);
+    let deposit = || ledger.deposit(account, amount(1), None).wait();
+    assert_eq!(deposit(), Err(NotDone::Failed));
+    wait_until("it has failed", || is_failed(&ledger));
+    wait_until("nobody is left to fail", || {
+        deposit() == Err(NotDone::ReadOnly)
+    });
+    assert_eq!(ledger.balance(account), Ok(cents(7)));
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub(super) fn run(seed: u64, end: Option<(usize, End)>) -> Tally {
     if let Some((_, End::Killed)) = end {
         // What the next process finds in the system's memory alone, and works with, goes with the power.
         run.end(End::Killed);
-        let steps = run.random.random_range(0..30);
+        let steps = run.random.random_range(0..60);
         run.process(steps);
         run.end(End::PowerLost);
         run.process(0);

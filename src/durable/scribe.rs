@@ -1,0 +1,52 @@
+//! What follows once a batch is sealed, in this order: written, durable, published, answered.
+//!
+//! There is one scribe, and whoever has it does all of that. So one batch after another becomes durable and is
+//! published, whichever thread it is that writes.
+
+use std::sync::Arc;
+
+use crossbeam::channel::Sender;
+
+use super::sequencer::Settlement;
+use super::shared::Shared;
+use crate::journal::{Batch, JournalError, Position, Writer};
+
+/// Has the end of the journal.
+#[derive(Debug)]
+pub(super) struct Scribe {
+    pub(super) writer: Writer,
+    /// Tells where a segment has begun: there a snapshot can be taken.
+    pub(super) begun: Sender<Position>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Scribe {
+    /// Makes a batch durable; then publishes it and sends its replies. Whoever is answered sees what happened.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk. Then nobody knows what is on it, and that is what is answered; nothing may be written
+    /// any more.
+    pub(super) fn write(
+        mut self,
+        batch: Batch,
+        settlement: Settlement,
+    ) -> Result<Self, JournalError> {
+        let begun = settlement.begun;
+        match self.writer.append(batch) {
+            Ok(()) => {
+                self.shared.count_batch();
+                self.shared.settle(settlement);
+            }
+            Err(error) => {
+                self.shared.fail(settlement, &error.to_string());
+                return Err(error);
+            }
+        }
+        if let Some(segment) = begun {
+            // Without that thread there are no snapshots, and a start takes longer.
+            let _ = self.begun.send(segment);
+        }
+        Ok(self)
+    }
+}
