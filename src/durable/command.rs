@@ -86,12 +86,12 @@ impl Reply {
         }
     }
 
-    /// Sends that the journal failed while its records were on their way.
-    pub(crate) fn fail(self) {
+    /// Sends `not_done` in the place of each answer.
+    pub(crate) fn fail(self, not_done: NotDone) {
         match self {
-            Self::One(_, reply) => drop(reply.send(Err(NotDone::Failed))),
+            Self::One(_, reply) => drop(reply.send(Err(not_done))),
             Self::Many(answers, reply) => {
-                drop(reply.send(answers.iter().map(|_| Err(NotDone::Failed)).collect()));
+                drop(reply.send(vec![Err(not_done); answers.len()]));
             }
         }
     }

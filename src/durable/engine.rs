@@ -18,8 +18,8 @@
 //! and answered. While the disk works the next batch forms. Nobody waits for company: with the disk idle, a
 //! single command is a batch.
 //!
-//! After a failure of the disk, what was written or decided is answered with [`Failed`](NotDone::Failed), all else
-//! with [`ReadOnly`](NotDone::ReadOnly). It is never tried again.
+//! After a failure of the disk, what was being written is answered with [`Failed`](NotDone::Failed), all else with
+//! [`ReadOnly`](NotDone::ReadOnly). It is never tried again.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -320,7 +320,7 @@ impl Desk {
             // It is never called without.
             None => {
                 let reason = "there is nobody to write";
-                self.shared.fail(settlement, reason);
+                self.shared.fail(settlement, NotDone::ReadOnly, reason);
                 self.fail(reason);
             }
         }
@@ -378,9 +378,9 @@ impl Desk {
     /// From now on nothing is changed any more.
     fn fail(&mut self, reason: &str) {
         self.has_failed = true;
-        // What is being written beside is answered there.
+        // What is being written beside is answered there. What was decided meanwhile never came to the disk.
         let (_, decided) = self.sequencer.seal();
-        self.shared.fail(decided, reason);
+        self.shared.fail(decided, NotDone::ReadOnly, reason);
         let held = self.held.take();
         for submission in held.into_iter().chain(self.submitted.iter()) {
             self.shared.send(submission.turn_away(NotDone::ReadOnly));

@@ -9,6 +9,7 @@ use crossbeam::channel::Sender;
 
 use super::sequencer::Settlement;
 use super::shared::Shared;
+use crate::change::NotDone;
 use crate::journal::{Batch, JournalError, Position, Writer};
 
 /// Has the end of the journal.
@@ -32,21 +33,17 @@ impl Scribe {
         batch: Batch,
         settlement: Settlement,
     ) -> Result<Self, JournalError> {
-        let begun = settlement.begun;
-        match self.writer.append(batch) {
-            Ok(()) => {
-                self.shared.count_batch();
-                self.shared.settle(settlement);
-            }
-            Err(error) => {
-                self.shared.fail(settlement, &error.to_string());
-                return Err(error);
-            }
+        if let Err(error) = self.writer.append(batch) {
+            self.shared
+                .fail(settlement, NotDone::Failed, &error.to_string());
+            return Err(error);
         }
-        if let Some(segment) = begun {
+        if let Some(segment) = settlement.begun {
             // Without that thread there are no snapshots, and a start takes longer.
             let _ = self.begun.send(segment);
         }
+        self.shared.count_batch();
+        self.shared.settle(settlement);
         Ok(self)
     }
 }

@@ -8,6 +8,7 @@ use super::backlog::Backlog;
 use super::command::Reply;
 use super::published::Published;
 use super::sequencer::Settlement;
+use crate::change::NotDone;
 
 /// How a durable ledger is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,14 +96,15 @@ impl Shared {
         }
     }
 
-    /// From now on nothing is changed any more; then answers that nobody knows what became of a batch.
-    pub(super) fn fail(&self, settlement: Settlement, reason: &str) {
+    /// From now on nothing is changed any more; then answers those of a batch that is not published with
+    /// `not_done`.
+    pub(super) fn fail(&self, settlement: Settlement, not_done: NotDone, reason: &str) {
         self.set_condition(Condition::Failed {
             reason: reason.to_owned(),
         });
         for reply in settlement.replies {
             self.backlog.leave(reply.weight());
-            reply.fail();
+            reply.fail(not_done);
         }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! # Files
 //!
-//! A directory holds [segments](segment), in which [batches](batch) of [records](record) stand one after
-//! another, [snapshots](snapshot) that save reading all of them at the start, and a lock. All numbers
+//! A directory holds segments, in which batches of records stand one after
+//! another, snapshots that save reading all of them at the start, and a lock. All numbers
 //! are little-endian. A *position* is an offset in bytes into all segments laid end to end; each segment is
 //! named by its own, and nothing is ever moved or overwritten, so a position means the same for good.
 //!
