@@ -92,8 +92,8 @@ impl Roster {
             for place in 0..PLACES {
                 let created = page.key() * PLACES as u64 + place as u64;
                 let is_given = (1..=last.0).contains(&created);
-                if is_given && page.value().read(place).is_none() && page.value().strike(place) {
-                    page.remove();
+                if is_given && page.value().read(place).is_none() {
+                    self.strike(CreationNumber(created));
                 }
             }
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+#[cfg(feature = "durable")]
 use cashpoint::durable::{DurableConfig, DurableLedger};
 use cashpoint::service::{AccountSummary, Service, Timestamp};
 use cashpoint::{AccountNumber, Answer, CreationNumber, Refusal};
@@ -18,6 +19,7 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state
 
 use crate::model::{Call, Change, Model, Outcome, Which};
 use crate::{amount, cents, nobody, outcome};
+#[cfg(feature = "durable")]
 use tempfile::TempDir;
 
 struct Reference;
@@ -228,14 +230,17 @@ impl StateMachineTest for InMemory {
     }
 }
 
+#[cfg(feature = "durable")]
 struct Durable;
 
+#[cfg(feature = "durable")]
 fn open(directory: &TempDir, model: &Model) -> Service {
     let mut config = DurableConfig::new(model.limit());
     config.segment_bytes = DurableConfig::SEGMENT_BYTES_MIN;
     Service::durable(DurableLedger::open(directory.path(), config).unwrap())
 }
 
+#[cfg(feature = "durable")]
 impl StateMachineTest for Durable {
     type SystemUnderTest = (Subject, TempDir);
     type Reference = Reference;
@@ -272,6 +277,7 @@ prop_state_machine! {
     fn a_service_in_memory_does_what_the_model_does(sequential 1..40 => InMemory);
 }
 
+#[cfg(feature = "durable")]
 prop_state_machine! {
     #![proptest_config(ProptestConfig::with_cases(50))]
 
