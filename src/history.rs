@@ -29,7 +29,7 @@ use crate::change::Change;
 use crate::durable::DurableLedger;
 use crate::error::UnknownAccount;
 use crate::idempotency_key::IdempotencyKey;
-use crate::journal::{JournalError, Position, Record};
+use crate::journal::{JournalError, Kind, Position, Record};
 use crate::money::Cents;
 use crate::timestamp::Timestamp;
 
@@ -100,7 +100,7 @@ pub struct StatementEntry {
     /// Which entry of the account it is, from 1, without gaps.
     pub entry: u64,
     /// What happened.
-    pub kind: EntryKind,
+    pub kind: Kind,
     /// How much: the initial balance, the amount, what was left at the end.
     pub amount: Cents,
     /// The balance right after it; 0 after a closing.
@@ -109,30 +109,6 @@ pub struct StatementEntry {
     pub at: Timestamp,
     /// The key that the request had.
     pub key: Option<IdempotencyKey>,
-}
-
-/// What an entry is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryKind {
-    /// The account was opened.
-    Opening,
-    /// Money came.
-    Deposit,
-    /// Money went.
-    Withdrawal,
-    /// The account was closed.
-    Closing,
-}
-
-impl From<Change> for EntryKind {
-    fn from(change: Change) -> Self {
-        match change {
-            Change::Open { .. } => Self::Opening,
-            Change::Deposit { .. } => Self::Deposit,
-            Change::Withdraw { .. } => Self::Withdrawal,
-            Change::Close { .. } => Self::Closing,
-        }
-    }
 }
 
 impl From<Record> for StatementEntry {

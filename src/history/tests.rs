@@ -13,7 +13,7 @@ use crate::KeyPolicy;
 use crate::durable::command::{DurableCommand, Submission};
 use crate::durable::published::Published;
 use crate::durable::sequencer::{NotTaken, Sequencer};
-use crate::journal::{Reader, Recovered, Storage, StoredFile, Writer, recover, segment};
+use crate::journal::{Kind, Reader, Recovered, Storage, StoredFile, Writer, recover, segment};
 use crate::money::Amount;
 
 /// Files in memory.
@@ -300,7 +300,7 @@ fn expected_balance(entries: &[StatementEntry], at: At) -> Option<Cents> {
         At::Time(time) => entry.at <= time,
         At::Sequence(sequence) => entry.sequence <= sequence,
     })?;
-    (last.kind != EntryKind::Closing).then_some(last.balance_after)
+    (last.kind != Kind::Closing).then_some(last.balance_after)
 }
 
 /// Something to do: on which account, what, how much, with a key or not, how much later, and whether
@@ -541,9 +541,9 @@ fn a_closed_account_has_its_history_and_no_balance_after_it() {
         })
         .collect();
     let expected = [
-        (EntryKind::Closing, 75_000, 0, 30),
-        (EntryKind::Withdrawal, 25_000, 75_000, 20),
-        (EntryKind::Opening, 100_000, 100_000, 10),
+        (Kind::Closing, 75_000, 0, 30),
+        (Kind::Withdrawal, 25_000, 75_000, 20),
+        (Kind::Opening, 100_000, 100_000, 10),
     ];
     assert_eq!(told, expected);
     assert_eq!(statement.entries[1].key, Some("rent".parse().unwrap()));

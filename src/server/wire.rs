@@ -8,8 +8,9 @@ use super::invalid::InvalidInputResponse;
 use super::json::Json;
 
 use crate::account_number::AccountNumber;
-use crate::history::{At, EntryKind, StatementEntry};
+use crate::history::{At, StatementEntry};
 use crate::idempotency_key::IdempotencyKey;
+use crate::journal::Kind;
 use crate::money::{Amount, Cents};
 use crate::service::{AccountSummary, Timestamp};
 
@@ -156,7 +157,7 @@ pub(super) struct TransactionItem {
     pub(super) sequence: u64,
     /// `opening`, `deposit`, `withdrawal` or `closing`.
     #[schema(value_type = String, example = "deposit")]
-    pub(super) r#type: EntryKind,
+    pub(super) r#type: Kind,
     /// The initial balance, the amount moved, or what was left at the closing.
     #[schema(value_type = f64, example = 500.0)]
     pub(super) amount: Cents,
@@ -203,17 +204,11 @@ impl TransactionItem {
             timestamp,
             idempotency_key,
         } = self;
-        let name = match r#type {
-            EntryKind::Opening => "opening",
-            EntryKind::Deposit => TransactionType::Deposit.name(),
-            EntryKind::Withdrawal => TransactionType::Withdrawal.name(),
-            EntryKind::Closing => "closing",
-        };
         let json = json
             .text(r#"{"sequence":"#)
             .count(*sequence)
             .text(r#","type":""#)
-            .text(name)
+            .text(r#type.name())
             .text(r#"","amount":"#)
             .money(*amount)
             .text(r#","balance_after":"#)
