@@ -109,9 +109,8 @@ impl Accounts {
 
     /// The sum of all balances, in cents.
     pub(crate) fn total_cents(&self) -> i128 {
-        let balances = self
-            .by_creation()
-            .map(|(_, it)| i128::from(it.balance.get()));
-        balances.sum()
+        let places = self.index.values();
+        let open = places.filter_map(|place| self.standings.get(*place as usize));
+        open.map(|it| i128::from(it.balance.get())).sum()
     }
 }

@@ -16,7 +16,7 @@ use crate::change::{Answer, Change, Receipt, Refusal};
 use crate::error::UnknownAccount;
 use crate::idempotency_key::IdempotencyKey;
 use crate::key_policy::KeyPolicy;
-use crate::keys::{Kept, Keys};
+use crate::keys::Keys;
 use crate::operation::{after_deposit, after_withdrawal};
 use crate::roster::CreationNumber;
 use crate::timestamp::Timestamp;
@@ -164,12 +164,7 @@ impl Books {
         self.last_at = record.at;
         self.keys.expire(record.at);
         if let Some(key) = &record.key {
-            let kept = Kept {
-                change: record.change,
-                outcome: record.outcome,
-                at: record.at,
-            };
-            self.keys.keep(key.clone(), kept);
+            self.keys.keep(key.clone(), record.kept());
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ use crate::account_number::AccountNumber;
 use crate::change::{Change, ChangeOutcome, Receipt, Refusal};
 use crate::error::UnknownAccount;
 use crate::idempotency_key::IdempotencyKey;
+use crate::keys::Kept;
 use crate::money::{Amount, Cents};
 use crate::timestamp::Timestamp;
 
@@ -106,6 +107,15 @@ impl Record {
             Change::Close { .. } => Cents::ZERO,
             _ => receipt.balance,
         })
+    }
+
+    /// What its key stands for from now on.
+    pub(super) fn kept(&self) -> Kept {
+        Kept {
+            change: self.change,
+            outcome: self.outcome,
+            at: self.at,
+        }
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {

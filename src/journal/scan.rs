@@ -21,7 +21,7 @@ use super::batch::{self, ChainHash, FILL, HEADER_BYTES};
 use super::error::JournalError;
 use super::record::Record;
 use super::segment::{self, SECTOR_BYTES};
-use super::storage::Storage;
+use super::storage::{Storage, read_whole};
 use super::{LedgerId, Position};
 
 /// How far a journal has been read.
@@ -207,14 +207,7 @@ fn read(
     bytes: &mut Vec<u8>,
 ) -> Result<(), JournalError> {
     let name = segment::name(position);
-    let mut read = || {
-        let file = storage.open(&name)?;
-        bytes.resize(usize::try_from(file.length()?).unwrap_or(usize::MAX), 0);
-        let length = file.read_at(bytes, 0)?;
-        bytes.truncate(length);
-        Ok(())
-    };
-    read().map_err(JournalError::file("read", storage, &name))
+    read_whole(storage, &name, bytes).map_err(JournalError::file("read", storage, &name))
 }
 
 /// A segment in memory.

@@ -33,12 +33,11 @@ use super::error::JournalError;
 use super::fields::{Fields, PutFields as _};
 use super::record::{Link, Record};
 use super::scan::{Boundary, Progress, scan};
-use super::storage::{Storage, StoredFile};
+use super::storage::{Storage, StoredFile, read_whole};
 use super::trail::Trail;
 use super::{FORMAT_VERSION, LedgerId, Position};
 use crate::account_number::AccountNumber;
 use crate::key_policy::KeyPolicy;
-use crate::keys::Kept;
 use crate::money::Cents;
 use crate::roster::CreationNumber;
 use crate::timestamp::Timestamp;
@@ -104,16 +103,9 @@ pub(super) fn load(
     policy: KeyPolicy,
     position: Position,
 ) -> io::Result<Option<Snapshot>> {
-    let bytes = read(storage, &name(position))?;
+    let mut bytes = Vec::new();
+    read_whole(storage, &name(position), &mut bytes)?;
     Ok(decode(&bytes, policy).filter(|it| it.boundary.position == position))
-}
-
-fn read(storage: &dyn Storage, name: &str) -> io::Result<Vec<u8>> {
-    let file = storage.open(name)?;
-    let mut bytes = vec![0; usize::try_from(file.length()?).unwrap_or(usize::MAX)];
-    let length = file.read_at(&mut bytes, 0)?;
-    bytes.truncate(length);
-    Ok(bytes)
 }
 
 /// Makes the snapshot at the begin of the segment at `until`, and removes those that it replaces. Does nothing
@@ -326,11 +318,7 @@ fn decode(bytes: &[u8], policy: KeyPolicy) -> Option<Snapshot> {
     for _ in 0..keys {
         let (record, length) = Record::decode(fields.0).ok()?;
         fields.bytes(length)?;
-        let kept = Kept {
-            change: record.change,
-            outcome: record.outcome,
-            at: record.at,
-        };
+        let kept = record.kept();
         books.keys.keep(record.key?, kept);
     }
     Some(Snapshot {
