@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -67,5 +67,48 @@ impl Progress {
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// A bar for reading files, shown once it turns out to take long. It goes when it is dropped.
+#[derive(Debug)]
+pub(crate) struct ReadingBar {
+    message: &'static str,
+    began: Instant,
+    shown: Option<Progress>,
+}
+
+impl ReadingBar {
+    /// How long it may take before anybody wants to be told.
+    const PATIENCE: Duration = Duration::from_millis(500);
+
+    pub(crate) fn new(message: &'static str) -> Self {
+        Self {
+            message,
+            began: Instant::now(),
+            shown: None,
+        }
+    }
+
+    /// So many bytes are read, of so many.
+    pub(crate) fn show(&mut self, read_bytes: u64, all_bytes: u64) {
+        if self.began.elapsed() < Self::PATIENCE {
+            return;
+        }
+        let template = "{msg}: {wide_bar} {binary_bytes} of {binary_total_bytes}, {eta} left";
+        let bar = self.shown.get_or_insert_with(|| {
+            let bar = Progress::with_template(template, all_bytes);
+            bar.say(self.message.to_owned());
+            bar
+        });
+        bar.set_position(read_bytes);
+    }
+}
+
+impl Drop for ReadingBar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.shown {
+            bar.finish();
+        }
     }
 }

@@ -16,10 +16,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::record::{Record, Round};
+use super::record::{Record, Round, in_threads};
 use super::target::{Case, Target};
 use super::workload::{AMOUNT, Action, Step, Steps};
 use crate::account_number::AccountNumber;
@@ -28,7 +27,7 @@ use crate::client::Broken;
 use crate::durable::{DurableCommand, DurableConfig, DurableLedger, PendingAll, SUBMISSION_MAX};
 use crate::journal::{self, snapshot};
 use crate::money::Cents;
-use crate::progress::Progress;
+use crate::progress::ReadingBar;
 use crate::quantity::{grouped, rate, size, time};
 
 /// What is on each account at first: no withdrawal is refused within an hour, and no sum overflows.
@@ -125,18 +124,13 @@ impl Durable {
     /// Closes the ledger and opens it again.
     fn reopen(&mut self) -> Result<Replay, Broken> {
         drop(self.ledger.take());
-        let mut bar = None;
-        let mut show = |progress: journal::Progress| {
-            let template = "opening the ledger again: {wide_bar} {bytes} of {total_bytes}";
-            let bar = bar.get_or_insert_with(|| Progress::with_template(template, progress.end));
-            bar.set_position(progress.position);
-        };
+        let mut bar = ReadingBar::new("opening the ledger again");
         let start = Instant::now();
-        let ledger = self.open_ledger(self.numbers.len(), &mut show)?;
+        let ledger = self.open_ledger(self.numbers.len(), &mut |progress| {
+            bar.show(progress.position, progress.end)
+        })?;
         let took = start.elapsed();
-        if let Some(bar) = bar {
-            bar.finish();
-        }
+        drop(bar);
         let replay = Replay {
             records: ledger.recovery().records,
             from_snapshot: ledger.recovery().snapshot.is_some(),
@@ -187,23 +181,6 @@ impl Durable {
             answers: ledger.submit(commands),
             steps: drawn,
         }
-    }
-
-    fn drive_callers(&self, case: &Case, round: &Round<'_>) -> Result<Record, Broken> {
-        thread::scope(|scope| {
-            let callers: Vec<_> = (0..case.workers as u64)
-                .map(|caller| {
-                    let seed = round.seed.wrapping_add(caller);
-                    scope.spawn(move || self.call(case, round, seed))
-                })
-                .collect();
-            let mut sum = Record::new(self.numbers.len());
-            for caller in callers {
-                let record = caller.join();
-                sum.add(&record.map_err(|_| Broken::new("a thread panicked"))??);
-            }
-            Ok(sum)
-        })
     }
 
     /// How large batches were, by the number of callers.
@@ -261,7 +238,11 @@ impl Target for Durable {
     fn drive(&self, case: &Case, round: &Round<'_>) -> Result<Record, Broken> {
         let ledger = self.ledger()?;
         let before = ledger.batches();
-        let record = self.drive_callers(case, round)?;
+        let callers = (0..case.workers as u64).map(|caller| {
+            let seed = round.seed.wrapping_add(caller);
+            move || self.call(case, round, seed)
+        });
+        let record = in_threads(self.numbers.len(), callers)?;
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let written = written.entry(case.workers).or_default();
         written.batches += ledger.batches() - before;

@@ -6,10 +6,9 @@
 
 use std::hint::{black_box, spin_loop};
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use super::record::{GRACE, NOT_BEGUN, Record, Round};
+use super::record::{GRACE, NOT_BEGUN, Record, Round, in_threads};
 use super::target::{Case, Target};
 use super::workload::{AMOUNT, Action, Step, Steps};
 use crate::account_number::AccountNumber;
@@ -141,20 +140,11 @@ impl Target for Engine {
     }
 
     fn drive(&self, case: &Case, round: &Round<'_>) -> Result<Record, Broken> {
-        thread::scope(|scope| {
-            let threads: Vec<_> = (0..case.workers as u64)
-                .map(|worker| {
-                    let seed = round.seed.wrapping_add(worker);
-                    scope.spawn(move || self.work(case, round, seed))
-                })
-                .collect();
-            let mut sum = Record::new(self.numbers.len());
-            for thread in threads {
-                let record = thread.join();
-                sum.add(&record.map_err(|_| Broken::new("a thread panicked"))?);
-            }
-            Ok(sum)
-        })
+        let threads = (0..case.workers as u64).map(|worker| {
+            let seed = round.seed.wrapping_add(worker);
+            move || Ok(self.work(case, round, seed))
+        });
+        in_threads(self.numbers.len(), threads)
     }
 
     fn balances(&self, done: &(dyn Fn(u64) + Sync)) -> Result<Vec<i64>, Broken> {

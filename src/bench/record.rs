@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
 use super::books::Tally;
+use crate::client::Broken;
 
 /// How finely throughput over time is kept.
 pub(super) const SLICE: Duration = Duration::from_millis(100);
@@ -123,6 +125,29 @@ impl Record {
 }
 
 /// One for latencies from a nanosecond to an hour.
+/// Measures each of `parts` in a thread of its own, and adds them up.
+///
+/// # Errors
+///
+/// The first one of a part, or that one panicked.
+pub(super) fn in_threads<F>(
+    accounts: usize,
+    parts: impl Iterator<Item = F>,
+) -> Result<Record, Broken>
+where
+    F: FnOnce() -> Result<Record, Broken> + Send,
+{
+    thread::scope(|scope| {
+        let threads: Vec<_> = parts.map(|part| scope.spawn(part)).collect();
+        let mut sum = Record::new(accounts);
+        for thread in threads {
+            let record = thread.join();
+            sum.add(&record.map_err(|_| Broken::new("a thread panicked"))??);
+        }
+        Ok(sum)
+    })
+}
+
 pub(super) fn new_histogram() -> Histogram<u64> {
     const HOUR: u64 = 3_600_000_000_000;
     Histogram::new_with_bounds(1, HOUR, DIGITS)

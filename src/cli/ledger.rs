@@ -8,8 +8,8 @@ use tracing::{error, info, warn};
 
 use super::Failure;
 use crate::durable::{Condition, DurableConfig, DurableLedger};
-use crate::journal::{self, Recovery};
-use crate::progress::Progress;
+use crate::journal::Recovery;
+use crate::progress::ReadingBar;
 use crate::service::Service;
 
 /// How often it is looked at how a durable ledger is.
@@ -17,17 +17,12 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Opens the ledger in `directory`, with a bar while old records are read.
 pub(super) fn open(directory: &Path, config: DurableConfig) -> Result<DurableLedger, Failure> {
-    let mut bar = None;
-    let mut show = |progress: journal::Progress| {
-        let template = "reading the journal: {wide_bar} {bytes} of {total_bytes}, {eta} left";
-        let bar = bar.get_or_insert_with(|| Progress::with_template(template, progress.end));
-        bar.set_position(progress.position);
-    };
-    let ledger = DurableLedger::open_with_progress(directory, config, &mut show)
-        .map_err(|error| Failure(error.to_string()))?;
-    if let Some(bar) = bar {
-        bar.finish();
-    }
+    let mut bar = ReadingBar::new("reading the journal");
+    let ledger = DurableLedger::open_with_progress(directory, config, &mut |progress| {
+        bar.show(progress.position, progress.end)
+    });
+    drop(bar);
+    let ledger = ledger.map_err(|error| Failure(error.to_string()))?;
     log(directory, ledger.recovery());
     Ok(ledger)
 }

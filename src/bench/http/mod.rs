@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ureq::http::Uri;
 
-use super::record::{Record, Round};
+use super::record::{Record, Round, in_threads};
 use super::target::{Case, Target};
 use crate::account_number::AccountNumber;
 use crate::client::{Address, Broken, OwnServer};
@@ -149,19 +149,9 @@ impl Target for Server {
 
     fn drive(&self, case: &Case, round: &Round<'_>) -> Result<Record, Broken> {
         let threads = self.manner.threads.clamp(1, case.workers);
-        thread::scope(|scope| {
-            let threads: Vec<_> = (0..threads)
-                .map(|thread| {
-                    scope.spawn(move || EventLoop::new(self, case, round, thread, threads)?.run())
-                })
-                .collect();
-            let mut sum = Record::new(self.numbers.len());
-            for thread in threads {
-                let record = thread.join();
-                sum.add(&record.map_err(|_| Broken::new("a thread panicked"))??);
-            }
-            Ok(sum)
-        })
+        let loops = (0..threads)
+            .map(|thread| move || EventLoop::new(self, case, round, thread, threads)?.run());
+        in_threads(self.numbers.len(), loops)
     }
 
     fn balances(&self, done: &(dyn Fn(u64) + Sync)) -> Result<Vec<i64>, Broken> {

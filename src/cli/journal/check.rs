@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::report::{self, Report};
-use super::{Bar, NOT_LOOKED_AT, Trouble};
+use super::{NOT_LOOKED_AT, Trouble};
 use crate::journal::{ChainHash, audit};
+use crate::progress::ReadingBar;
 
 /// Check everything in a journal: every byte, every hash, every balance.
 ///
@@ -47,9 +48,9 @@ Examples:
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Trouble> {
     let directory = super::open(&arguments.directory)?;
-    let mut bar = Bar::new("checking");
+    let mut bar = ReadingBar::new("checking");
     let audit = audit(&directory, arguments.expect, &mut |progress| {
-        bar.show(progress)
+        bar.show(progress.position, progress.end)
     })?
     .ok_or_else(|| super::no_journal(&arguments.directory))?;
     drop(bar);

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Bar, PartArguments, Trouble};
+use super::{PartArguments, Trouble};
 use crate::export::{self, Beancount, CURRENCY, Csv, ExportError, Hledger, JsonLines, Part, Sheet};
 use crate::journal::Directory;
+use crate::progress::ReadingBar;
 
 /// How large pieces are written.
 const PIECE_BYTES: usize = 1 << 16;
@@ -132,6 +133,8 @@ fn sheet<'a>(
 }
 
 fn write(directory: &Directory, part: &Part, sheet: &mut dyn Sheet) -> Result<(), ExportError> {
-    let mut bar = Bar::new("exporting");
-    export::export(directory, part, sheet, &mut |progress| bar.show(progress))
+    let mut bar = ReadingBar::new("exporting");
+    export::export(directory, part, sheet, &mut |progress| {
+        bar.show(progress.position, progress.end)
+    })
 }

@@ -8,14 +8,12 @@ mod show;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 
 use crate::account_number::AccountNumber;
 use crate::export::{Moment, Part, Span};
-use crate::journal::{self, Directory, JournalError};
-use crate::progress::Progress;
+use crate::journal::{Directory, JournalError};
 
 /// The exit code where nothing could be looked at: there is no journal, or it may not be read.
 const NOT_LOOKED_AT: u8 = 2;
@@ -148,45 +146,4 @@ fn no_journal(path: &Path) -> Trouble {
         "{} holds no journal: there is no segment (*.journal) in it",
         path.display()
     ))
-}
-
-/// A bar for work that turns out to be long.
-struct Bar {
-    message: &'static str,
-    began: Instant,
-    shown: Option<Progress>,
-}
-
-impl Bar {
-    /// How long work may take before anybody wants to be told.
-    const PATIENCE: Duration = Duration::from_millis(500);
-
-    fn new(message: &'static str) -> Self {
-        Self {
-            message,
-            began: Instant::now(),
-            shown: None,
-        }
-    }
-
-    fn show(&mut self, progress: journal::Progress) {
-        if self.began.elapsed() < Self::PATIENCE {
-            return;
-        }
-        let template = "{msg}: {wide_bar} {binary_bytes} of {binary_total_bytes}, {eta} left";
-        let bar = self.shown.get_or_insert_with(|| {
-            let bar = Progress::with_template(template, progress.end);
-            bar.say(self.message.to_owned());
-            bar
-        });
-        bar.set_position(progress.position);
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        if let Some(bar) = &self.shown {
-            bar.finish();
-        }
-    }
 }
