@@ -10,8 +10,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 binary=$(realpath -m "${1:-$root/target/debug/cashpoint}")
 shift || true
 out=$root/target/browser
-venv=$out/venv
-requirements=$root/tests/browser/requirements.txt
+# shellcheck source=../support/scripts.sh
+source "$root/tests/support/scripts.sh"
 
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
@@ -23,19 +23,9 @@ if ((${#missing[@]})); then
   echo "run.sh: missing packages; install them with: apt-get install ${missing[*]}" >&2
   exit 2
 fi
-if [[ ! -x $binary ]]; then
-  echo "run.sh: $binary is no program; build it with: cargo build" >&2
-  exit 2
-fi
+needs_binary
 
-# The copy of the requirements says which ones the environment holds.
-if ! cmp --silent "$requirements" "$venv/requirements.txt"; then
-  rm -rf "$venv"
-  mkdir -p "$out"
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
-  cp "$requirements" "$venv/requirements.txt"
-fi
+python_environment "$root/tests/browser/requirements.txt"
 
 export PYTHONDONTWRITEBYTECODE=1
 export CASHPOINT_BINARY=$binary

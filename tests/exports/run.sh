@@ -12,25 +12,15 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 binary=$(realpath -m "${1:-$root/target/debug/cashpoint}")
 out=$root/target/exports
-venv=$out/venv
-requirements=$root/tests/exports/requirements.txt
-if [[ ! -x $binary ]]; then
-  echo "run.sh: $binary is no program; build it with: cargo build" >&2
-  exit 2
-fi
+# shellcheck source=../support/scripts.sh
+source "$root/tests/support/scripts.sh"
+needs_binary
 if ! command -v hledger >/dev/null; then
   echo "run.sh: there is no hledger; Debian has it: apt-get install hledger" >&2
   exit 2
 fi
 
-# The copy of the requirements says which ones the environment holds.
-if ! cmp --silent "$requirements" "$venv/requirements.txt"; then
-  rm -rf "$venv"
-  mkdir -p "$out"
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
-  cp "$requirements" "$venv/requirements.txt"
-fi
+python_environment "$root/tests/exports/requirements.txt"
 rm -rf "$out/service" "$out/days"
 mkdir -p "$out/service" "$out/days/data"
 
@@ -55,13 +45,7 @@ accept() {
   "$venv/bin/bean-check" --no-cache "$1.beancount"
 }
 
-"$binary" serve --host 127.0.0.1 --port 0 --max-accounts 100000 --data "$out/service/data" 2>"$out/service/log" &
-server=$!
-trap 'kill $server 2>/dev/null || true' EXIT
-for _ in $(seq 100); do
-  url=$(grep -om1 'http://127.0.0.1:[0-9]*' "$out/service/log") && break
-  sleep 0.1
-done
+serve_journal "$out/service/data" "$out/service/log"
 "$venv/bin/python" "$root/tests/exports/clients.py" "$url" "$out/service/answered.json" &
 clients=$!
 # It is whole at any time, also while it is written.

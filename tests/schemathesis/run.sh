@@ -12,32 +12,15 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 binary=$(realpath -m "${1:-$root/target/debug/cashpoint}")
 shift || true
 out=$root/target/schemathesis
-venv=$out/venv
-requirements=$root/tests/schemathesis/requirements.txt
-if [[ ! -x $binary ]]; then
-  echo "run.sh: $binary is no program; build it with: cargo build" >&2
-  exit 2
-fi
+# shellcheck source=../support/scripts.sh
+source "$root/tests/support/scripts.sh"
+needs_binary
 
-# The copy of the requirements says which ones the environment holds.
-if ! cmp --silent "$requirements" "$venv/requirements.txt"; then
-  rm -rf "$venv"
-  mkdir -p "$out"
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
-  cp "$requirements" "$venv/requirements.txt"
-fi
+python_environment "$root/tests/schemathesis/requirements.txt"
 
-# More accounts than it makes: a 507 would be right, and schemathesis takes every one for a fault. With a journal,
-# for history is a 501 without one.
+# With a journal, for history is a 501 without one.
 rm -rf "$out/data"
-"$binary" serve --host 127.0.0.1 --port 0 --max-accounts 100000 --data "$out/data" 2>"$out/server.log" &
-server=$!
-trap 'kill $server 2>/dev/null || true' EXIT
-for _ in $(seq 100); do
-  url=$(grep -om1 'http://127.0.0.1:[0-9]*' "$out/server.log") && break
-  sleep 0.1
-done
+serve_journal "$out/data" "$out/server.log"
 
 # Without them nearly every answer would be a 404.
 open_account() {
