@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, LINK, LOCATION, RETRY_AFTER,
 };
 use hyper::{Method, StatusCode};
 use serde::Serialize;
@@ -215,6 +215,16 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 /// An answer in JSON that is written already.
 pub(super) fn json_text(status: StatusCode, body: String) -> Response {
     with_type(status, JSON, body)
+}
+
+/// A page in JSON, with a header that leads to the next one if there is one. `next` is its path and query.
+pub(super) fn page(body: String, next: Option<String>) -> Response {
+    let mut response = json_text(StatusCode::OK, body);
+    let link = next.map(|next| HeaderValue::try_from(format!(r#"<{next}>; rel="next""#)));
+    if let Some(Ok(link)) = link {
+        response.headers_mut().insert(LINK, link);
+    }
+    response
 }
 
 /// An answer in plain text.

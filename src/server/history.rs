@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use hyper::header::{HeaderValue, LINK};
 use tracing::error;
 use warp::reply::Response;
 
@@ -116,7 +115,7 @@ fn refusal(error: HistoryError) -> Refusal {
 }
 
 fn page(number: AccountNumber, query: &StatementQuery, statement: Statement) -> Response {
-    let link = statement.next.map(|next| link(number, query, next));
+    let next = statement.next.map(|next| next_page(number, query, next));
     let body = TransactionListResponse {
         account_number: number,
         transactions: statement
@@ -127,16 +126,12 @@ fn page(number: AccountNumber, query: &StatementQuery, statement: Statement) -> 
         has_more: statement.next.is_some(),
         next_cursor: statement.next,
     };
-    let mut response = answer::json_text(StatusCode::OK, body.to_json());
-    if let Some(Ok(link)) = link.map(HeaderValue::try_from) {
-        response.headers_mut().insert(LINK, link);
-    }
-    response
+    answer::page(body.to_json(), next)
 }
 
 /// The next page, asked for as this one was.
-fn link(number: AccountNumber, query: &StatementQuery, next: u64) -> String {
-    let mut link = Json::new("</accounts/")
+fn next_page(number: AccountNumber, query: &StatementQuery, next: u64) -> String {
+    let mut next_page = Json::new("/accounts/")
         .number(number)
         .text("/transactions?limit=")
         .count(query.limit as u64)
@@ -144,11 +139,11 @@ fn link(number: AccountNumber, query: &StatementQuery, next: u64) -> String {
         .count(next);
     for (name, time) in [("&from=", query.from), ("&to=", query.to)] {
         if let Some(time) = time {
-            link = link.text(name).time(time);
+            next_page = next_page.text(name).time(time);
         }
     }
     if query.order == Order::OldestFirst {
-        link = link.text("&order=asc");
+        next_page = next_page.text("&order=asc");
     }
-    link.text(r#">; rel="next""#).done()
+    next_page.done()
 }

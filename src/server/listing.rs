@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use std::iter;
 
 use futures_util::stream;
-use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderValue, LINK};
+use hyper::header::CONTENT_TYPE;
 use warp::Reply as _;
 use warp::reply::Response;
 
@@ -67,13 +66,8 @@ pub(super) fn page(service: &Service, Page { limit, after }: Page) -> Response {
         r#"],"has_more":{has_more},"next_after":{next_after}}}"#
     );
 
-    let mut response = answer::json_text(StatusCode::OK, body);
-    let link =
-        next.map(|cursor| format!(r#"</accounts?limit={limit}&after={cursor}>; rel="next""#));
-    if let Some(Ok(link)) = link.map(HeaderValue::try_from) {
-        response.headers_mut().insert(LINK, link);
-    }
-    response
+    let next = next.map(|cursor| format!("/accounts?limit={limit}&after={cursor}"));
+    answer::page(body, next)
 }
 
 fn begin(total_accounts: usize, max_accounts: usize) -> String {

@@ -3,11 +3,13 @@
 use std::time::Instant;
 
 use super::slots::Slots;
+use crate::account_number::AccountNumber;
 use crate::account_times::AccountTimes;
 use crate::change::{Answer, Change, ChangeOutcome, Receipt};
 use crate::idempotency_key::IdempotencyKey;
 use crate::key_policy::KeyPolicy;
 use crate::ledger::Ledger;
+use crate::session::Posting;
 use crate::timestamp::Timestamp;
 
 /// A ledger that lives as long as the process.
@@ -50,20 +52,10 @@ impl Memory {
                 })
             }
             Change::Deposit { number, amount } => {
-                let posting = session.deposit(number, amount)?;
-                Ok(Receipt {
-                    number,
-                    balance: posting.balance,
-                    at: posting.facts.touch(Timestamp::now()),
-                })
+                Ok(receipt(number, session.deposit(number, amount)?))
             }
             Change::Withdraw { number, amount } => {
-                let posting = session.withdraw(number, amount)?;
-                Ok(Receipt {
-                    number,
-                    balance: posting.balance,
-                    at: posting.facts.touch(Timestamp::now()),
-                })
+                Ok(receipt(number, session.withdraw(number, amount)?))
             }
             Change::Close { number } => Ok(Receipt {
                 number,
@@ -71,5 +63,13 @@ impl Memory {
                 at: Timestamp::now(),
             }),
         }
+    }
+}
+
+fn receipt(number: AccountNumber, posting: Posting<'_, AccountTimes>) -> Receipt {
+    Receipt {
+        number,
+        balance: posting.balance,
+        at: posting.facts.touch(Timestamp::now()),
     }
 }
