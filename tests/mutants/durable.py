@@ -44,10 +44,17 @@ DURABLE = [
     ),
     (
         "after a failure it goes on",
+        "durable/scribe.rs",
+        "            return Err(error);",
+        "            return Ok(self);",
+        "a_sync_that_fails_is_the_last",
+    ),
+    (
+        "what waits when the disk fails is dropped",
         "durable/engine.rs",
         "        for submission in held.into_iter().chain(self.submitted.iter()) {",
         "        for submission in held {",
-        "a_sync_that_fails_is_the_last",
+        "what_waits_while_a_write_fails_was_not_done",
     ),
     (
         "no bound on what waits",

@@ -134,6 +134,27 @@ fn a_refusal_waits_for_what_it_depends_on() {
     assert_eq!(refused.wait(), Err(NotDone::ReadOnly));
 }
 
+#[test]
+fn what_waits_while_a_write_fails_was_not_done() {
+    let disk = Disk::new(1);
+    let mut config = config();
+    // So the one who decides is the one who writes, and what comes meanwhile waits.
+    config.write_beside_bytes = usize::MAX;
+    let ledger = open_with(&disk, config).unwrap();
+    let account = create(&ledger, 100);
+    let (held, first) = held_back(&disk, || ledger.deposit(account, amount(1), None));
+    let waiting: Vec<_> = (0..10)
+        .map(|_| ledger.deposit(account, amount(1), None))
+        .collect();
+    disk.trouble(|call, _| (call == Call::Sync).then_some(ErrorKind::Other));
+    drop(held);
+    assert_eq!(first.wait(), Err(NotDone::Failed));
+    for pending in waiting {
+        assert_eq!(pending.wait(), Err(NotDone::ReadOnly));
+    }
+    assert_eq!(ledger.waiting(), 0);
+}
+
 /// Has a batch fail at `call`, and finds what has to be so then.
 fn a_failure_is_final(call: Call) {
     for seed in 0..4 {
