@@ -25,6 +25,7 @@ mod books;
 mod checker;
 mod contract;
 mod engine;
+mod events;
 mod evidence;
 mod histories;
 mod history;
