@@ -34,6 +34,7 @@ mod judge;
 mod limit;
 mod load;
 mod page;
+mod processor_time;
 mod report;
 mod restart;
 mod runner;
