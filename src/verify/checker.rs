@@ -20,7 +20,7 @@
 //! than which of them have taken effect, the one with more of them still to come explains all that the other
 //! does.
 
-use std::collections::HashSet;
+use foldhash::{HashSet, HashSetExt as _};
 
 use super::history::{Action, Outcome};
 use super::specification::{Effect, State, leaves_as_it_was};
@@ -83,7 +83,7 @@ pub(super) struct Checker {
     /// The effects of what is open, by slot.
     effects: Vec<Effect>,
     next: Vec<Configuration>,
-    /// Configurations to go on from, each with the operations that could take effect in its state.
+    /// Configurations to go on from, each with the operations that can take effect next.
     pending: Vec<(Configuration, Set)>,
     seen: HashSet<Configuration>,
     /// How many configurations were looked at so far.
@@ -213,10 +213,11 @@ impl Checker {
     /// Whether it got through all of them.
     fn explore(&mut self, from: Configuration, bit: Set) -> bool {
         self.pending.clear();
-        self.pending.push((from, self.fitting(from.state)));
-        while let Some((Configuration { state, done }, fitting)) = self.pending.pop() {
+        let onward = self.fitting(from.state) & !self.harmless & !from.done;
+        self.pending.push((from, onward));
+        while let Some((Configuration { state, done }, onward)) = self.pending.pop() {
             let waiting = self.unknown & !done;
-            for slot in slots(fitting & !self.harmless & !done) {
+            for slot in slots(onward) {
                 if self.has_twin_before(slot, waiting) {
                     continue;
                 }
@@ -228,13 +229,14 @@ impl Checker {
                     state,
                     done: done | 1 << slot | (fitting & self.harmless),
                 };
+                let onward = fitting & !reached.done;
                 if reached.done & bit != 0 {
                     self.reach(reached, bit);
-                } else if self.seen.insert(reached) {
+                } else if onward != 0 && self.seen.insert(reached) {
                     if self.seen.len() + self.next.len() > CONFIGURATIONS_MAX {
                         return false;
                     }
-                    self.pending.push((reached, fitting));
+                    self.pending.push((reached, onward));
                 }
             }
         }
