@@ -21,6 +21,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Whether the answer to the request is still to come.
+    pub(crate) fn is_interim(&self) -> bool {
+        (100..200).contains(&self.status)
+    }
+
     /// Its body, from the bytes that it was found in.
     pub(crate) fn body<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let mut rest = bytes.get(self.head_length..self.length).unwrap_or_default();
@@ -73,7 +78,7 @@ pub(crate) fn first(bytes: &[u8]) -> Result<Option<Answer>, Malformed> {
     }
     let rest = bytes.get(head_length..).unwrap_or_default();
     let body_length = match body {
-        _ if status == 204 || status == 304 => Some(0),
+        _ if status < 200 || status == 204 || status == 304 => Some(0),
         Body::Length(length) => (rest.len() >= length).then_some(length),
         Body::Chunked => chunked_length(rest)?,
         // It would last until the connection ends; no server of the contract answers so.
@@ -187,6 +192,8 @@ mod tests {
     fn one_without_a_body_ends_with_its_head() {
         let answer = read("HTTP/1.1 204 No Content\r\n\r\n", 27);
         assert_eq!((answer.status, answer.last), (204, false));
+        let interim = read("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK", 25);
+        assert!(interim.is_interim() && !answer.is_interim());
     }
 
     #[test]
