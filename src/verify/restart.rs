@@ -69,7 +69,11 @@ pub(super) struct Keeper<'a> {
 
 impl<'a> Keeper<'a> {
     /// Starts the server if it does not run yet.
-    pub(super) fn new(restarts: &'a Restarts, subject: &dyn Subject) -> Result<Self, Broken> {
+    pub(super) fn new(
+        restarts: &'a Restarts,
+        subject: &dyn Subject,
+        stop: &AtomicBool,
+    ) -> Result<Self, Broken> {
         let process = match (restarts.process, &restarts.command) {
             (Some(process), _) => {
                 let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
@@ -86,12 +90,12 @@ impl<'a> Keeper<'a> {
         };
         let mut keeper = Self { restarts, process };
         if matches!(keeper.process, Process::Unknown) {
-            keeper.start(subject)?;
+            keeper.start(subject, stop)?;
         }
         Ok(keeper)
     }
 
-    fn start(&mut self, subject: &dyn Subject) -> Result<(), Broken> {
+    fn start(&mut self, subject: &dyn Subject, stop: &AtomicBool) -> Result<(), Broken> {
         self.process = match &self.restarts.command {
             Some(command) => {
                 let child = Command::new("sh")
@@ -112,6 +116,9 @@ impl<'a> Keeper<'a> {
                 && !status.success()
             {
                 return Err(Broken(format!("the restart command failed: {status}")));
+            }
+            if stop.load(Relaxed) {
+                return Err(Broken::new("stopped while the server was started"));
             }
             if Instant::now() > deadline {
                 return Err(Broken(format!(
@@ -207,7 +214,7 @@ pub(super) fn run(
         let before = heard.evidence.len();
         let restarted = result.and_then(|time| {
             keeper.wait_until_gone(subject)?;
-            keeper.start(subject)?;
+            keeper.start(subject, stop)?;
             Ok(time)
         });
         let (Some(worker), Ok(time)) = (workers.first_mut(), &restarted) else {

@@ -118,7 +118,7 @@ fn verify_server(
     };
 
     let mut keeper = match restarts {
-        Some(restarts) => Some(Keeper::new(restarts, &server)?),
+        Some(restarts) => Some(Keeper::new(restarts, &server, stop)?),
         None => None,
     };
     // Nobody there is no verdict, and no list of rules that were broken.
