@@ -36,6 +36,7 @@ mod page;
 mod report;
 mod restart;
 mod runner;
+mod shown;
 mod specification;
 mod subject;
 mod text;

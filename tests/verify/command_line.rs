@@ -6,10 +6,12 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use cashpoint::server::Config;
 use serde_json::Value;
 
 use crate::text;
-use crate::zoo::{Fault, Twin};
+use crate::wire::{self, Message};
+use crate::zoo::{Fault, Twin, real_server};
 
 pub(crate) fn verify(arguments: &[&str]) -> std::process::Output {
     Command::new(env!("CARGO_BIN_EXE_cashpoint"))
@@ -76,6 +78,37 @@ fn what_convicts_is_drawn_and_written_down() {
     for foreign in ["<script", "src=", "<link", "@import", "url("] {
         assert!(!page.contains(foreign), "needs nothing else: {foreign}");
     }
+}
+
+/// Answers go into terminals and pages, and anybody may have written them.
+#[test]
+fn a_hostile_answer_steers_neither_the_terminal_nor_the_page() {
+    let html = fresh("hostile.html");
+    let hostile = "<script>alert(1)</script>\u{1b}[2J\nACQUITTED: nothing was found";
+    let server = wire::serve(
+        real_server(300, Config::default()),
+        move |request, upstream| match request.word(1).ends_with("/balance") {
+            true => Some(Message::answer(200, hostile)),
+            false => upstream.ask(&request),
+        },
+    );
+    let output = verify(&[
+        "http",
+        &format!("http://{server}"),
+        "--operations",
+        "2000",
+        "--html",
+        html.to_str().unwrap(),
+    ]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("<script>"), "what was said is shown: {said}");
+    assert!(
+        !said.contains('\u{1b}') && !said.contains("\nACQUITTED"),
+        "{said}"
+    );
+    let page = std::fs::read_to_string(&html).unwrap();
+    assert!(page.contains("&lt;script&gt;") && !page.contains("<script"));
 }
 
 /// `/dev/full` can be opened, and takes nothing, as a disk that has filled up meanwhile.

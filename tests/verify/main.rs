@@ -8,6 +8,7 @@
 )]
 
 mod command_line;
+mod innocents;
 mod restart;
 mod wire;
 mod zoo;
@@ -60,7 +61,7 @@ fn an_honest_twin_is_acquitted() {
 fn verify_unreliable(fault: Fault) -> Option<i32> {
     let twin = Twin::start(fault, MAX_ACCOUNTS);
     let output = Command::new(env!("CARGO_BIN_EXE_cashpoint"))
-        .args(["verify", "http", &twin.url(), "--only", "histories,limit"])
+        .args(["verify", "http", &twin.url()])
         .args(["--operations", "10000", "--connections", "16"])
         .args(["--accounts", "30", "--timeout", "0.4"])
         .output()

@@ -100,7 +100,7 @@ pub(crate) struct Twin {
 
 impl Twin {
     pub(crate) fn start(fault: Fault, max_accounts: usize) -> Self {
-        let behind = real_server();
+        let behind = real_server(1_000_000, Config::default());
         let bank = Arc::new(Bank {
             fault,
             max_accounts,
@@ -131,8 +131,8 @@ impl Twin {
     }
 }
 
-/// A server of ours, with room for all that a twin has it mint.
-fn real_server() -> SocketAddr {
+/// A server of ours in this process.
+pub(crate) fn real_server(accounts: usize, config: Config) -> SocketAddr {
     let (told, address) = mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -143,8 +143,8 @@ fn real_server() -> SocketAddr {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             told.send(listener.local_addr().unwrap()).unwrap();
-            let service = Arc::new(Service::in_memory(1_000_000));
-            let _ = server::run(listener, service, Config::default(), std::future::pending()).await;
+            let service = Arc::new(Service::in_memory(accounts));
+            let _ = server::run(listener, service, config, std::future::pending()).await;
         });
     });
     address.recv().unwrap()
