@@ -209,6 +209,8 @@ pub(super) fn run(
     let mut inventory = Inventory::default();
     while killed < kills && keeper.can_kill() && !stop.load(Relaxed) && heard.evidence.is_empty() {
         let time = LOAD_MIN + LOAD_STEP * (killed % LOAD_STEPS);
+        // What was read before says nothing of what is done from here on.
+        inventory = Inventory::default();
         let result = kill_under_load(&load, &mut workers, keeper, time, &mut heard);
         // What is found before it was killed is no matter of restarts.
         let before = heard.evidence.len();

@@ -88,6 +88,20 @@ fn who_never_answers_creations_is_not_asked_for_long() {
     assert!(asked < 100, "{asked} creations");
 }
 
+#[test]
+fn who_never_answers_is_not_asked_for_every_rule() {
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+    let server = wire::serve(nobody, |_, _| {
+        thread::sleep(Duration::from_secs(600));
+        None
+    });
+    let output = verify(server, "", &["--only", "contract", "--timeout", "0.1"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert_eq!(said.matches("no answer to").count(), 10, "{said}");
+    assert!(said.contains("the rest was not asked for"), "{said}");
+}
+
 /// A server behind a proxy that knows where it is, and nothing beside it.
 fn behind_a_prefix(answer: fn(&Message, &mut Message)) -> SocketAddr {
     wire::serve(
