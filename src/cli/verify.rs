@@ -83,7 +83,8 @@ struct Http {
     only: Vec<PhaseName>,
 
     /// Kill the server with SIGKILL under load, start it again with this command, and look what it remembers.
-    /// Without --pid the command also starts it the first time.
+    /// Without --pid the command also starts it the first time. The server is to be the command's own process, or
+    /// a child of it: all of them are killed.
     #[arg(long, value_name = "COMMAND", requires = "url")]
     restart_cmd: Option<String>,
 

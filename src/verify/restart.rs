@@ -42,6 +42,9 @@ const STOP: Duration = Duration::from_secs(10);
 /// How often it is asked meanwhile.
 const ASK: Duration = Duration::from_millis(20);
 
+/// The same until it is gone: somebody else may start it again at once.
+const ASK_IF_GONE: Duration = Duration::from_millis(1);
+
 /// How the server is killed and brought back.
 #[derive(Clone, Debug)]
 pub(crate) struct Restarts {
@@ -143,7 +146,8 @@ impl<'a> Keeper<'a> {
         killed.map_err(|error| Broken(format!("the server cannot be killed: {error}")))
     }
 
-    /// Waits until nobody answers: its port is free again a moment after it was killed.
+    /// Waits until nobody answers: its port is free again a moment after it was killed. Who answers all the time was
+    /// not killed, but another process.
     fn wait_until_gone(&mut self, subject: &dyn Subject) -> Result<(), Broken> {
         if let Process::Own(child) = &mut self.process {
             let _ = child.wait();
@@ -151,13 +155,11 @@ impl<'a> Keeper<'a> {
         let deadline = Instant::now() + GONE;
         while subject.room().is_ok() {
             if Instant::now() > deadline {
-                // Without a command, somebody else may have started it already.
-                return match self.restarts.command {
-                    Some(_) => Err(Broken::new("a server still answers after it was killed")),
-                    None => Ok(()),
-                };
+                return Err(Broken::new(
+                    "a server still answers after the process was killed: is it another one's?",
+                ));
             }
-            thread::sleep(ASK);
+            thread::sleep(ASK_IF_GONE);
         }
         Ok(())
     }

@@ -111,6 +111,13 @@ fn assert_convicted(fault: Fault, phases: &[&str]) {
     }
 }
 
+#[test]
+fn money_that_is_made_is_told() {
+    let twin = Twin::start(Fault::DoubleApply, MAX_ACCOUNTS);
+    let said = text(&verify(&twin.url()));
+    assert!(said.contains("money was made"), "{said}");
+}
+
 macro_rules! convicted {
     ($($name:ident: $fault:ident in [$($phase:ident),+];)*) => {
         $(#[test]
@@ -127,6 +134,7 @@ convicted! {
     a_deposit_that_is_done_twice: DoubleApply in [MANY, HOT];
     money_in_floats: FloatMoney in [CONTRACT];
     a_limit_that_is_off_by_one: LimitOffByOne in [LIMIT];
+    a_limit_that_keeps_a_place_back: LimitTooLow in [LIMIT];
     a_limit_that_is_checked_before: LimitCheckThenAct in [LIMIT];
     a_deposit_that_brings_an_account_back: ResurrectingDelete in [MANY];
     a_closing_that_is_answered_before_its_effect: DeleteBeforeEffect in [CONTRACT];

@@ -17,6 +17,7 @@ use cashpoint::{AccountNumber, Cents};
 
 use crate::text;
 use crate::wire::{self, Message};
+use crate::zoo::{Fault, Twin};
 
 /// What is wrong with the memory of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,6 +252,22 @@ fn who_does_not_come_back_is_not_convicted() {
     assert_eq!(output.status.code(), Some(3), "{text}");
     assert!(text.contains("the restart command failed"), "{text}");
     assert!(text.contains("killed and restarted 1 times"), "{text}");
+}
+
+/// A process that has nothing to do with the server, which remembers nothing and goes on.
+#[test]
+fn who_was_not_killed_is_not_acquitted() {
+    let twin = Twin::start(Fault::None, 300);
+    let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_cashpoint"))
+        .args(["verify", "http", &twin.url(), "--only", "restart"])
+        .args(["--connections", "8", "--pid", &other.id().to_string()])
+        .output()
+        .unwrap();
+    assert!(!other.wait().unwrap().success(), "it was killed");
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("a server still answers"), "{text}");
 }
 
 #[test]

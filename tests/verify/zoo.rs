@@ -50,6 +50,8 @@ pub(crate) enum Fault {
     FloatMoney,
     /// Has room for one account more than it says. Whoever fills it up sees that.
     LimitOffByOne,
+    /// Never gives the last place away. Whoever fills it up sees that.
+    LimitTooLow,
     /// Counts the accounts, and opens one later. When 16 clients fill it up, all of them come to the last
     /// place together.
     LimitCheckThenAct,
@@ -332,6 +334,7 @@ impl Bank {
         };
         let has_room = |count: usize| match self.fault {
             Fault::LimitOffByOne => count <= self.max_accounts,
+            Fault::LimitTooLow => count + 1 < self.max_accounts,
             _ => count < self.max_accounts,
         };
         let had_room = self.fault == Fault::LimitCheckThenAct && {
