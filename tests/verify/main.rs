@@ -132,6 +132,7 @@ convicted! {
     an_update_that_is_lost: LostUpdate in [HOT];
     a_read_that_is_stale: StaleRead in [HOT];
     a_deposit_that_is_done_twice: DoubleApply in [MANY, HOT];
+    a_deposit_that_is_done_again_on_a_retry: DoubleApplyOnRetry in [CONTRACT];
     money_in_floats: FloatMoney in [CONTRACT];
     a_limit_that_is_off_by_one: LimitOffByOne in [LIMIT];
     a_limit_that_keeps_a_place_back: LimitTooLow in [LIMIT];

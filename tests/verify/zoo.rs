@@ -45,6 +45,8 @@ pub(crate) enum Fault {
     /// Does one deposit of fifty twice, and tells of once. That is a hundred in a run, each to be seen by
     /// whoever comes next.
     DoubleApply,
+    /// Knows no idempotency keys: who sends a deposit again has it done again.
+    DoubleApplyOnRetry,
     /// Keeps balances in binary floats, and prints them as the original does. Ten deposits of 0.1 show it, and
     /// no chance is needed.
     FloatMoney,
@@ -111,6 +113,7 @@ impl Twin {
             moved: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             told: Mutex::default(),
+            answered: Mutex::default(),
             scratch: scratch_account(behind),
         });
         let serving = Arc::clone(&bank);
@@ -181,6 +184,8 @@ struct Bank {
     asked: AtomicU64,
     /// Balances that were told, and when.
     told: Mutex<HashMap<String, (String, Instant)>>,
+    /// By idempotency keys: what was asked with them, and what was answered.
+    answered: Mutex<HashMap<String, (String, Message)>>,
     scratch: String,
 }
 
@@ -236,6 +241,30 @@ impl Bank {
     }
 
     fn answer(self: &Arc<Self>, request: &Message, upstream: &mut Upstream) -> Option<Message> {
+        let key = request.field("idempotency-key");
+        let Some(key) = key.filter(|_| self.fault != Fault::DoubleApplyOnRetry) else {
+            return self.do_now(request, upstream);
+        };
+        let asked = format!("{} {}", request.start, request.text());
+        let known = self.answered.lock().unwrap().get(key).cloned();
+        let Some((before, mut answer)) = known else {
+            let answer = self.do_now(request, upstream)?;
+            let mut answered = self.answered.lock().unwrap();
+            answered.insert(key.to_owned(), (asked, answer.clone()));
+            return Some(answer);
+        };
+        if before != asked {
+            let detail = "The idempotency key was used before with another request";
+            return Some(Message::answer(
+                422,
+                &format!("{{\"detail\":\"{detail}\"}}"),
+            ));
+        }
+        answer.set("idempotency-replayed", "true");
+        Some(answer)
+    }
+
+    fn do_now(self: &Arc<Self>, request: &Message, upstream: &mut Upstream) -> Option<Message> {
         let parts: Vec<_> = request.word(1).split('/').skip(1).collect();
         match (request.word(0), parts.as_slice()) {
             ("GET", ["health"]) => Some(self.health()),

@@ -3,7 +3,7 @@
 //! A rule is a sentence about the answers of a server, and a check that asks the server the few things which
 //! show whether it is true. What is asked is chosen here, and nothing of it is random; what is answered may be
 //! anything. The rules are those of the service that the contract was recorded from, and what ours does better there.
-//! There are none for what only ours has: pages of the listing, idempotency keys, history.
+//! There are none for what only ours has (pages of the listing, history), but for idempotency keys.
 //!
 //! What a rule relies on, and what it promises:
 //!
@@ -26,6 +26,7 @@ mod customer;
 mod health;
 mod invalid;
 mod json;
+mod keys;
 mod listing;
 mod pages;
 mod paths;
@@ -141,11 +142,12 @@ pub(super) struct Unanswered {
 
 /// All rules, in the order of the contract.
 pub(super) fn rules() -> Vec<&'static Rule> {
-    let themes: [&'static [Rule]; 11] = [
+    let themes: [&'static [Rule]; 12] = [
         accounts::RULES,
         listing::RULES,
         health::RULES,
         refusals::RULES,
+        keys::RULES,
         invalid::RULES,
         values::RULES,
         amounts::RULES,
