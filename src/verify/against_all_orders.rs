@@ -2,7 +2,7 @@
 
 use super::history::{Action, Outcome, Record};
 use super::judge::{Course, Followed, follow};
-use super::specification::State;
+use super::specification::{Effect, State};
 use proptest::prelude::*;
 
 const START: State = State::Open(3);
@@ -42,7 +42,11 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What is told of an action in a state, and the state after it.
 fn done(state: State, action: Action) -> (Outcome, State) {
-    let tells = |outcome| state.after(action, outcome).map(|after| (outcome, after));
+    let tells = |outcome| {
+        state
+            .after(&Effect::of(action, outcome))
+            .map(|after| (outcome, after))
+    };
     let candidates = (0..=40).map(Outcome::Balance).chain([
         Outcome::Closed,
         Outcome::InsufficientFunds,
@@ -95,7 +99,7 @@ fn some_order_explains(state: State, left: &[Record]) -> bool {
         if must_wait {
             return false;
         }
-        let Some(state) = state.after(next.action, next.outcome) else {
+        let Some(state) = state.after(&Effect::of(next.action, next.outcome)) else {
             return false;
         };
         let mut rest = left.to_vec();

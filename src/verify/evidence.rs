@@ -7,8 +7,9 @@
 
 use serde::Serialize;
 
+use super::events::Event;
 use super::history::{Action, Outcome, Record};
-use super::judge::{Course, Event, Followed, follow};
+use super::judge::{Course, Followed, follow};
 use super::specification::{State, leaves_as_it_was};
 
 /// What convicts a server.

@@ -14,6 +14,7 @@ use super::evidence::{Evidence, money};
 use super::history::Outcome;
 use super::judge::Judge;
 use super::load::{Inventory, Load, Slice, Worker};
+use super::processor_time;
 use super::report::{Finding, PhaseReport};
 use super::subject::{Oddities, Subject};
 use crate::client::Broken;
@@ -134,13 +135,13 @@ pub(super) struct Heard {
     accounts: u64,
     unknown: u64,
     refused: u64,
-    /// How long judging took.
+    /// How much time of a processor judging took.
     spent: Duration,
 }
 
 impl Heard {
     pub(super) fn hear(&mut self, mut slice: Slice) {
-        let began = Instant::now();
+        let began = processor_time::of_this_thread();
         self.accounts += slice.opened.len() as u64;
         for (account, cents) in slice.opened {
             self.judge.opened(account, cents);
@@ -154,7 +155,7 @@ impl Heard {
         for account in slice.left {
             self.judge.forget(account);
         }
-        self.spent += began.elapsed();
+        self.spent += processor_time::of_this_thread().saturating_sub(began);
     }
 
     /// Says what was judged, and what is wrong with it: the smallest histories first.
@@ -170,7 +171,7 @@ impl Heard {
             grouped(self.unknown)
         ));
         report.fact(format!(
-            "recorded in {:.1} s ({}/s), checked at {}/s",
+            "recorded in {:.1} s ({}/s), checked at {} a second of one processor",
             elapsed.as_secs_f64(),
             per_second(elapsed),
             per_second(self.spent)

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use super::books::Books;
 use super::checker::{Checker, Judgement, Slot};
+use super::events::{Event, Events};
 use super::evidence::{self, Evidence};
-use super::history::{Action, Outcome, Record};
+use super::history::{Outcome, Record};
 use super::specification::State;
 
 /// Follows all accounts.
@@ -78,7 +79,10 @@ impl Judge {
     /// Judges the records of a slice, and returns what is wrong with them. An account with which something is
     /// wrong is not followed any further.
     pub(super) fn hear(&mut self, records: &mut [Record]) -> Vec<Evidence> {
-        records.sort_unstable_by_key(|record| (record.account, record.called));
+        // By account and call. As one number, because that is compared without a branch.
+        records.sort_unstable_by_key(|record| {
+            u128::from(record.account) << 64 | u128::from(record.called)
+        });
         let mut found = Vec::new();
         for records in records.chunk_by(|one, next| one.account == next.account) {
             let Some(account) = records.first().map(|record| record.account) else {
@@ -106,19 +110,6 @@ impl Judge {
     }
 }
 
-/// Something that happened to an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Event {
-    // At equal times what is called comes before what is answered: the two may have overlapped.
-    Call,
-    Answer,
-}
-
-/// Whether this is a read without an answer: it has no effect, whenever it was done.
-fn says_nothing(record: &Record) -> bool {
-    record.outcome == Outcome::Unknown && matches!(record.action, Action::Balance | Action::List)
-}
-
 /// Follows an account through `records`, which are in the order of their calls. `look` is shown each event
 /// before it is followed.
 pub(super) fn follow(
@@ -126,20 +117,8 @@ pub(super) fn follow(
     records: &[Record],
     mut look: impl FnMut(&Followed, &[Option<Slot>], (u64, Event, usize)),
 ) -> Course {
-    let mut events = Vec::with_capacity(2 * records.len());
-    for (index, record) in records.iter().enumerate() {
-        if says_nothing(record) {
-            continue;
-        }
-        events.push((record.called, Event::Call, index));
-        if record.outcome != Outcome::Unknown {
-            events.push((record.answered, Event::Answer, index));
-        }
-    }
-    events.sort_unstable();
-
     let mut slots = vec![None; records.len()];
-    for (time, event, index) in events {
+    for (time, event, index) in Events::of(records) {
         look(followed, &slots, (time, event, index));
         let (Some(record), Some(slot)) = (records.get(index), slots.get_mut(index)) else {
             continue;

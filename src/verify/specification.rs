@@ -14,29 +14,97 @@ pub(super) enum State {
     Closed,
 }
 
-impl State {
-    /// The state after an operation that is done now, if `outcome` is then what its caller may be told.
+/// What an operation that was answered so asks of an account, and makes of it.
+///
+/// It is what the contract says of each action and outcome, in numbers: a checker compares it with a great many
+/// states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Effect {
+    /// The balances, in cents, with which an open account has it: from the least to the most. Where the least is
+    /// more than the most, no open account has it.
+    least: i64,
+    most: i64,
+    /// What becomes of an open account.
+    change: Change,
+    /// Whether a closed account has it. It stays closed.
+    on_closed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// So many cents are added. Within the bounds of the balances this does not overflow.
+    Add(i64),
+    Close,
+}
+
+impl Effect {
+    /// No account has it.
+    const NONE: Self = Self {
+        least: i64::MAX,
+        most: i64::MIN,
+        change: Change::Add(0),
+        on_closed: false,
+    };
+
+    /// The effect of `action`, if `outcome` is what its caller was told.
     ///
-    /// With [`Outcome::Unknown`], the state after its effect, if it has one.
-    pub(super) fn after(self, action: Action, outcome: Outcome) -> Option<Self> {
+    /// With [`Outcome::Unknown`], the effect that it has if it has one.
+    pub(super) fn of(action: Action, outcome: Outcome) -> Self {
         use Outcome::{Balance, Closed, InsufficientFunds, Unknown, UnknownAccount};
-        let Self::Open(balance) = self else {
-            return (outcome == UnknownAccount).then_some(Self::Closed);
-        };
         match (action, outcome) {
-            (Action::Balance | Action::List, Balance(told)) => (told == balance).then_some(self),
-            (Action::Deposit(sum), Balance(told)) => {
-                (balance.checked_add(sum) == Some(told)).then_some(Self::Open(told))
-            }
-            (Action::Deposit(sum), Unknown) => balance.checked_add(sum).map(Self::Open),
-            (Action::Withdraw(sum), Balance(told)) => {
-                (sum <= balance && balance - sum == told).then_some(Self::Open(told))
-            }
-            (Action::Withdraw(sum), Unknown) => (sum <= balance).then(|| Self::Open(balance - sum)),
-            (Action::Withdraw(sum), InsufficientFunds) => (balance < sum).then_some(self),
-            (Action::Close, Closed | Unknown) => Some(Self::Closed),
-            _ => None,
+            (Action::Balance | Action::List, Balance(told)) => Self::add(0, told, told),
+            (Action::Deposit(sum), Balance(told)) => match told.checked_sub(sum) {
+                Some(before) => Self::add(sum, before, before),
+                None => Self::NONE,
+            },
+            (Action::Deposit(sum), Unknown) => Self::add(sum, i64::MIN, i64::MAX - sum),
+            (Action::Withdraw(sum), Balance(told)) if told >= 0 => match told.checked_add(sum) {
+                Some(before) => Self::add(-sum, before, before),
+                None => Self::NONE,
+            },
+            (Action::Withdraw(sum), Unknown) => Self::add(-sum, sum, i64::MAX),
+            (Action::Withdraw(sum), InsufficientFunds) => Self::add(0, i64::MIN, sum - 1),
+            (Action::Close, Closed | Unknown) => Self {
+                least: i64::MIN,
+                most: i64::MAX,
+                change: Change::Close,
+                on_closed: false,
+            },
+            (_, UnknownAccount) => Self {
+                on_closed: true,
+                ..Self::NONE
+            },
+            _ => Self::NONE,
         }
+    }
+
+    /// Whether an account in this state can have it.
+    #[inline]
+    pub(super) fn fits(&self, state: State) -> bool {
+        match state {
+            State::Open(balance) => (self.least <= balance) & (balance <= self.most),
+            State::Closed => self.on_closed,
+        }
+    }
+
+    /// On an account with any balance from `least` to `most`.
+    fn add(cents: i64, least: i64, most: i64) -> Self {
+        Self {
+            least,
+            most,
+            change: Change::Add(cents),
+            on_closed: false,
+        }
+    }
+}
+
+impl State {
+    /// The state after an effect that the account has now, if it can have it.
+    pub(super) fn after(self, effect: &Effect) -> Option<Self> {
+        effect.fits(self).then(|| match (self, effect.change) {
+            (Self::Open(balance), Change::Add(cents)) => Self::Open(balance + cents),
+            (Self::Open(_), Change::Close) | (Self::Closed, _) => Self::Closed,
+        })
     }
 }
 
@@ -79,11 +147,27 @@ mod tests {
             (Action::Close, UnknownAccount, None),
         ] {
             assert_eq!(
-                Open(100).after(action, outcome),
+                Open(100).after(&Effect::of(action, outcome)),
                 after,
                 "{action:?} {outcome:?}"
             );
         }
+    }
+
+    #[test]
+    fn balances_that_no_sum_leads_to_convict_and_do_not_overflow() {
+        for (state, action, told) in [
+            (Open(i64::MAX), Action::Deposit(1), i64::MIN),
+            (Open(i64::MIN), Action::Withdraw(1), i64::MAX),
+            (Open(-2), Action::Withdraw(1), -3),
+            (Open(i64::MAX), Action::Deposit(1), i64::MAX),
+        ] {
+            let effect = Effect::of(action, Balance(told));
+            assert_eq!(state.after(&effect), None, "{action:?} {told}");
+        }
+        let unknown = Effect::of(Action::Deposit(1), Unknown);
+        assert_eq!(Open(i64::MAX).after(&unknown), None);
+        assert_eq!(Open(i64::MAX - 1).after(&unknown), Some(Open(i64::MAX)));
     }
 
     #[test]
@@ -95,10 +179,13 @@ mod tests {
             Action::Withdraw(1),
             Action::Close,
         ] {
-            assert_eq!(Closed.after(action, UnknownAccount), Some(Closed));
+            assert_eq!(
+                Closed.after(&Effect::of(action, UnknownAccount)),
+                Some(Closed)
+            );
             for outcome in [Balance(0), InsufficientFunds, Unknown, Outcome::Closed] {
                 assert_eq!(
-                    Closed.after(action, outcome),
+                    Closed.after(&Effect::of(action, outcome)),
                     None,
                     "{action:?} {outcome:?}"
                 );
