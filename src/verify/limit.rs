@@ -63,6 +63,7 @@ pub(super) fn run(
             session: subject.session(),
             random: Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(worker)),
             open: Vec::new(),
+            loose: 0,
         })
         .collect();
     let steps = STEPS_PER_WORKER * workers as u64;
@@ -106,6 +107,7 @@ pub(super) fn run(
     }
     for racer in &mut racers {
         report.oddities(racer.session.take_oddities());
+        report.loose += racer.loose + racer.open.len() as u64;
     }
     if stop.load(Relaxed) {
         report.undecided("stopped before the end");
@@ -145,6 +147,8 @@ struct Racer<'a> {
     session: Box<dyn Session + 'a>,
     random: Xoshiro256PlusPlus,
     open: Vec<AccountNumber>,
+    /// How many of its creations and closings were not answered.
+    loose: u64,
 }
 
 impl Racer<'_> {
@@ -203,6 +207,7 @@ impl Racer<'_> {
             }
             Created::Unknown => {
                 race.unknown.fetch_add(1, SeqCst);
+                self.loose += 1;
             }
             Created::LimitReached | Created::NotOpened => {}
         }
@@ -218,8 +223,10 @@ impl Racer<'_> {
         race.open.fetch_sub(1, SeqCst);
         race.done.fetch_add(1, Relaxed);
         // Once more where that may not have been done.
-        is_answered(self.session.call(number, Action::Close))
-            || is_answered(self.session.call(number, Action::Close))
+        let is_closed = is_answered(self.session.call(number, Action::Close))
+            || is_answered(self.session.call(number, Action::Close));
+        self.loose += u64::from(!is_closed);
+        is_closed
     }
 }
 

@@ -263,6 +263,7 @@ pub(super) fn run(
     tell_totals(&mut report, &totals);
     for worker in &mut workers {
         report.oddities(worker.take_oddities());
+        report.loose += worker.loose();
     }
     Ok(report)
 }

@@ -69,6 +69,10 @@ fn verify_unreliable(fault: Fault) -> Option<i32> {
     let said = text(&output);
     println!("=== {fault:?}\n{said}");
     assert!(!said.contains("CONVICTED"), "{fault:?}: {said}");
+    assert!(
+        twin.accounts_left() == 0 || said.contains("accounts may be left"),
+        "{fault:?}: {said}"
+    );
     output.status.code()
 }
 
