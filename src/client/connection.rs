@@ -184,7 +184,7 @@ impl<'a> Connection<'a> {
         let mut chunk = [0; READ_BYTES];
         loop {
             match first(&self.received) {
-                Ok(Some(answer)) if answer.is_interim() => {
+                Ok(Some(answer)) if answer.status < 200 => {
                     self.received.drain(..answer.length);
                     continue;
                 }
