@@ -18,6 +18,6 @@ pub(super) fn check_writable(file: &Path) -> Result<(), Failure> {
 pub(super) fn write(file: &Path, text: &str) -> Result<(), Failure> {
     fs::write(file, text)
         .map_err(|error| Failure(format!("{} cannot be written: {error}", file.display())))?;
-    eprintln!("written: {}", file.display());
+    super::tell(format_args!("written: {}", file.display()));
     Ok(())
 }

@@ -11,6 +11,7 @@ mod settings;
 mod verify;
 
 use std::fmt;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -63,6 +64,11 @@ impl From<Broken> for Failure {
     }
 }
 
+/// Says something on standard error. If nobody reads that any more, it is no reason to fail.
+fn tell(what: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{what}");
+}
+
 /// The exit code of a command that is stopped at once, as shells have it.
 const INTERRUPTED: i32 = 130;
 
@@ -74,7 +80,7 @@ fn stop_at_interrupt() -> Result<Arc<AtomicBool>, Broken> {
         if set.swap(true, Relaxed) {
             std::process::exit(INTERRUPTED);
         }
-        eprintln!("stopping, with a report of what was seen; once more to stop at once");
+        tell("stopping, with a report of what was seen; once more to stop at once");
     })
     .map_err(|error| Broken(format!("no signal handlers: {error}")))?;
     Ok(stop)
@@ -95,7 +101,7 @@ pub fn run() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            tell(format_args!("error: {failure}"));
             ExitCode::FAILURE
         }
     }

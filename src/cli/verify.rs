@@ -1,19 +1,19 @@
 //! `cashpoint verify`.
 
 use std::io::{self, Write as _};
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use ureq::http::Uri;
 
 use super::{Failure, files, settings};
 use crate::client::Broken;
 use crate::verify::{self, Phase, Plan, Restarts, Verdict};
 
-/// The exit code where there is no verdict: the server could not be reached, or the run was stopped.
+/// The exit code where there is no verdict: the server could not be reached, the run was stopped, or the report
+/// could not be written.
 const NO_VERDICT: u8 = 3;
 
 /// Find out whether a server, or the engine, loses money or tells lies.
@@ -22,7 +22,8 @@ const NO_VERDICT: u8 = 3;
 /// explains it: the history must be linearizable, account by account, and every cent must be where it was
 /// acknowledged. Timeouts and broken connections convict nobody.
 ///
-/// The exit code is 0 for an acquittal, 1 for a conviction, 3 where there is no verdict.
+/// The exit code is 0 for an acquittal, 1 for a conviction, 3 where there is no verdict, or where a report could not be
+/// written.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -64,6 +65,7 @@ struct Engine {
 /// last place; where that is within reach), restart (with --restart-cmd or --pid).
 #[derive(Debug, Args)]
 #[command(after_help = HTTP_EXAMPLES)]
+#[command(group = ArgGroup::new("restarts").args(["restart_cmd", "pid"]).multiple(true))]
 struct Http {
     /// The server's address, such as http://localhost:8000 [default: a server of its own].
     url: Option<Uri>,
@@ -81,7 +83,8 @@ struct Http {
     only: Vec<PhaseName>,
 
     /// Kill the server with SIGKILL under load, start it again with this command, and look what it remembers.
-    /// Without --pid the command also starts it the first time.
+    /// Without --pid the command also starts it the first time. The server is to be the command's own process, or
+    /// a child of it: all of them are killed.
     #[arg(long, value_name = "COMMAND", requires = "url")]
     restart_cmd: Option<String>,
 
@@ -90,7 +93,12 @@ struct Http {
     pid: Option<u32>,
 
     /// How often to kill it [default: 5, or 1 without --restart-cmd].
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        requires = "restarts",
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
     kills: Option<u32>,
 
     #[command(flatten)]
@@ -103,7 +111,7 @@ Examples:
   cashpoint verify http http://localhost:8000 --operations 10000000 --html report.html
   cashpoint verify http http://localhost:8000 --only histories --connections 128
   cashpoint verify http http://localhost:9000 --only restart --kills 20 \\
-            --restart-cmd 'exec cashpoint serve --port 9000'";
+            --restart-cmd 'exec cashpoint serve --port 9000 --data ledger'";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PhaseName {
@@ -121,8 +129,8 @@ struct Common {
     operations: u64,
 
     /// How many accounts there are at a time where there are many.
-    #[arg(long, default_value = "100", value_name = "NUMBER")]
-    accounts: NonZeroUsize,
+    #[arg(long, default_value = "100", value_name = "NUMBER", value_parser = accounts)]
+    accounts: usize,
 
     /// What the operations are drawn from. When they meet is up to the machine.
     #[arg(long, default_value = "1", value_name = "NUMBER")]
@@ -149,7 +157,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             Verdict::Undecided | Verdict::Skipped => ExitCode::from(NO_VERDICT),
         }),
         Err(failure) => {
-            eprintln!("error: {failure}");
+            super::tell(format_args!("error: {failure}"));
             Ok(ExitCode::from(NO_VERDICT))
         }
     }
@@ -197,7 +205,7 @@ impl Common {
     fn plan(&self, phases: Vec<Phase>, workers: usize, timeout: Duration) -> Plan {
         Plan {
             phases,
-            accounts: self.accounts.get(),
+            accounts: self.accounts,
             workers,
             operations: self.operations,
             seed: self.seed,
@@ -213,15 +221,25 @@ impl Common {
             files::check_writable(file)?;
         }
         let report = verify()?;
-        if let Some(file) = &self.json {
-            files::write(file, &report.json()?)?;
-        }
+        // First of all, for a file may not be writable any more. Who looks at the beginning only, as `head` does,
+        // closes the pipe.
+        let _ = io::stdout().write_all(verify::text(&report).as_bytes());
+        let json = match &self.json {
+            Some(file) => files::write(file, &report.json()?),
+            None => Ok(()),
+        };
         if let Some(file) = &self.html {
             files::write(file, &verify::page(&report))?;
         }
-        // Who looks at the beginning only, as `head` does, closes the pipe.
-        let _ = io::stdout().write_all(verify::text(&report).as_bytes());
+        json?;
         Ok(report.verdict())
+    }
+}
+
+fn accounts(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(accounts @ 1..=10_000_000) => Ok(accounts),
+        _ => Err("it is a whole number from 1 to 10000000".to_owned()),
     }
 }
 

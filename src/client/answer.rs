@@ -73,7 +73,7 @@ pub(crate) fn first(bytes: &[u8]) -> Result<Option<Answer>, Malformed> {
     }
     let rest = bytes.get(head_length..).unwrap_or_default();
     let body_length = match body {
-        _ if status == 204 || status == 304 => Some(0),
+        _ if status < 200 || status == 204 || status == 304 => Some(0),
         Body::Length(length) => (rest.len() >= length).then_some(length),
         Body::Chunked => chunked_length(rest)?,
         // It would last until the connection ends; no server of the contract answers so.
@@ -187,6 +187,8 @@ mod tests {
     fn one_without_a_body_ends_with_its_head() {
         let answer = read("HTTP/1.1 204 No Content\r\n\r\n", 27);
         assert_eq!((answer.status, answer.last), (204, false));
+        let interim = read("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK", 25);
+        assert_eq!((interim.status, interim.last), (100, false));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::answer::{Answer, first};
+use super::answer::{Answer, Malformed, first};
 use super::{Address, Broken};
 
 /// The longest answer that is waited for.
@@ -12,6 +12,9 @@ const ANSWER_MAX_BYTES: usize = 64 << 20;
 
 /// What is said of an answer that is not HTTP.
 const UNREADABLE: &str = "an answer that cannot be read";
+
+/// What is said of one that does not end within [`ANSWER_MAX_BYTES`], such as a listing of very many accounts.
+const TOO_LONG: &str = "an answer of more than 64 MiB";
 
 /// How much is read at a time.
 const READ_BYTES: usize = 16 << 10;
@@ -124,7 +127,8 @@ impl<'a> Connection<'a> {
         self.received.clear();
         let mut stream = self.send()?;
         let answer = self.receive(&mut stream)?;
-        if !answer.last {
+        // What came beyond the answer is not the beginning of the next one: nothing was asked for that.
+        if !answer.last && self.received.len() == answer.length {
             self.stream = Some(stream);
         }
         Ok(Reply {
@@ -174,15 +178,20 @@ impl<'a> Connection<'a> {
         Ok(stream)
     }
 
-    /// Waits until `received` begins with an answer.
+    /// Waits until `received` begins with an answer. What a server says before it (1xx) is passed over.
     fn receive(&mut self, stream: &mut TcpStream) -> Result<Answer, Lost> {
         let deadline = Instant::now() + self.timeout;
         let mut chunk = [0; READ_BYTES];
         loop {
             match first(&self.received) {
+                Ok(Some(answer)) if answer.status < 200 => {
+                    self.received.drain(..answer.length);
+                    continue;
+                }
                 Ok(Some(answer)) => return Ok(answer),
                 Ok(None) if self.received.len() <= ANSWER_MAX_BYTES => {}
-                _ => return Err(Lost::Unanswered(UNREADABLE)),
+                Ok(None) => return Err(Lost::Unanswered(TOO_LONG)),
+                Err(Malformed) => return Err(Lost::Unanswered(UNREADABLE)),
             }
             if Instant::now() > deadline {
                 return Err(Lost::Unanswered("no answer in time"));
@@ -215,4 +224,55 @@ fn unanswered(error: io::Error) -> Lost {
         io::ErrorKind::BrokenPipe => "connection closed",
         _ => "connection failed",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// Who answers the first request on each connection with these bytes, and nothing else.
+    fn address_of_one_that_says(answer: &'static [u8]) -> Address {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                thread::spawn(move || {
+                    if matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
+                        stream.write_all(answer).unwrap();
+                    }
+                    // Reads to the end, for a client whose connection is closed tells of it.
+                    while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {}
+                });
+            }
+        });
+        Address::resolve(&url.parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_is_said_before_the_answer_is_passed_over() {
+        let address = address_of_one_that_says(
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n\
+              HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        );
+        let mut connection = Connection::new(&address, Duration::from_secs(30));
+        let reply = connection.exchange("GET", "/", None).unwrap();
+        assert_eq!((reply.status, &*reply.body()), (200, &b"hi"[..]));
+    }
+
+    #[test]
+    fn what_comes_beyond_an_answer_answers_nothing() {
+        let address = address_of_one_that_says(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n",
+        );
+        let mut connection = Connection::new(&address, Duration::from_secs(30));
+        for _ in 0..2 {
+            // The second on a connection of its own, where the first would be silent.
+            let reply = connection.exchange("GET", "/", None).unwrap();
+            assert_eq!(reply.status, 200);
+        }
+    }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::contract::largest_told;
 use super::history::{Action, Outcome};
+use super::shown::shown;
 use super::subject::{Created, Oddities, Room, Session, Subject};
 use crate::account_number::AccountNumber;
 use crate::client::{Address, Broken, Connection, Lost};
@@ -19,9 +21,6 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(5);
 
 /// Statuses below 500 that say nothing of the request: it came too slowly, or too many came.
 const TRANSIENT: [u16; 2] = [408, 429];
-
-/// How much of an answer is shown to a person.
-const SHOWN_MAX_CHARS: usize = 160;
 
 /// A server.
 #[derive(Clone, Debug)]
@@ -67,7 +66,7 @@ impl Subject for Server {
             Broken(format!(
                 "{url}/health does not say how many accounts there are and may be: {} {}",
                 reply.status,
-                shown(&reply.body())
+                shown(reply.body())
             ))
         })?;
         Ok(Room {
@@ -145,7 +144,7 @@ impl HttpSession<'_> {
     fn cents(&mut self, what: &str, sum: &str) -> Option<i64> {
         exact_cents(sum).or_else(|| {
             let kind = "a balance that is not written in whole cents";
-            let example = || format!("{what}: {}", shown(sum.as_bytes()));
+            let example = || format!("{what}: {}", shown(sum));
             self.oddities.wrong(kind, example);
             // As near as it is to a cent, the history may still tell more.
             sum.parse::<Cents>().ok().map(Cents::get)
@@ -171,7 +170,7 @@ impl Session for HttpSession<'_> {
         let reply = match self.exchange("POST", "/accounts", Some(&body)) {
             Ok(reply) => reply,
             Err(lost) if self.lost(&lost) => return Created::Unknown,
-            Err(_) => return Created::NotSent,
+            Err(_) => return Created::NotOpened,
         };
         match reply.status {
             201 => {
@@ -193,6 +192,12 @@ impl Session for HttpSession<'_> {
                 Created::Opened(number)
             }
             507 => Created::LimitReached,
+            422 if largest_told(&reply.body).is_some_and(|largest| largest < initial) => {
+                self.oddities.error(format!(
+                    "an initial balance of {initial}: the server's largest amount is less (MAX_TRANSACTION_AMOUNT)"
+                ));
+                Created::NotOpened
+            }
             _ => {
                 self.odd("POST /accounts", &reply);
                 Created::Unknown
@@ -287,16 +292,6 @@ fn exact_cents(text: &str) -> Option<i64> {
     } else {
         sum.checked_add(cents)
     }
-}
-
-/// The beginning of a body, for a person.
-fn shown(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    let mut shown: String = text.chars().take(SHOWN_MAX_CHARS).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    shown
 }
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ pub(super) fn run(
             session: subject.session(),
             random: Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(worker)),
             open: Vec::new(),
+            loose: 0,
         })
         .collect();
     let steps = STEPS_PER_WORKER * workers as u64;
@@ -73,19 +74,20 @@ pub(super) fn run(
     });
     let filled = race.open.load(SeqCst);
     let unknown = race.unknown.load(SeqCst);
+    let done = race.done.load(Relaxed);
     progress.watch(&race.done, || {
         every(&mut racers, |racer| racer.come_and_go(&race, stop));
     });
+    let raced = race.done.load(Relaxed) - done;
     let most = race.most.load(SeqCst);
     every(&mut racers, |racer| racer.leave(&race));
     progress.finish();
 
     report.fact(format!(
-        "{} accounts were opened until there was no room, of {} that there was room for; then {} creations and \
-         closings raced there",
+        "{} accounts were opened, of {} that there was room for; then {} creations and closings raced there",
         grouped(filled.unsigned_abs()),
         grouped(room as u64),
-        grouped(steps)
+        grouped(raced)
     ));
     let room = room as i64;
     let loose = i64::try_from(loose).unwrap_or(i64::MAX);
@@ -105,6 +107,7 @@ pub(super) fn run(
     }
     for racer in &mut racers {
         report.oddities(racer.session.take_oddities());
+        report.loose += racer.loose + racer.open.len() as u64;
     }
     if stop.load(Relaxed) {
         report.undecided("stopped before the end");
@@ -123,7 +126,7 @@ struct Race {
     unknown: AtomicI64,
     /// How many creations and closings were done, for the progress bar.
     done: AtomicU64,
-    /// Somebody stopped filling because nobody answered, not because there was no room.
+    /// Somebody stopped because nobody answered, not because there was no room.
     unsure: AtomicBool,
 }
 
@@ -144,6 +147,8 @@ struct Racer<'a> {
     session: Box<dyn Session + 'a>,
     random: Xoshiro256PlusPlus,
     open: Vec<AccountNumber>,
+    /// How many of its creations and closings were not answered.
+    loose: u64,
 }
 
 impl Racer<'_> {
@@ -156,7 +161,7 @@ impl Racer<'_> {
             match self.create(race) {
                 Created::Opened(_) => (refused, unanswered) = (0, 0),
                 Created::LimitReached => refused += 1,
-                Created::Unknown | Created::NotSent => unanswered += 1,
+                Created::Unknown | Created::NotOpened => unanswered += 1,
             }
             if unanswered == SILENCE {
                 race.unsure.store(true, Relaxed);
@@ -169,13 +174,18 @@ impl Racer<'_> {
     fn come_and_go(&mut self, race: &Race, stop: &AtomicBool) {
         let mut unanswered = 0;
         for _ in 0..STEPS_PER_WORKER {
-            if stop.load(Relaxed) || unanswered == SILENCE {
+            if stop.load(Relaxed) || race.unsure.load(Relaxed) {
                 return;
             }
-            if self.random.random_bool(0.5) {
-                unanswered = if self.close(race) { 0 } else { unanswered + 1 };
+            let is_answered = if !self.open.is_empty() && self.random.random_bool(0.5) {
+                self.close(race)
             } else {
-                self.create(race);
+                let created = self.create(race);
+                matches!(created, Created::Opened(_) | Created::LimitReached)
+            };
+            unanswered = if is_answered { 0 } else { unanswered + 1 };
+            if unanswered == SILENCE {
+                race.unsure.store(true, Relaxed);
             }
         }
     }
@@ -197,14 +207,15 @@ impl Racer<'_> {
             }
             Created::Unknown => {
                 race.unknown.fetch_add(1, SeqCst);
+                self.loose += 1;
             }
-            Created::LimitReached | Created::NotSent => {}
+            Created::LimitReached | Created::NotOpened => {}
         }
         race.done.fetch_add(1, Relaxed);
         created
     }
 
-    /// Closes one of its accounts, if it has any. Whether that was answered.
+    /// Closes one of its accounts, if it has any. Whether nothing went unanswered.
     fn close(&mut self, race: &Race) -> bool {
         let Some(number) = self.open.pop() else {
             return true;
@@ -212,8 +223,10 @@ impl Racer<'_> {
         race.open.fetch_sub(1, SeqCst);
         race.done.fetch_add(1, Relaxed);
         // Once more where that may not have been done.
-        is_answered(self.session.call(number, Action::Close))
-            || is_answered(self.session.call(number, Action::Close))
+        let is_closed = is_answered(self.session.call(number, Action::Close))
+            || is_answered(self.session.call(number, Action::Close));
+        self.loose += u64::from(!is_closed);
+        is_closed
     }
 }
 

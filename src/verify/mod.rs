@@ -38,6 +38,7 @@ mod processor_time;
 mod report;
 mod restart;
 mod runner;
+mod shown;
 mod specification;
 mod subject;
 mod text;

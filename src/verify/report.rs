@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::evidence::Evidence;
 use super::subject::Oddities;
 use crate::client::Broken;
+use crate::quantity::grouped;
 
 /// The version of this form, for programs that read it.
 const FORMAT: u32 = 1;
@@ -155,7 +156,13 @@ impl Report {
         }
     }
 
-    pub(super) fn add(&mut self, phase: PhaseReport) {
+    pub(super) fn add(&mut self, mut phase: PhaseReport) {
+        if phase.loose > 0 {
+            phase.fact(format!(
+                "up to {} accounts may be left there, for as many creations and closings were not answered",
+                grouped(phase.loose)
+            ));
+        }
         // A phase that was skipped takes nothing from what the others say.
         self.verdict = match (self.verdict, phase.verdict) {
             (Verdict::Skipped, Verdict::Acquitted) => Verdict::Acquitted,

@@ -42,6 +42,9 @@ const STOP: Duration = Duration::from_secs(10);
 /// How often it is asked meanwhile.
 const ASK: Duration = Duration::from_millis(20);
 
+/// The same until it is gone: somebody else may start it again at once.
+const ASK_IF_GONE: Duration = Duration::from_millis(1);
+
 /// How the server is killed and brought back.
 #[derive(Clone, Debug)]
 pub(crate) struct Restarts {
@@ -69,7 +72,11 @@ pub(super) struct Keeper<'a> {
 
 impl<'a> Keeper<'a> {
     /// Starts the server if it does not run yet.
-    pub(super) fn new(restarts: &'a Restarts, subject: &dyn Subject) -> Result<Self, Broken> {
+    pub(super) fn new(
+        restarts: &'a Restarts,
+        subject: &dyn Subject,
+        stop: &AtomicBool,
+    ) -> Result<Self, Broken> {
         let process = match (restarts.process, &restarts.command) {
             (Some(process), _) => {
                 let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
@@ -86,12 +93,12 @@ impl<'a> Keeper<'a> {
         };
         let mut keeper = Self { restarts, process };
         if matches!(keeper.process, Process::Unknown) {
-            keeper.start(subject)?;
+            keeper.start(subject, stop)?;
         }
         Ok(keeper)
     }
 
-    fn start(&mut self, subject: &dyn Subject) -> Result<(), Broken> {
+    fn start(&mut self, subject: &dyn Subject, stop: &AtomicBool) -> Result<(), Broken> {
         self.process = match &self.restarts.command {
             Some(command) => {
                 let child = Command::new("sh")
@@ -112,6 +119,9 @@ impl<'a> Keeper<'a> {
                 && !status.success()
             {
                 return Err(Broken(format!("the restart command failed: {status}")));
+            }
+            if stop.load(Relaxed) {
+                return Err(Broken::new("stopped while the server was started"));
             }
             if Instant::now() > deadline {
                 return Err(Broken(format!(
@@ -136,7 +146,8 @@ impl<'a> Keeper<'a> {
         killed.map_err(|error| Broken(format!("the server cannot be killed: {error}")))
     }
 
-    /// Waits until nobody answers: its port is free again a moment after it was killed.
+    /// Waits until nobody answers: its port is free again a moment after it was killed. Who answers all the time was
+    /// not killed, but another process.
     fn wait_until_gone(&mut self, subject: &dyn Subject) -> Result<(), Broken> {
         if let Process::Own(child) = &mut self.process {
             let _ = child.wait();
@@ -144,13 +155,11 @@ impl<'a> Keeper<'a> {
         let deadline = Instant::now() + GONE;
         while subject.room().is_ok() {
             if Instant::now() > deadline {
-                // Without a command, somebody else may have started it already.
-                return match self.restarts.command {
-                    Some(_) => Err(Broken::new("a server still answers after it was killed")),
-                    None => Ok(()),
-                };
+                return Err(Broken::new(
+                    "a server still answers after the process was killed: is it another one's?",
+                ));
             }
-            thread::sleep(ASK);
+            thread::sleep(ASK_IF_GONE);
         }
         Ok(())
     }
@@ -202,12 +211,14 @@ pub(super) fn run(
     let mut inventory = Inventory::default();
     while killed < kills && keeper.can_kill() && !stop.load(Relaxed) && heard.evidence.is_empty() {
         let time = LOAD_MIN + LOAD_STEP * (killed % LOAD_STEPS);
+        // What was read before says nothing of what is done from here on.
+        inventory = Inventory::default();
         let result = kill_under_load(&load, &mut workers, keeper, time, &mut heard);
         // What is found before it was killed is no matter of restarts.
         let before = heard.evidence.len();
         let restarted = result.and_then(|time| {
             keeper.wait_until_gone(subject)?;
-            keeper.start(subject)?;
+            keeper.start(subject, stop)?;
             Ok(time)
         });
         let (Some(worker), Ok(time)) = (workers.first_mut(), &restarted) else {
@@ -252,6 +263,7 @@ pub(super) fn run(
     tell_totals(&mut report, &totals);
     for worker in &mut workers {
         report.oddities(worker.take_oddities());
+        report.loose += worker.loose();
     }
     Ok(report)
 }

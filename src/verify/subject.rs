@@ -52,8 +52,8 @@ pub(super) enum Created {
     LimitReached,
     /// It may be open under a number that nobody was told.
     Unknown,
-    /// It is not: nothing was sent.
-    NotSent,
+    /// It is not: nothing was sent, or the server's settings do not allow it.
+    NotOpened,
 }
 
 /// Kinds of things that were seen, how often, and one example of each.

@@ -6,12 +6,14 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use cashpoint::server::Config;
 use serde_json::Value;
 
 use crate::text;
-use crate::zoo::{Fault, Twin};
+use crate::wire::{self, Message};
+use crate::zoo::{Fault, Twin, real_server};
 
-fn verify(arguments: &[&str]) -> std::process::Output {
+pub(crate) fn verify(arguments: &[&str]) -> std::process::Output {
     Command::new(env!("CARGO_BIN_EXE_cashpoint"))
         .arg("verify")
         .args(arguments)
@@ -78,6 +80,76 @@ fn what_convicts_is_drawn_and_written_down() {
     }
 }
 
+/// Answers go into terminals and pages, and anybody may have written them.
+#[test]
+fn a_hostile_answer_steers_neither_the_terminal_nor_the_page() {
+    let html = fresh("hostile.html");
+    let hostile = "<script>alert(1)</script>\u{1b}[2J\nACQUITTED: nothing was found";
+    let server = wire::serve(
+        real_server(300, Config::default()),
+        move |request, upstream| match request.word(1).ends_with("/balance") {
+            true => Some(Message::answer(200, hostile)),
+            false => upstream.ask(&request),
+        },
+    );
+    let output = verify(&[
+        "http",
+        &format!("http://{server}"),
+        "--operations",
+        "2000",
+        "--html",
+        html.to_str().unwrap(),
+    ]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("<script>"), "what was said is shown: {said}");
+    assert!(
+        !said.contains('\u{1b}') && !said.contains("\nACQUITTED"),
+        "{said}"
+    );
+    let page = std::fs::read_to_string(&html).unwrap();
+    assert!(page.contains("&lt;script&gt;") && !page.contains("<script"));
+}
+
+/// `/dev/full` can be opened, and takes nothing, as a disk that has filled up meanwhile.
+#[test]
+fn a_report_that_cannot_be_written_is_still_said() {
+    let html = fresh("beside-full.html");
+    let output = verify(&[
+        "engine",
+        "--operations",
+        "2000",
+        "--json",
+        "/dev/full",
+        "--html",
+        html.to_str().unwrap(),
+    ]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("ACQUITTED"), "{said}");
+    assert!(
+        said.contains("error: /dev/full cannot be written"),
+        "{said}"
+    );
+    assert!(html.exists(), "the other report is written");
+}
+
+/// Nobody reads what it says any more, as after `| head`.
+#[test]
+fn who_reads_the_beginning_only_changes_nothing() {
+    let json = fresh("unread.json");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_cashpoint"))
+        .args(["verify", "engine", "--operations", "2000", "--json"])
+        .arg(&json)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(json.exists());
+}
+
 #[test]
 fn who_is_stopped_says_what_was_seen() {
     let twin = Twin::start(Fault::None, 300);
@@ -103,6 +175,32 @@ fn who_is_stopped_says_what_was_seen() {
 }
 
 #[test]
+fn who_is_stopped_does_not_wait_for_a_server_that_does_not_start() {
+    let child = Command::new(env!("CARGO_BIN_EXE_cashpoint"))
+        .args(["verify", "http", "http://127.0.0.1:1"])
+        .args(["--restart-cmd", "exec sleep 1000"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    thread::sleep(Duration::from_secs(1));
+    let interrupt = ["-INT", &child.id().to_string()];
+    assert!(
+        Command::new("kill")
+            .args(interrupt)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = child.wait_with_output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("error: stopped while the server was started"),
+        "{said}"
+    );
+}
+
+#[test]
 fn bad_input_is_explained() {
     for (arguments, code, explanation) in [
         (&["http", "http://127.0.0.1:1"][..], 3, "cannot be reached"),
@@ -115,6 +213,12 @@ fn bad_input_is_explained() {
         (&["http", "--restart-cmd", "true"], 2, "<URL>"),
         (&["http", "--only", "everything"], 2, "possible values"),
         (&["http", "--connections", "0"], 2, "from 1 to 1000"),
+        (&["http", "--kills", "2"], 2, "--restart-cmd"),
+        (
+            &["engine", "--accounts", "99999999999"],
+            2,
+            "from 1 to 10000000",
+        ),
         (&["engine", "--operations", "0"], 2, "not in 1.."),
         (&["engine", "--json", "/nowhere/a"], 3, "cannot be written"),
     ] {

@@ -8,6 +8,7 @@
 )]
 
 mod command_line;
+mod innocents;
 mod restart;
 mod wire;
 mod zoo;
@@ -60,7 +61,7 @@ fn an_honest_twin_is_acquitted() {
 fn verify_unreliable(fault: Fault) -> Option<i32> {
     let twin = Twin::start(fault, MAX_ACCOUNTS);
     let output = Command::new(env!("CARGO_BIN_EXE_cashpoint"))
-        .args(["verify", "http", &twin.url(), "--only", "histories,limit"])
+        .args(["verify", "http", &twin.url()])
         .args(["--operations", "10000", "--connections", "16"])
         .args(["--accounts", "30", "--timeout", "0.4"])
         .output()
@@ -68,6 +69,10 @@ fn verify_unreliable(fault: Fault) -> Option<i32> {
     let said = text(&output);
     println!("=== {fault:?}\n{said}");
     assert!(!said.contains("CONVICTED"), "{fault:?}: {said}");
+    assert!(
+        twin.accounts_left() == 0 || said.contains("accounts may be left"),
+        "{fault:?}: {said}"
+    );
     output.status.code()
 }
 
@@ -110,6 +115,13 @@ fn assert_convicted(fault: Fault, phases: &[&str]) {
     }
 }
 
+#[test]
+fn money_that_is_made_is_told() {
+    let twin = Twin::start(Fault::DoubleApply, MAX_ACCOUNTS);
+    let said = text(&verify(&twin.url()));
+    assert!(said.contains("money was made"), "{said}");
+}
+
 macro_rules! convicted {
     ($($name:ident: $fault:ident in [$($phase:ident),+];)*) => {
         $(#[test]
@@ -124,8 +136,10 @@ convicted! {
     an_update_that_is_lost: LostUpdate in [HOT];
     a_read_that_is_stale: StaleRead in [HOT];
     a_deposit_that_is_done_twice: DoubleApply in [MANY, HOT];
+    a_deposit_that_is_done_again_on_a_retry: DoubleApplyOnRetry in [CONTRACT];
     money_in_floats: FloatMoney in [CONTRACT];
     a_limit_that_is_off_by_one: LimitOffByOne in [LIMIT];
+    a_limit_that_keeps_a_place_back: LimitTooLow in [LIMIT];
     a_limit_that_is_checked_before: LimitCheckThenAct in [LIMIT];
     a_deposit_that_brings_an_account_back: ResurrectingDelete in [MANY];
     a_closing_that_is_answered_before_its_effect: DeleteBeforeEffect in [CONTRACT];

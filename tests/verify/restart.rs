@@ -17,6 +17,7 @@ use cashpoint::{AccountNumber, Cents};
 
 use crate::text;
 use crate::wire::{self, Message};
+use crate::zoo::{Fault, Twin};
 
 /// What is wrong with the memory of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,12 +208,16 @@ fn verify_memory(memory: Memory) -> Output {
     let port = free_port();
     let diary = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("diary-{memory:?}"));
     let _ = fs::remove_file(&diary);
-    let command = format!(
+    kill_and_verify(port, &command_of(port, &diary, memory), "6")
+}
+
+/// What starts a server that keeps a diary.
+fn command_of(port: u16, diary: &Path, memory: Memory) -> String {
+    format!(
         "{PORT}={port} {DIARY}='{}' {MEMORY}={memory:?} exec '{}' restart::serve_until_killed --exact --ignored",
         diary.display(),
         std::env::current_exe().unwrap().display()
-    );
-    kill_and_verify(port, &command, "6")
+    )
 }
 
 fn assert_convicted(output: &Output, said: &str) {
@@ -228,6 +233,41 @@ fn who_writes_before_it_answers_is_acquitted() {
     let text = text(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("killed and restarted 6 times"), "{text}");
+}
+
+/// What was read after the restart before says nothing of what was done since.
+#[test]
+fn who_does_not_come_back_is_not_convicted() {
+    let port = free_port();
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gone");
+    let _ = fs::remove_dir_all(&directory);
+    // Each start leaves a line; the third fails.
+    let command = format!(
+        "mkdir -p '{0}' && echo >>'{0}/starts' && [ $(wc -l <'{0}/starts') -lt 3 ] && {1}",
+        directory.display(),
+        command_of(port, &directory.join("diary"), Memory::Sound)
+    );
+    let output = kill_and_verify(port, &command, "6");
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("the restart command failed"), "{text}");
+    assert!(text.contains("killed and restarted 1 times"), "{text}");
+}
+
+/// A process that has nothing to do with the server, which remembers nothing and goes on.
+#[test]
+fn who_was_not_killed_is_not_acquitted() {
+    let twin = Twin::start(Fault::None, 300);
+    let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_cashpoint"))
+        .args(["verify", "http", &twin.url(), "--only", "restart"])
+        .args(["--connections", "8", "--pid", &other.id().to_string()])
+        .output()
+        .unwrap();
+    assert!(!other.wait().unwrap().success(), "it was killed");
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("a server still answers"), "{text}");
 }
 
 #[test]

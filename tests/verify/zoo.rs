@@ -45,11 +45,15 @@ pub(crate) enum Fault {
     /// Does one deposit of fifty twice, and tells of once. That is a hundred in a run, each to be seen by
     /// whoever comes next.
     DoubleApply,
+    /// Knows no idempotency keys: who sends a deposit again has it done again.
+    DoubleApplyOnRetry,
     /// Keeps balances in binary floats, and prints them as the original does. Ten deposits of 0.1 show it, and
     /// no chance is needed.
     FloatMoney,
     /// Has room for one account more than it says. Whoever fills it up sees that.
     LimitOffByOne,
+    /// Never gives the last place away. Whoever fills it up sees that.
+    LimitTooLow,
     /// Counts the accounts, and opens one later. When 16 clients fill it up, all of them come to the last
     /// place together.
     LimitCheckThenAct,
@@ -100,7 +104,7 @@ pub(crate) struct Twin {
 
 impl Twin {
     pub(crate) fn start(fault: Fault, max_accounts: usize) -> Self {
-        let behind = real_server();
+        let behind = real_server(1_000_000, Config::default());
         let bank = Arc::new(Bank {
             fault,
             max_accounts,
@@ -109,6 +113,7 @@ impl Twin {
             moved: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             told: Mutex::default(),
+            answered: Mutex::default(),
             scratch: scratch_account(behind),
         });
         let serving = Arc::clone(&bank);
@@ -131,8 +136,8 @@ impl Twin {
     }
 }
 
-/// A server of ours, with room for all that a twin has it mint.
-fn real_server() -> SocketAddr {
+/// A server of ours in this process.
+pub(crate) fn real_server(accounts: usize, config: Config) -> SocketAddr {
     let (told, address) = mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -143,8 +148,8 @@ fn real_server() -> SocketAddr {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             told.send(listener.local_addr().unwrap()).unwrap();
-            let service = Arc::new(Service::in_memory(1_000_000));
-            let _ = server::run(listener, service, Config::default(), std::future::pending()).await;
+            let service = Arc::new(Service::in_memory(accounts));
+            let _ = server::run(listener, service, config, std::future::pending()).await;
         });
     });
     address.recv().unwrap()
@@ -179,6 +184,8 @@ struct Bank {
     asked: AtomicU64,
     /// Balances that were told, and when.
     told: Mutex<HashMap<String, (String, Instant)>>,
+    /// By idempotency keys: what was asked with them, and what was answered.
+    answered: Mutex<HashMap<String, (String, Message)>>,
     scratch: String,
 }
 
@@ -234,6 +241,30 @@ impl Bank {
     }
 
     fn answer(self: &Arc<Self>, request: &Message, upstream: &mut Upstream) -> Option<Message> {
+        let key = request.field("idempotency-key");
+        let Some(key) = key.filter(|_| self.fault != Fault::DoubleApplyOnRetry) else {
+            return self.do_now(request, upstream);
+        };
+        let asked = format!("{} {}", request.start, request.text());
+        let known = self.answered.lock().unwrap().get(key).cloned();
+        let Some((before, mut answer)) = known else {
+            let answer = self.do_now(request, upstream)?;
+            let mut answered = self.answered.lock().unwrap();
+            answered.insert(key.to_owned(), (asked, answer.clone()));
+            return Some(answer);
+        };
+        if before != asked {
+            let detail = "The idempotency key was used before with another request";
+            return Some(Message::answer(
+                422,
+                &format!("{{\"detail\":\"{detail}\"}}"),
+            ));
+        }
+        answer.set("idempotency-replayed", "true");
+        Some(answer)
+    }
+
+    fn do_now(self: &Arc<Self>, request: &Message, upstream: &mut Upstream) -> Option<Message> {
         let parts: Vec<_> = request.word(1).split('/').skip(1).collect();
         match (request.word(0), parts.as_slice()) {
             ("GET", ["health"]) => Some(self.health()),
@@ -332,6 +363,7 @@ impl Bank {
         };
         let has_room = |count: usize| match self.fault {
             Fault::LimitOffByOne => count <= self.max_accounts,
+            Fault::LimitTooLow => count + 1 < self.max_accounts,
             _ => count < self.max_accounts,
         };
         let had_room = self.fault == Fault::LimitCheckThenAct && {

@@ -79,12 +79,9 @@ impl Probe<'_> {
             return Ok(maximum);
         }
         let refusal = self.send(&post("/accounts", "{\"initial_balance\":1e30}"))?;
-        json::value_at(&refusal.body, &["detail"])
-            .and_then(|detail| json::value_at(json::items(detail)?.first()?, &["ctx", "le"]))
-            .and_then(|maximum| maximum.parse().ok())
-            .ok_or_else(|| {
-                Stop::NotChecked("the server does not tell its largest amount".to_owned())
-            })
+        largest_told(refusal.body.as_bytes()).ok_or_else(|| {
+            Stop::NotChecked("the server does not tell its largest amount".to_owned())
+        })
     }
 
     /// Goes on unless an amount was refused because the server's settings do not allow it.
@@ -106,6 +103,13 @@ impl Probe<'_> {
             Err(stop) => Err(stop),
         }
     }
+}
+
+/// The largest amount, as the refusal of one above it tells.
+pub(in crate::verify) fn largest_told(refusal: &[u8]) -> Option<Cents> {
+    let detail = json::value_at(std::str::from_utf8(refusal).ok()?, &["detail"])?;
+    let first = *json::items(detail)?.first()?;
+    json::value_at(first, &["ctx", "le"])?.parse().ok()
 }
 
 /// Which way money goes.

@@ -9,7 +9,7 @@ pub(super) const RULES: &[Rule] = &[
         "health tells status, accounts, limit, time and version, in this order",
         form,
     ),
-    Rule::new("health counts the accounts that are open", count),
+    Rule::new("health counts the accounts that are open", count).counting(),
 ];
 
 /// What the answer is; further keys may follow.

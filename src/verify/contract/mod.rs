@@ -2,7 +2,8 @@
 //!
 //! A rule is a sentence about the answers of a server, and a check that asks the server the few things which
 //! show whether it is true. What is asked is chosen here, and nothing of it is random; what is answered may be
-//! anything. The rules are those of the contract, and each of its rows has one.
+//! anything. The rules are those of the service that the contract was recorded from, and what ours does better there.
+//! There are none for what only ours has (pages of the listing, history), but for idempotency keys.
 //!
 //! What a rule relies on, and what it promises:
 //!
@@ -11,8 +12,8 @@
 //!   request has a connection of its own, except where the connection is what the rule is about.
 //! - *The settings are the server's.* The largest amount, the account limit, and which origins may call are
 //!   asked for. A rule that they leave no way to check is not held against the server: it says why.
-//! - *No answer is no deviation.* A server that says nothing, or cannot be reached, is convicted of nothing. One
-//!   that says something that is not HTTP is.
+//! - *No answer is no deviation.* A server that says nothing, has no time (503 and its like), or cannot be reached,
+//!   is convicted of nothing. One that says something that is not HTTP is.
 //! - *It ends.* A rule begins no request after [`RULE_TIMEOUTS`] times the timeout of one.
 //! - *Money is text.* Sums are compared digit by digit, or as cents; none passes through a binary float.
 //! - *Nobody else is at work.* What is counted (accounts in all) would be counted wrong.
@@ -25,6 +26,7 @@ mod customer;
 mod health;
 mod invalid;
 mod json;
+mod keys;
 mod listing;
 mod pages;
 mod paths;
@@ -41,6 +43,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::client::Address;
+pub(super) use customer::largest_told;
 use probe::{Probe, Stop};
 
 /// How many times the timeout of a request a rule may take before it begins no more of them.
@@ -61,6 +64,8 @@ pub(super) struct Rule {
     /// Whether it asks for more than the service did that the contract was recorded from: who deviates is
     /// as the original, but not as the contract.
     pub(super) better: bool,
+    /// Whether it counts accounts, so that one which is opened or closed meanwhile makes it look broken.
+    pub(super) counts: bool,
     check: Check,
 }
 
@@ -72,6 +77,7 @@ impl Rule {
         Self {
             name,
             better: false,
+            counts: false,
             check,
         }
     }
@@ -80,7 +86,14 @@ impl Rule {
         Self {
             name,
             better: true,
-            check,
+            ..Self::new(name, check)
+        }
+    }
+
+    const fn counting(self) -> Self {
+        Self {
+            counts: true,
+            ..self
         }
     }
 }
@@ -129,11 +142,12 @@ pub(super) struct Unanswered {
 
 /// All rules, in the order of the contract.
 pub(super) fn rules() -> Vec<&'static Rule> {
-    let themes: [&'static [Rule]; 11] = [
+    let themes: [&'static [Rule]; 12] = [
         accounts::RULES,
         listing::RULES,
         health::RULES,
         refusals::RULES,
+        keys::RULES,
         invalid::RULES,
         values::RULES,
         amounts::RULES,

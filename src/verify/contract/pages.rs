@@ -24,7 +24,6 @@ fn check_page(probe: &mut Probe<'_>, path: &str) -> Result<Answer, Stop> {
         && answer.body.to_ascii_lowercase().contains("<html");
     if answer.status != 200 || !is_html {
         let answered = format!("{} of {content_type}: {}", answer.status, answer.body);
-        let answered = super::request::shown(&answered);
         probe.deviate(&answer.request, "200 with a page of HTML", answered);
     }
     Ok(answer)
@@ -52,13 +51,17 @@ fn self_contained(probe: &mut Probe<'_>) -> Result<(), Stop> {
                 continue;
             }
             if resource.contains("://") || resource.starts_with("//") {
-                let answered = super::request::shown(&format!("a page that loads {resource}"));
+                let answered = format!("a page that loads {resource}");
                 probe.deviate(
                     &answer.request,
                     "a page that works without the internet",
                     answered,
                 );
             } else {
+                // A server behind a proxy may know its prefix, or not.
+                let resource = resource
+                    .strip_prefix(&*probe.address.prefix)
+                    .unwrap_or(&resource);
                 let path = format!("/{}", resource.trim_start_matches(['.', '/']));
                 let loaded = probe.send(&get(path))?;
                 let is_there = loaded.status == 200;

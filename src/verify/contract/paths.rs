@@ -13,7 +13,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         "nothing is done before a redirect is followed",
         nothing_done,
-    ),
+    )
+    .counting(),
     Rule::better("a redirect names no host", no_host),
 ];
 

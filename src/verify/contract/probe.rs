@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::pattern::fit;
-use super::request::{Answer, Request, account, delete, shown};
+use super::request::{Answer, Request, account, delete};
 use super::{DEVIATIONS_MAX, Deviation, RULE_TIMEOUTS, Unanswered, json};
 use crate::client::{Address, Connection, Lost};
+use crate::verify::shown::shown;
 
 /// A server, and what one rule knows about it.
 pub(super) struct Probe<'a> {
@@ -82,6 +83,7 @@ impl<'a> Probe<'a> {
             Ok(reply) => Answer::new(request.line(), &reply),
             Err(lost) => return Ok(Err(lost)),
         };
+        answer.stop_if_busy()?;
         if *method == "POST" && is_creation(path) {
             self.note_account(&answer);
         }
@@ -149,9 +151,13 @@ impl<'a> Probe<'a> {
         let mut left_open = Vec::new();
         for number in std::mem::take(&mut self.opened) {
             let request = delete(account(&number, ""));
-            match self.send_on(&mut connection, &request) {
-                Ok(Ok(answer)) if matches!(answer.status, 200..300 | 404) => {}
-                _ => left_open.push(number),
+            // Once more where the connection broke: on another one.
+            let is_closed = (0..2).any(|_| {
+                let answer = self.send_on(&mut connection, &request);
+                matches!(answer, Ok(Ok(answer)) if matches!(answer.status, 200..300 | 404))
+            });
+            if !is_closed {
+                left_open.push(number);
             }
         }
         left_open
@@ -166,9 +172,9 @@ impl<'a> Probe<'a> {
     ) -> Stop {
         if self.deviations.len() < DEVIATIONS_MAX {
             self.deviations.push(Deviation {
-                request: request.into(),
-                contract: contract.into(),
-                answered: answered.into(),
+                request: shown(request.into()),
+                contract: shown(contract.into()),
+                answered: shown(answered.into()),
             });
         }
         Stop::Deviates
@@ -186,7 +192,7 @@ impl<'a> Probe<'a> {
         let found = answer.header(name);
         if found.as_deref() != value {
             let said = |value: Option<&str>| match value {
-                Some(value) => shown(&format!("{name}: {value}")),
+                Some(value) => format!("{name}: {value}"),
                 None => format!("no {name}"),
             };
             let answered = format!("{} with {}", answer.status, said(found.as_deref()));
@@ -252,9 +258,12 @@ fn is_creation(path: &str) -> bool {
         == "/accounts"
 }
 
+/// The longest account number that is taken for one, in bytes.
+const NUMBER_MAX_BYTES: usize = 256;
+
 /// Whether an account number can be part of a path as it is.
 pub(super) fn is_path_segment(number: &str) -> bool {
-    !number.is_empty()
+    (1..=NUMBER_MAX_BYTES).contains(&number.len())
         && number
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && !b"/?#%".contains(&byte))

@@ -1,9 +1,12 @@
 //! Requests as they are sent, and answers as they are held against the contract.
 
+use super::Unanswered;
+use super::probe::Stop;
 use crate::client::{self, Address, Reply};
+use crate::verify::shown::{SHOWN_MAX_CHARS, shown};
 
-/// How much of a request or an answer a report shows.
-const SHOWN_MAX_CHARS: usize = 240;
+/// Statuses of those who have no time now: it took too long, too many came, nobody is there behind the proxy.
+const BUSY: [u16; 5] = [408, 429, 502, 503, 504];
 
 /// The header field that goes without saying.
 const JSON: &str = "Content-Type: application/json";
@@ -78,7 +81,7 @@ impl Request {
         } else if body.len() > SHOWN_MAX_CHARS {
             line.extend([" (", &body.len().to_string(), " bytes)"]);
         }
-        shown(format!("{line} {body}").trim_end())
+        shown(format!("{line} {body}"))
     }
 
     /// As bytes, for those who send several at once.
@@ -124,6 +127,16 @@ impl Answer {
         }
     }
 
+    /// Stops the rule if the server, or a proxy before it, had no time for the request: that is as no answer.
+    pub(super) fn stop_if_busy(&self) -> Result<(), Stop> {
+        if !BUSY.contains(&self.status) {
+            return Ok(());
+        }
+        let request = self.request.clone();
+        let why = shown(self.line());
+        Err(Stop::Unanswered(Unanswered { request, why }))
+    }
+
     /// The first header field of this name.
     pub(super) fn header(&self, name: &str) -> Option<String> {
         self.found.header(&self.bytes, name)
@@ -138,27 +151,8 @@ impl Answer {
 
     /// As a line for a person.
     pub(super) fn line(&self) -> String {
-        shown(format!("{} {}", self.status, self.body).trim_end())
+        format!("{} {}", self.status, self.body)
     }
-}
-
-/// The beginning of a text, fit for a terminal whoever wrote it.
-pub(super) fn shown(text: &str) -> String {
-    let mut characters = text.chars();
-    let begin = characters.by_ref().take(SHOWN_MAX_CHARS);
-    let mut shown: String = begin
-        .map(|character| {
-            if character.is_control() {
-                ' '
-            } else {
-                character
-            }
-        })
-        .collect();
-    if characters.next().is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 #[cfg(test)]
@@ -180,6 +174,5 @@ mod tests {
             "{long}"
         );
         assert_eq!(long.chars().count(), SHOWN_MAX_CHARS + 1);
-        assert_eq!(shown("\u{1b}[2Jé"), " [2Jé");
     }
 }

@@ -170,6 +170,10 @@ fn who_does_not_answer_is_convicted_of_nothing() {
                 drop(stream);
             }),
         ),
+        (
+            "has no time",
+            server_that_says(b"HTTP/1.1 503 X\r\nContent-Length: 4\r\n\r\nbusy"),
+        ),
     ] {
         for report in hold_all(server, IMPATIENCE) {
             assert!(
@@ -200,6 +204,26 @@ fn who_drips_is_not_waited_for() {
             "{report:?}"
         );
     }
+}
+
+/// As a listing of half a million accounts may be.
+#[test]
+fn an_answer_that_is_too_long_to_be_read_convicts_of_nothing() {
+    let server = server_that(|mut stream| {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n";
+        let mut sent = stream.write_all(head);
+        while sent.is_ok() {
+            sent = stream.write_all(&[b' '; 1 << 16]);
+        }
+    });
+    let listing = "the listing counts what it shows, and tells the limit as /health does";
+    let rules = rules();
+    let rule = rules.iter().find(|rule| rule.name == listing).unwrap();
+    let report = hold(rule, &address(server), TIMEOUT);
+    assert!(
+        matches!(report.verdict, Verdict::Unanswered(_)),
+        "{report:?}"
+    );
 }
 
 #[test]

@@ -238,6 +238,20 @@ const CROOKS: &[Crook] = &[
             set_status(answer, 422);
         }
     }),
+    forger(
+        "a request sent twice with one idempotency key is done once, and answered alike",
+        |request| {
+            if request.text().contains("2.0") {
+                request.fields.retain(|(name, _)| name != "idempotency-key");
+            }
+        },
+    ),
+    crook(
+        "an idempotency key is refused with another request",
+        |_, answer| {
+            replace(answer, "used before with another request", "used before");
+        },
+    ),
     crook(
         "no body, an empty one, and null are a missing body",
         |request, answer| {

@@ -1,0 +1,84 @@
+//! Requests that are sent twice, with an idempotency key.
+
+use super::Rule;
+use super::probe::{Probe, Stop, detail};
+use super::request::{Answer, Request, account, delete, post};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule::better(
+        "a request sent twice with one idempotency key is done once, and answered alike",
+        once,
+    ),
+    Rule::better(
+        "an idempotency key is refused with another request",
+        refused,
+    ),
+];
+
+/// With a key that nobody has used. Keys outlast runs, so they are made from the number of a new account.
+fn keyed(request: Request, number: &str, name: &str) -> Request {
+    request.field("Idempotency-Key", &format!("{number}-{name}"))
+}
+
+fn once(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    let number = probe.open("10.0")?;
+    let withdraw = |amount: &str| post(account(&number, "/withdraw"), amount);
+    for (name, request, status, balance) in [
+        (
+            "deposit",
+            post(account(&number, "/deposit"), "{\"amount\":1.5}"),
+            200,
+            "11.5",
+        ),
+        ("withdrawal", withdraw("{\"amount\":2.0}"), 200, "9.5"),
+        ("refusal", withdraw("{\"amount\":20.5}"), 400, "9.5"),
+    ] {
+        let request = keyed(request, &number, name);
+        let first = probe.send(&request)?;
+        check_again(probe, &request, &first, status)?;
+        probe.check_balance(&number, balance)?;
+    }
+    // Answered alike, it is the same account.
+    let creation = post("/accounts", "{\"initial_balance\":2.5}");
+    let creation = keyed(creation, &number, "creation");
+    let first = probe.create(&creation)?;
+    check_again(probe, &creation, &first, 201)?;
+    let closing = keyed(delete(account(&number, "")), &number, "closing");
+    let first = probe.send(&closing)?;
+    check_again(probe, &closing, &first, 204)
+}
+
+/// Sends the request a second time, and notes a deviation unless it is answered as it was first.
+fn check_again(
+    probe: &mut Probe<'_>,
+    request: &Request,
+    first: &Answer,
+    status: u16,
+) -> Result<(), Stop> {
+    probe.check(first.status == status, first, &status.to_string());
+    let again = probe.send(request)?;
+    if again.line() != first.line() {
+        let request = format!("{}, for the second time", again.request);
+        probe.deviate(request, first.line(), again.line());
+    }
+    probe.check_header(&again, "Idempotency-Replayed", Some("true"));
+    Ok(())
+}
+
+fn refused(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    let number = probe.open("10.0")?;
+    for (amount, status) in [("1.5", 200), ("1.0", 422), ("1.5", 200)] {
+        let deposit = post(
+            account(&number, "/deposit"),
+            format!("{{\"amount\":{amount}}}"),
+        );
+        let answer = probe.send(&keyed(deposit, &number, "deposit"))?;
+        if status == 422 {
+            let refusal = detail("The idempotency key was used before with another request");
+            probe.fits(&answer, status, &refusal);
+        } else {
+            probe.check(answer.status == status, &answer, "200");
+        }
+    }
+    probe.check_balance(&number, "11.5")
+}

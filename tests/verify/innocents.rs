@@ -1,0 +1,151 @@
+//! Servers that are innocent, and look otherwise to who does not look twice.
+
+use std::net::SocketAddr;
+use std::process::Output;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
+use std::time::Duration;
+
+use cashpoint::server::Config;
+
+use crate::text;
+use crate::wire::{self, Message};
+use crate::zoo::real_server;
+
+fn verify(server: SocketAddr, prefix: &str, arguments: &[&str]) -> Output {
+    let url = format!("http://{server}{prefix}");
+    crate::command_line::verify(&[&["http", &url], arguments].concat())
+}
+
+#[test]
+fn who_allows_small_amounts_only_is_not_put_under_load_and_not_convicted() {
+    let config = Config {
+        transaction_max: "1.0".parse().unwrap(),
+        ..Config::default()
+    };
+    let output = verify(real_server(300, config), "", &["--only", "histories"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("MAX_TRANSACTION_AMOUNT"), "{said}");
+}
+
+/// The first creation is done when nobody waits for it any more: while a later rule counts accounts.
+#[test]
+fn what_is_done_late_is_not_held_against_who_counts_it() {
+    let held: Mutex<Option<Message>> = Mutex::default();
+    let last: Mutex<Vec<String>> = Mutex::default();
+    let before_the_count = [
+        "GET /health",
+        "POST /accounts",
+        "POST /accounts",
+        "GET /health",
+    ];
+    let server = wire::serve(
+        real_server(300, Config::default()),
+        move |request, upstream| {
+            if request.text() == "{\"initial_balance\": 1000.0}" {
+                held.lock().unwrap().get_or_insert(request);
+                return None;
+            }
+            let mut last = last.lock().unwrap();
+            last.push(format!("{} {}", request.word(0), request.word(1)));
+            if last.ends_with(&before_the_count.map(str::to_owned))
+                && let Some(late) = held.lock().unwrap().take()
+            {
+                upstream.ask(&late)?;
+            }
+            upstream.ask(&request)
+        },
+    );
+    let output = verify(server, "", &["--only", "contract"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("health counts the accounts that are open: not checked"),
+        "{said}"
+    );
+}
+
+/// It would take half an hour to ask as often as where there are answers.
+#[test]
+fn who_never_answers_creations_is_not_asked_for_long() {
+    static ASKED: AtomicU64 = AtomicU64::new(0);
+    let server = wire::serve(real_server(300, Config::default()), |request, upstream| {
+        if request.word(0) == "POST" {
+            ASKED.fetch_add(1, SeqCst);
+            thread::sleep(Duration::from_secs(600));
+        }
+        upstream.ask(&request)
+    });
+    let arguments = ["--only", "limit", "--connections", "4", "--timeout", "0.1"];
+    let output = verify(server, "", &arguments);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("nobody answered any more"), "{said}");
+    let asked = ASKED.load(SeqCst);
+    assert!(asked < 100, "{asked} creations");
+}
+
+#[test]
+fn who_never_answers_is_not_asked_for_every_rule() {
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+    let server = wire::serve(nobody, |_, _| {
+        thread::sleep(Duration::from_secs(600));
+        None
+    });
+    let output = verify(server, "", &["--only", "contract", "--timeout", "0.1"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert_eq!(said.matches("no answer to").count(), 10, "{said}");
+    assert!(said.contains("the rest was not asked for"), "{said}");
+}
+
+/// A server behind a proxy that knows where it is, and nothing beside it.
+fn behind_a_prefix(answer: fn(&Message, &mut Message)) -> SocketAddr {
+    wire::serve(
+        real_server(300, Config::default()),
+        move |mut request, upstream| {
+            let Some((method, rest)) = request.start.split_once(" /bank") else {
+                return Some(Message::answer(404, "{\"detail\":\"Not Found\"}"));
+            };
+            request.start = format!("{method} {rest}");
+            let mut said = upstream.ask(&request)?;
+            if request.word(1) == "/" || request.word(1) == "/docs" {
+                said.body = said
+                    .text()
+                    .replace("\"/assets/", "\"/bank/assets/")
+                    .into_bytes();
+            }
+            answer(&request, &mut said);
+            Some(said)
+        },
+    )
+}
+
+#[test]
+fn who_stands_behind_a_prefix_is_acquitted() {
+    let output = verify(
+        behind_a_prefix(|_, _| ()),
+        "/bank",
+        &["--operations", "2000"],
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
+#[test]
+fn who_is_guilty_is_convicted_behind_a_prefix_too() {
+    let server = behind_a_prefix(|request, answer| {
+        if request.word(1).contains("%ff") {
+            *answer = Message::answer(500, "{}");
+        }
+    });
+    let output = verify(server, "/bank", &["--only", "contract"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("not so: nothing malformed is answered with 500"),
+        "{said}"
+    );
+}
