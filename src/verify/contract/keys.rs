@@ -1,19 +1,35 @@
 //! Requests that are sent twice, with an idempotency key.
+//!
+//! The contract asks no server for keys. One whose OpenAPI document offers them is held to what they are for.
 
 use super::Rule;
-use super::probe::{Probe, Stop, detail};
-use super::request::{Answer, Request, account, delete, post};
+use super::probe::{Probe, Stop};
+use super::request::{Answer, Request, account, delete, get, post};
 
 pub(super) const RULES: &[Rule] = &[
-    Rule::better(
+    Rule::new(
         "a request sent twice with one idempotency key is done once, and answered alike",
         once,
     ),
-    Rule::better(
+    Rule::new(
         "an idempotency key is refused with another request",
         refused,
     ),
 ];
+
+/// Goes on only if the server offers idempotency keys.
+fn need_keys(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    let document = probe.send(&get("/openapi.json"))?;
+    if document
+        .body
+        .to_ascii_lowercase()
+        .contains("\"idempotency-key\"")
+    {
+        return Ok(());
+    }
+    let why = "the server's OpenAPI document does not offer Idempotency-Key";
+    Err(Stop::NotChecked(why.to_owned()))
+}
 
 /// With a key that nobody has used. Keys outlast runs, so they are made from the number of a new account.
 fn keyed(request: Request, number: &str, name: &str) -> Request {
@@ -21,6 +37,7 @@ fn keyed(request: Request, number: &str, name: &str) -> Request {
 }
 
 fn once(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    need_keys(probe)?;
     let number = probe.open("10.0")?;
     let withdraw = |amount: &str| post(account(&number, "/withdraw"), amount);
     for (name, request, status, balance) in [
@@ -61,11 +78,11 @@ fn check_again(
         let request = format!("{}, for the second time", again.request);
         probe.deviate(request, first.line(), again.line());
     }
-    probe.check_header(&again, "Idempotency-Replayed", Some("true"));
     Ok(())
 }
 
 fn refused(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    need_keys(probe)?;
     let number = probe.open("10.0")?;
     for (amount, status) in [("1.5", 200), ("1.0", 422), ("1.5", 200)] {
         let deposit = post(
@@ -73,12 +90,7 @@ fn refused(probe: &mut Probe<'_>) -> Result<(), Stop> {
             format!("{{\"amount\":{amount}}}"),
         );
         let answer = probe.send(&keyed(deposit, &number, "deposit"))?;
-        if status == 422 {
-            let refusal = detail("The idempotency key was used before with another request");
-            probe.fits(&answer, status, &refusal);
-        } else {
-            probe.check(answer.status == status, &answer, "200");
-        }
+        probe.check(answer.status == status, &answer, &status.to_string());
     }
     probe.check_balance(&number, "11.5")
 }

@@ -3,7 +3,8 @@
 //! A rule is a sentence about the answers of a server, and a check that asks the server the few things which
 //! show whether it is true. What is asked is chosen here, and nothing of it is random; what is answered may be
 //! anything. The rules are those of the service that the contract was recorded from, and what ours does better there.
-//! There are none for what only ours has (pages of the listing, history), but for idempotency keys.
+//! There are none for what only ours has (pages of the listing, history), but for idempotency keys, of those who
+//! offer them.
 //!
 //! What a rule relies on, and what it promises:
 //!
