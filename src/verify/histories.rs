@@ -74,7 +74,9 @@ pub(super) fn run(
         if let Some(worker) = workers.first_mut() {
             inventory = load.read_all(worker);
             let _ = slices.send(worker.take_slice());
-            load.close_all(worker);
+        }
+        load.close_all(&mut workers);
+        if let Some(worker) = workers.first_mut() {
             let _ = slices.send(worker.take_slice());
         }
         drop(slices);

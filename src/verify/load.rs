@@ -11,8 +11,10 @@
 //! A [`Slice`] is everything between two times at which nothing is under way but what was never answered. So
 //! what is held in memory does not grow with the run.
 
+use std::slice;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -129,8 +131,10 @@ pub(super) struct Worker<'a> {
     random: Xoshiro256PlusPlus,
     slice: Slice,
     oddities: Oddities,
-    /// How many creations and closings may yet take effect.
+    /// How many creations may yet take effect.
     loose: u64,
+    /// Accounts whose closing was not answered.
+    perhaps_open: Vec<AccountNumber>,
     /// How many operations in a row were not answered.
     unanswered: u32,
 }
@@ -146,6 +150,7 @@ impl<'a> Worker<'a> {
                 slice: Slice::default(),
                 oddities: Oddities::default(),
                 loose: 0,
+                perhaps_open: Vec::new(),
                 unanswered: 0,
             })
             .collect()
@@ -159,11 +164,26 @@ impl<'a> Worker<'a> {
 
     /// How many of its creations and closings may yet take effect.
     pub(super) fn loose(&self) -> u64 {
-        self.loose
+        self.loose + self.perhaps_open.len() as u64
     }
 
     pub(super) fn take_slice(&mut self) -> Slice {
         std::mem::take(&mut self.slice)
+    }
+
+    /// Closes what may still be open, until nobody answers. Those accounts are not followed any more.
+    fn close_again(&mut self) {
+        let mut failures = 0;
+        for number in std::mem::take(&mut self.perhaps_open) {
+            let is_closed = failures < SILENCE_AT_END
+                && (0..TRIES).any(|_| is_answered(self.session.call(number, Action::Close)));
+            if is_closed {
+                failures = 0;
+            } else {
+                failures += 1;
+                self.perhaps_open.push(number);
+            }
+        }
     }
 
     /// Does something to an account, and writes it down.
@@ -176,7 +196,9 @@ impl<'a> Worker<'a> {
             self.unanswered + 1
         };
         let outcome = outcome?;
-        self.loose += u64::from(action == Action::Close && outcome == Outcome::Unknown);
+        if action == Action::Close && outcome == Outcome::Unknown {
+            self.perhaps_open.push(tenant.number);
+        }
         self.slice.records.push(Record {
             account: tenant.account,
             worker: self.index,
@@ -332,7 +354,7 @@ impl Load {
             let current = match worker.open(&load) {
                 Ok(current) => current,
                 Err(created) => {
-                    load.close_all(worker);
+                    load.close_all(slice::from_mut(worker));
                     return Err(match created {
                         Created::LimitReached => Broken(format!(
                             "there is room for {opened} more accounts only, and {accounts} are asked for: raise \
@@ -366,7 +388,6 @@ impl Load {
         stop: &AtomicBool,
     ) -> Slice {
         let budget = AtomicI64::new(i64::try_from(operations).unwrap_or(i64::MAX));
-        let over = AtomicBool::new(false);
         self.silent.store(false, Relaxed);
         for worker in workers.iter_mut() {
             worker.unanswered = 0;
@@ -374,16 +395,19 @@ impl Load {
         let Some((lister, workers)) = workers.split_last_mut() else {
             return Slice::default();
         };
-        thread::scope(|scope| {
-            let listing = scope.spawn(|| {
-                while !over.load(Relaxed)
-                    && !stop.load(Relaxed)
-                    && lister.slice.records.len() < LISTED_MAX
-                {
+        let mut slice = thread::scope(|scope| {
+            let (over, wait) = mpsc::channel::<()>();
+            let listing = scope.spawn(move || {
+                while lister.slice.records.len() < LISTED_MAX {
                     let began = Instant::now();
                     lister.list(self);
-                    thread::sleep(LISTING_PAUSE.max(10 * began.elapsed()));
+                    let pause = LISTING_PAUSE.max(10 * began.elapsed());
+                    // Until the others are done: then nothing is sent, but the channel is closed.
+                    if wait.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+                        break;
+                    }
                 }
+                lister
             });
             let working: Vec<_> = workers
                 .iter_mut()
@@ -393,10 +417,9 @@ impl Load {
                 // A worker that panicked has recorded what it did until then.
                 let _ = thread.join();
             }
-            over.store(true, Relaxed);
-            let _ = listing.join();
+            drop(over);
+            listing.join().map(Worker::take_slice).unwrap_or_default()
         });
-        let mut slice = lister.take_slice();
         for worker in workers {
             slice.append(worker.take_slice());
         }
@@ -451,8 +474,14 @@ impl Load {
         inventory
     }
 
-    /// Closes every account, and sees to it that it is gone.
-    pub(super) fn close_all(&self, worker: &mut Worker<'_>) {
+    /// Closes every account, and sees to it that it is gone: the first of the workers does, for all.
+    pub(super) fn close_all(&self, workers: &mut [Worker<'_>]) {
+        let Some((worker, others)) = workers.split_first_mut() else {
+            return;
+        };
+        for other in others {
+            worker.perhaps_open.append(&mut other.perhaps_open);
+        }
         let mut failures = 0;
         for tenant in self.tenants() {
             let closed = is_answered(self.patiently(worker, tenant, Action::Close));
@@ -463,6 +492,7 @@ impl Load {
             self.patiently(worker, tenant, Action::Balance);
         }
         worker.list(self);
+        worker.close_again();
     }
 
     /// All that are or were on a seat.

@@ -255,8 +255,8 @@ pub(super) fn run(
         ));
     }
     let totals = heard.judge.books.check(inventory.balances.into_iter());
+    load.close_all(&mut workers);
     if let Some(worker) = workers.first_mut() {
-        load.close_all(worker);
         heard.hear(worker.take_slice());
     }
     heard.tell(&mut report, began.elapsed());
