@@ -3,6 +3,7 @@
 use super::history::{Action, Outcome, Record};
 use super::judge::{Course, Followed, follow};
 use super::specification::{Effect, State};
+use crate::account_number::AccountNumber;
 use proptest::prelude::*;
 
 const START: State = State::Open(3);
@@ -126,7 +127,7 @@ proptest! {
         swapped in prop::option::of((any::<usize>(), outcome())),
     ) {
         let records = history(steps, swapped);
-        let course = follow(&mut Followed::new(START), &records, |_, _, _| ());
+        let course = follow(&mut Followed::new(AccountNumber::random(), START), &records, |_, _, _| ());
         let explained = some_order_explains(START, &records);
         prop_assert_eq!(course == Course::Linearizable, explained, "{:?}: {:?}", course, records);
         if swapped.is_none() {

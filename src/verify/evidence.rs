@@ -15,7 +15,9 @@ use super::specification::{State, leaves_as_it_was};
 /// What convicts a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Evidence {
-    /// The account's number in this run.
+    /// What the server calls the account.
+    pub(super) number: String,
+    /// Its number in this run.
     pub(super) account: u32,
     /// The state before the records. `None` if unknown outcomes leave several possible: then the records are
     /// what overlapped, and no proof by themselves.
@@ -49,7 +51,7 @@ pub(super) fn gather(before: &Followed, records: &[Record], last: usize) -> Opti
         }
     });
     let Some((state, event)) = certain else {
-        return Some(without_proof(records, wrong));
+        return Some(without_proof(before, records, wrong));
     };
 
     let mut chosen = open_at(before, records, event);
@@ -58,8 +60,10 @@ pub(super) fn gather(before: &Followed, records: &[Record], last: usize) -> Opti
     });
     chosen.extend(later.map(|(_, record)| *record));
     chosen.sort_by_key(|record| record.called);
-    let records_shown = without_harmless(state, chosen, &wrong);
+    let start = Followed::new(before.number, state);
+    let records_shown = without_harmless(&start, chosen, &wrong);
     Some(Evidence {
+        number: before.number.to_string(),
         account: wrong.account,
         start: Some(state),
         context: context(records, &records_shown),
@@ -89,10 +93,10 @@ fn open_at(before: &Followed, records: &[Record], at: (u64, Event, usize)) -> Ve
 }
 
 /// Leaves out what leaves the account as it was, as far as `wrong` stays wrong without it.
-fn without_harmless(state: State, mut chosen: Vec<Record>, wrong: &Record) -> Vec<Record> {
+fn without_harmless(start: &Followed, mut chosen: Vec<Record>, wrong: &Record) -> Vec<Record> {
     let is_needed = |it: &Record| it == wrong || !leaves_as_it_was(it.action, it.outcome);
     let needed: Vec<_> = chosen.iter().filter(|it| is_needed(it)).copied().collect();
-    if is_wrong(state, &needed, wrong) {
+    if is_wrong(start, &needed, wrong) {
         return needed;
     }
     let mut index = 0;
@@ -101,7 +105,7 @@ fn without_harmless(state: State, mut chosen: Vec<Record>, wrong: &Record) -> Ve
     {
         if !is_needed(&record) {
             chosen.remove(index);
-            if is_wrong(state, &chosen, wrong) {
+            if is_wrong(start, &chosen, wrong) {
                 continue;
             }
             chosen.insert(index, record);
@@ -112,13 +116,14 @@ fn without_harmless(state: State, mut chosen: Vec<Record>, wrong: &Record) -> Ve
 }
 
 /// What overlapped with the wrong operation, where nothing smaller than the whole history is a proof.
-fn without_proof(records: &[Record], wrong: Record) -> Evidence {
+fn without_proof(before: &Followed, records: &[Record], wrong: Record) -> Evidence {
     let overlap = records
         .iter()
         .filter(|it| it.called <= wrong.answered && it.answered >= wrong.called && **it != wrong);
     let mut shown: Vec<_> = overlap.copied().take(SHOWN_MAX).chain([wrong]).collect();
     shown.sort_by_key(|record| record.called);
     Evidence {
+        number: before.number.to_string(),
         account: wrong.account,
         start: None,
         context: context(records, &shown),
@@ -151,8 +156,8 @@ fn context(records: &[Record], chosen: &[Record]) -> Vec<Record> {
 }
 
 /// Whether no order explains `records` from `state` on, up to the answer to `wrong`.
-fn is_wrong(state: State, records: &[Record], wrong: &Record) -> bool {
-    let course = follow(&mut Followed::new(state), records, |_, _, _| ());
+fn is_wrong(start: &Followed, records: &[Record], wrong: &Record) -> bool {
+    let course = follow(&mut start.clone(), records, |_, _, _| ());
     matches!(course, Course::Violation(index) if records.get(index) == Some(wrong))
 }
 
@@ -216,6 +221,7 @@ pub(super) fn money(cents: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account_number::AccountNumber;
     use crate::verify::judge::Judge;
 
     fn record(worker: u32, action: Action, outcome: Outcome, called: u64, answered: u64) -> Record {
@@ -259,7 +265,7 @@ mod tests {
             record(3, Action::Deposit(5), balance(105), 30_000, 30_010),
         ]);
         let mut judge = Judge::default();
-        judge.opened(7, 100);
+        judge.opened(7, AccountNumber::random(), 100);
         let found = judge.hear(&mut records);
         let [evidence] = found.as_slice() else {
             panic!("{found:?}");
@@ -287,7 +293,7 @@ mod tests {
             record(3, Action::Balance, balance(120), 30, 40),
         ];
         let mut judge = Judge::default();
-        judge.opened(7, 100);
+        judge.opened(7, AccountNumber::random(), 100);
         let found = judge.hear(&mut records);
         let [evidence] = found.as_slice() else {
             panic!("{found:?}");

@@ -15,7 +15,7 @@ use super::history::Outcome;
 use super::judge::Judge;
 use super::load::{Inventory, Load, Slice, Worker};
 use super::processor_time;
-use super::report::{Finding, PhaseReport};
+use super::report::{Finding, PhaseReport, Recorded};
 use super::subject::{Oddities, Subject};
 use crate::client::Broken;
 use crate::progress::Progress;
@@ -145,8 +145,8 @@ impl Heard {
     pub(super) fn hear(&mut self, mut slice: Slice) {
         let began = processor_time::of_this_thread();
         self.accounts += slice.opened.len() as u64;
-        for (account, cents) in slice.opened {
-            self.judge.opened(account, cents);
+        for (tenant, cents) in slice.opened {
+            self.judge.opened(tenant.account, tenant.number, cents);
         }
         for record in &slice.records {
             self.unknown += u64::from(record.outcome == Outcome::Unknown);
@@ -163,8 +163,17 @@ impl Heard {
     /// Says what was judged, and what is wrong with it: the smallest histories first.
     #[expect(clippy::float_arithmetic, reason = "rates, not money")]
     pub(super) fn tell(mut self, report: &mut PhaseReport, elapsed: Duration) {
-        let operations = self.judge.operations;
-        let per_second = |time: Duration| rate(operations as f64 / time.as_secs_f64().max(1e-9));
+        let recorded = Recorded {
+            operations: self.judge.operations,
+            accounts: self.accounts,
+            refused: self.refused,
+            unknown: self.unknown,
+            seconds: elapsed.as_secs_f64(),
+            processor_seconds: self.spent.as_secs_f64(),
+        };
+        let operations = recorded.operations;
+        let per_second = |seconds: f64| rate(operations as f64 / seconds.max(1e-9));
+        report.recorded = Some(recorded);
         report.fact(format!(
             "{} operations on {} accounts, {} withdrawals refused for want of funds, {} outcomes unknown",
             grouped(operations),
@@ -174,9 +183,9 @@ impl Heard {
         ));
         report.fact(format!(
             "recorded in {:.1} s ({}/s), checked at {} a second of one processor",
-            elapsed.as_secs_f64(),
-            per_second(elapsed),
-            per_second(self.spent)
+            recorded.seconds,
+            per_second(recorded.seconds),
+            per_second(recorded.processor_seconds)
         ));
         if self.judge.given_up > 0 {
             report.undecided(format!(
@@ -212,6 +221,7 @@ pub(super) fn tell_totals(report: &mut PhaseReport, totals: &Totals) {
     if totals.accounts == 0 {
         return;
     }
+    report.totals = Some(*totals);
     report.fact(format!(
         "{} accounts open at the end: opened with {}, {} paid in, {} taken out, {} unknown, {} there",
         grouped(totals.accounts),

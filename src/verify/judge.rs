@@ -11,6 +11,7 @@ use super::events::{Event, Events};
 use super::evidence::{self, Evidence};
 use super::history::{Outcome, Record};
 use super::specification::State;
+use crate::account_number::AccountNumber;
 
 /// Follows all accounts.
 #[derive(Debug, Default)]
@@ -26,13 +27,16 @@ pub(super) struct Judge {
 /// An account, and its operations of unknown outcome.
 #[derive(Clone, Debug)]
 pub(super) struct Followed {
+    /// What the server calls it.
+    pub(super) number: AccountNumber,
     pub(super) checker: Checker,
     pub(super) unknown: Vec<(Slot, Record)>,
 }
 
 impl Followed {
-    pub(super) fn new(state: State) -> Self {
+    pub(super) fn new(number: AccountNumber, state: State) -> Self {
         Self {
+            number,
             checker: Checker::new(state),
             unknown: Vec::new(),
         }
@@ -50,8 +54,8 @@ pub(super) enum Course {
 
 impl Judge {
     /// An account was opened with so many cents on it.
-    pub(super) fn opened(&mut self, account: u32, cents: i64) {
-        let followed = Followed::new(State::Open(cents));
+    pub(super) fn opened(&mut self, account: u32, number: AccountNumber, cents: i64) {
+        let followed = Followed::new(number, State::Open(cents));
         self.accounts.insert(account, followed);
         self.books.opened(account, cents);
     }

@@ -86,7 +86,7 @@ struct Seat {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slice {
     /// Accounts, and how many cents they were opened with.
-    pub(super) opened: Vec<(u32, i64)>,
+    pub(super) opened: Vec<(Tenant, i64)>,
     pub(super) records: Vec<Record>,
     /// Accounts to which nothing will be done after this slice.
     pub(super) left: Vec<u32>,
@@ -216,8 +216,9 @@ impl<'a> Worker<'a> {
         match self.session.create(initial) {
             Created::Opened(number) => {
                 let account = load.next_account.fetch_add(1, Relaxed);
-                self.slice.opened.push((account, INITIAL_CENTS));
-                Ok(Tenant { account, number })
+                let tenant = Tenant { account, number };
+                self.slice.opened.push((tenant, INITIAL_CENTS));
+                Ok(tenant)
             }
             other => {
                 self.loose += u64::from(other == Created::Unknown);

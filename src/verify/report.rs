@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::books::Totals;
 use super::evidence::Evidence;
 use super::subject::Oddities;
 use crate::client::Broken;
@@ -54,6 +55,25 @@ pub(super) struct PhaseReport {
     pub(super) errors: BTreeMap<String, u64>,
     /// How many creations and closings were never answered, and may take effect after the phase.
     pub(super) loose: u64,
+    /// What was recorded and judged, if the phase is one of histories.
+    pub(super) recorded: Option<Recorded>,
+    /// The money on what was open at the end.
+    pub(super) totals: Option<Totals>,
+}
+
+/// Histories, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Recorded {
+    pub(super) operations: u64,
+    pub(super) accounts: u64,
+    /// Withdrawals that were refused for want of funds.
+    pub(super) refused: u64,
+    /// Operations that were not answered.
+    pub(super) unknown: u64,
+    /// How long recording took, by the clock on the wall.
+    pub(super) seconds: f64,
+    /// How much time of a processor judging took.
+    pub(super) processor_seconds: f64,
 }
 
 /// Something that is wrong.
@@ -89,6 +109,8 @@ impl PhaseReport {
             findings: Vec::new(),
             errors: BTreeMap::new(),
             loose: 0,
+            recorded: None,
+            totals: None,
         }
     }
 

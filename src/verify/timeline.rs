@@ -62,12 +62,14 @@ pub(super) fn before(evidence: &Evidence) -> Vec<String> {
             )
         })
         .collect();
+    let number = &evidence.number;
     lines.push(match evidence.start {
-        Some(State::Open(cents)) => format!("the account held {}", money(cents)),
-        Some(State::Closed) => "the account was closed".to_owned(),
-        None => "unanswered operations left several balances possible; this is what overlapped, and no proof \
-                 by itself"
-            .to_owned(),
+        Some(State::Open(cents)) => format!("account {number} held {}", money(cents)),
+        Some(State::Closed) => format!("account {number} was closed"),
+        None => format!(
+            "account {number}: unanswered operations left several balances possible; this is what overlapped, \
+             and no proof by itself"
+        ),
     });
     lines
 }
@@ -140,6 +142,7 @@ mod tests {
             answered,
         };
         let evidence = Evidence {
+            number: "0b0e6c1c-8a2f-4f0e-9a64-3e1d8a1f7c55".to_owned(),
             account: 1,
             start: Some(State::Open(100)),
             context: vec![record(Action::Deposit(100), Outcome::Balance(100), 0, 900)],
@@ -154,7 +157,7 @@ mod tests {
             lines(&evidence),
             [
                 "before that: client 2, deposit 1.00 → 1.00",
-                "the account held 1.00",
+                "account 0b0e6c1c-8a2f-4f0e-9a64-3e1d8a1f7c55 held 1.00",
                 "  client 2  withdraw 0.70 → 0.30       │━━━━━━━━━━━━━━━━━━━━                    │ 500 ns",
                 "  client 2  delete        → no answer  │          ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━│ 50 ns",
                 "✗ client 2  withdraw 0.80 → 0.20       │                    ━━━━━━━━━━━━━━━━━━━━│ 500 ns",

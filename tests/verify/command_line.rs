@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use cashpoint::AccountNumber;
 use cashpoint::server::Config;
 use serde_json::Value;
 
@@ -45,6 +46,20 @@ fn the_engine_is_acquitted() {
     let phases = report["phases"].as_array().unwrap();
     let names: Vec<_> = phases.iter().map(|phase| &phase["name"]).collect();
     assert_eq!(names, ["many accounts", "one hot account", "account limit"]);
+    let number = |value: &Value| value.as_i64().unwrap();
+    for phase in &phases[..2] {
+        assert!(
+            number(&phase["recorded"]["operations"]) >= 100_000,
+            "{phase}"
+        );
+        assert!(
+            phase["recorded"]["processor_seconds"].as_f64() > Some(0.0),
+            "{phase}"
+        );
+        let [initial, credited, debited, found] = ["initial", "credited", "debited", "found"]
+            .map(|sum| number(&phase["totals"][format!("{sum}_cents")]));
+        assert_eq!(initial + credited - debited, found, "{phase}");
+    }
 }
 
 #[test]
@@ -68,13 +83,20 @@ fn what_convicts_is_drawn_and_written_down() {
     let report: Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
     assert_eq!(report["verdict"], "convicted");
     let hot = &report["phases"][1];
-    let records = hot["findings"][0]["history"]["records"].as_array().unwrap();
+    let history = &hot["findings"][0]["history"];
+    let account = history["number"].as_str().unwrap();
+    let records = history["records"].as_array().unwrap();
     assert!(records.len() > 1, "what overlaps is there: {hot}");
     let deposits = |record: &&Value| record["action"]["deposit"].is_number();
     assert!(records.iter().any(|it| deposits(&it)), "{hot}");
 
     let page = std::fs::read_to_string(&html).unwrap();
     assert!(page.contains("CONVICTED") && page.contains("from call to answer"));
+    let account = account.parse::<AccountNumber>().unwrap();
+    assert!(
+        page.contains(&format!("account {account} held")),
+        "an operator can look it up: {page}"
+    );
     for foreign in ["<script", "src=", "<link", "@import", "url("] {
         assert!(!page.contains(foreign), "needs nothing else: {foreign}");
     }

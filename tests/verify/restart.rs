@@ -279,7 +279,7 @@ fn who_answers_before_it_writes_is_convicted() {
 #[test]
 fn who_forgets_closings_is_convicted() {
     let output = verify_memory(Memory::ForgetsClosings);
-    assert_convicted(&output, "the account was closed");
+    assert_convicted(&output, " was closed");
 }
 
 #[test]
