@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::checker::{Checker, Judgement};
 use super::history::{Action, Outcome, Record};
-use super::specification::State;
+use super::specification::{Effect, State};
 use crate::{AccountNumber, CreationNumber, Ledger};
 
 /// How many accounts there may be: so few that creations are often refused.
@@ -210,7 +210,8 @@ impl Books {
                         (None, Outcome::UnknownAccount) => Some(State::Closed),
                         (None, _) => None,
                         (Some(State::Open(_) | State::Closed), _) => {
-                            let after = state.and_then(|state| state.after(*action, *outcome));
+                            let after =
+                                state.and_then(|state| state.after(&Effect::of(*action, *outcome)));
                             if after.is_none() {
                                 return Err(format!("not done in one step: {run:?}"));
                             }
