@@ -58,3 +58,38 @@ impl fmt::Display for IdempotencyKey {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::ParseIdempotencyKeyError::{Empty, NotVisible, TooLong};
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_key_reads_back_from_its_text(text in "[!-~]{1,255}") {
+            let key: IdempotencyKey = text.parse().unwrap();
+            prop_assert_eq!(key.as_str(), text.as_str());
+            prop_assert_eq!(key.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_for_its_reason() {
+        let longest = "~".repeat(IdempotencyKey::LEN_MAX);
+        assert!(longest.parse::<IdempotencyKey>().is_ok());
+        let too_long = format!("{longest}~");
+        for (text, reason) in [
+            ("", Empty),
+            (&too_long, TooLong),
+            (" ", NotVisible),
+            ("a b", NotVisible),
+            ("a\n", NotVisible),
+            ("\u{7f}", NotVisible),
+            ("\u{e9}", NotVisible),
+        ] {
+            assert_eq!(text.parse::<IdempotencyKey>(), Err(reason), "{text:?}");
+        }
+    }
+}

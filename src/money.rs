@@ -58,7 +58,7 @@ impl Cents {
 
     /// Writes the sum's text into `buffer` and returns it.
     pub fn encode(self, buffer: &mut [u8; Self::TEXT_LEN_MAX]) -> &str {
-        let (mut units, cents) = (self.0 / 100, self.0 % 100);
+        let cents = self.0;
         // From the last digit to the first: so the text stands at the end of the buffer.
         let mut places = buffer.iter_mut().rev();
         let mut length = 0;
@@ -75,6 +75,7 @@ impl Cents {
         }
         put(digit(cents / 10));
         put(b'.');
+        let mut units = cents / 100;
         loop {
             put(digit(units));
             units /= 10;

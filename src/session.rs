@@ -270,3 +270,25 @@ impl<Facts> fmt::Debug for Session<'_, Facts> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_account_leaves_nothing_behind() {
+        let ledger = Ledger::new(100);
+        let session = ledger.pin();
+        let created: Vec<_> = (0..100)
+            .map(|_| session.create(Cents::ZERO, ()).unwrap())
+            .collect();
+        for (closed, number) in created.iter().enumerate() {
+            assert_eq!(session.accounts.len(), 100 - closed);
+            // Its cell is closed: who lists accounts would not see that it is still on the roster.
+            assert_eq!(ledger.roster.after(None).count(), 100 - closed);
+            session.close(*number).unwrap();
+        }
+        assert_eq!(session.accounts.len(), 0);
+        assert_eq!(ledger.roster.after(None).count(), 0);
+    }
+}

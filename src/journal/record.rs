@@ -76,16 +76,8 @@ impl Record {
     /// The account that it belongs to. None where the opening of one was refused.
     #[must_use]
     pub fn number(&self) -> Option<AccountNumber> {
-        match (self.change, self.outcome) {
-            (
-                Change::Deposit { number, .. }
-                | Change::Withdraw { number, .. }
-                | Change::Close { number },
-                _,
-            ) => Some(number),
-            (Change::Open { .. }, Ok(receipt)) => Some(receipt.number),
-            (Change::Open { .. }, Err(_)) => None,
-        }
+        let opened = || self.outcome.ok().map(|receipt| receipt.number);
+        self.change.number().or_else(opened)
     }
 
     /// How much money was asked to be moved: the initial balance, the amount, what was left at the end.

@@ -6,15 +6,12 @@ use std::thread;
 
 use cashpoint::{AccountNumber, Cents, CreationNumber, Ledger};
 
-/// The accounts of a page, and the cursor to the next.
-fn page(
-    ledger: &Ledger,
-    cursor: Option<CreationNumber>,
-    limit: usize,
-) -> (Vec<AccountNumber>, Option<CreationNumber>) {
+/// The accounts of a page, and the cursor to the next, as the value that a client would be given.
+fn page(ledger: &Ledger, cursor: Option<u64>, limit: usize) -> (Vec<AccountNumber>, Option<u64>) {
     let session = ledger.pin();
+    let cursor = cursor.map(CreationNumber::from_u64);
     let page: Vec<_> = session.accounts_after(cursor).take(limit).collect();
-    let next = page.last().map(|account| account.created);
+    let next = page.last().map(|account| account.created.get());
     (page.iter().map(|account| account.number).collect(), next)
 }
 

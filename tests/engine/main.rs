@@ -13,6 +13,7 @@ mod exact;
 #[path = "../model/mod.rs"]
 mod model;
 
+mod debug;
 mod ledger_machine;
 mod listing;
 mod money;

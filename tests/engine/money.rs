@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use cashpoint::{Cents, ParseCentsError};
+use cashpoint::{Amount, Cents, ParseCentsError};
 use proptest::prelude::*;
 
 use crate::exact::{self, is_number, meant};
@@ -54,7 +54,11 @@ proptest! {
 
     #[test]
     fn what_is_printed_is_exact_and_reads_back(value in 0..=Cents::MAX.get()) {
-        exact::assert_printed_exactly(Cents::new(value).unwrap());
+        let sum = Cents::new(value).unwrap();
+        exact::assert_printed_exactly(sum);
+        if let Some(amount) = Amount::new(sum) {
+            prop_assert_eq!(amount.to_string(), sum.to_string());
+        }
     }
 
     #[test]

@@ -227,6 +227,8 @@ impl StateMachineTest for InMemory {
 
     fn check_invariants(subject: &Subject, model: &Model) {
         check(subject, model);
+        #[cfg(feature = "durable")]
+        assert!(subject.service.durable_ledger().is_none());
     }
 }
 
@@ -261,6 +263,8 @@ impl StateMachineTest for Durable {
 
     fn check_invariants((subject, _): &Self::SystemUnderTest, model: &Model) {
         check(subject, model);
+        let behind = subject.service.durable_ledger().unwrap();
+        assert_eq!(behind.count(), model.open().len());
     }
 
     fn teardown((mut subject, directory): Self::SystemUnderTest, model: Model) {

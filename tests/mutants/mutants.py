@@ -553,8 +553,8 @@ MUTANTS = [
     Mutant(
         "roster: a listing begins a page late",
         "roster.rs",
-        "            .range(first_page..)",
-        "            .range(first_page + 1..)",
+        "self.pages.lower_bound(Bound::Included(&first_page))",
+        "self.pages.lower_bound(Bound::Excluded(&first_page))",
         shuttle=AT_RANDOM,
         engine="a_listing_resumes_after_an_account_that_is_gone",
     ),
