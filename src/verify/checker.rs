@@ -23,7 +23,7 @@
 use foldhash::{HashSet, HashSetExt as _};
 
 use super::history::{Action, Outcome};
-use super::specification::{Effect, State, leaves_as_it_was};
+use super::specification::{Effect, State};
 
 /// The most operations on one account that may be open at a time, those of unknown outcome included.
 pub(super) const OPEN_MAX: usize = 128;
@@ -122,10 +122,10 @@ impl Checker {
         self.open |= bit;
         if outcome == Outcome::Unknown {
             self.unknown |= bit;
-        } else if leaves_as_it_was(action, outcome) {
+        } else if effect.leaves_as_it_was() {
             self.harmless |= bit;
             for configuration in &mut self.configurations {
-                if configuration.state.after(&effect).is_some() {
+                if effect.fits(configuration.state) {
                     configuration.done |= bit;
                 }
             }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::events::Event;
 use super::history::{Action, Outcome, Record};
 use super::judge::{Course, Followed, follow};
-use super::specification::{State, leaves_as_it_was};
+use super::specification::{Effect, State};
 
 /// What convicts a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -92,9 +92,13 @@ fn open_at(before: &Followed, records: &[Record], at: (u64, Event, usize)) -> Ve
     found
 }
 
+fn leaves_as_it_was(record: &Record) -> bool {
+    Effect::of(record.action, record.outcome).leaves_as_it_was()
+}
+
 /// Leaves out what leaves the account as it was, as far as `wrong` stays wrong without it.
 fn without_harmless(start: &Followed, mut chosen: Vec<Record>, wrong: &Record) -> Vec<Record> {
-    let is_needed = |it: &Record| it == wrong || !leaves_as_it_was(it.action, it.outcome);
+    let is_needed = |it: &Record| it == wrong || !leaves_as_it_was(it);
     let needed: Vec<_> = chosen.iter().filter(|it| is_needed(it)).copied().collect();
     if is_wrong(start, &needed, wrong) {
         return needed;
@@ -145,7 +149,7 @@ fn context(records: &[Record], chosen: &[Record]) -> Vec<Record> {
     let mut earlier: Vec<Record> = records
         .iter()
         .filter(|record| {
-            !leaves_as_it_was(record.action, record.outcome)
+            !leaves_as_it_was(record)
                 && record.outcome != Outcome::Unknown
                 && record.answered < first.called
         })
@@ -155,7 +159,7 @@ fn context(records: &[Record], chosen: &[Record]) -> Vec<Record> {
     earlier.split_off(earlier.len().saturating_sub(CONTEXT_MAX))
 }
 
-/// Whether no order explains `records` from `state` on, up to the answer to `wrong`.
+/// Whether no order explains `records` from `start` on, up to the answer to `wrong`.
 fn is_wrong(start: &Followed, records: &[Record], wrong: &Record) -> bool {
     let course = follow(&mut start.clone(), records, |_, _, _| ());
     matches!(course, Course::Violation(index) if records.get(index) == Some(wrong))

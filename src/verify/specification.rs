@@ -78,6 +78,11 @@ impl Effect {
         }
     }
 
+    /// Whether it leaves the account as it was, whenever it was done.
+    pub(super) fn leaves_as_it_was(&self) -> bool {
+        self.change == Change::Add(0)
+    }
+
     /// Whether an account in this state can have it.
     #[inline]
     pub(super) fn fits(&self, state: State) -> bool {
@@ -106,15 +111,6 @@ impl State {
             (Self::Open(_), Change::Close) | (Self::Closed, _) => Self::Closed,
         })
     }
-}
-
-/// Whether an operation with this outcome leaves the account as it was, whenever it was done.
-pub(super) fn leaves_as_it_was(action: Action, outcome: Outcome) -> bool {
-    matches!(action, Action::Balance | Action::List)
-        || matches!(
-            outcome,
-            Outcome::InsufficientFunds | Outcome::UnknownAccount
-        )
 }
 
 #[cfg(test)]
