@@ -399,17 +399,11 @@ fn doublings(most: usize) -> Vec<usize> {
 }
 
 fn accounts(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(accounts @ 1..=100_000_000) => Ok(accounts),
-        _ => Err("it is a whole number from 1 to 100000000".to_owned()),
-    }
+    settings::count(text, 100_000_000)
 }
 
 fn rounds(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(rounds @ 1..=1_000) => Ok(rounds),
-        _ => Err("it is a whole number from 1 to 1000".to_owned()),
-    }
+    settings::count(text, 1_000)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -420,10 +414,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn batch(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(batch @ 1..=SUBMISSION_MAX) => Ok(batch),
-        _ => Err(format!("it is a whole number from 1 to {SUBMISSION_MAX}")),
-    }
+    settings::count(text, SUBMISSION_MAX)
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -15,6 +15,14 @@ const SECONDS_MAX: f64 = 86_400.0;
 /// The longest time for which idempotency keys may be kept: a year.
 const IDEMPOTENCY_WINDOW_S_MAX: u64 = 366 * 86_400;
 
+/// Reads a number of things, from 1 to `most`.
+pub(super) fn count(text: &str, most: usize) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if (1..=most).contains(&count) => Ok(count),
+        _ => Err(format!("it is a whole number from 1 to {most}")),
+    }
+}
+
 pub(super) fn port(text: &str) -> Result<u16, String> {
     text.parse()
         .map_err(|_| "PORT is a whole number from 0 (any free port) to 65535".to_owned())

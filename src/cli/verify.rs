@@ -237,15 +237,9 @@ impl Common {
 }
 
 fn accounts(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(accounts @ 1..=10_000_000) => Ok(accounts),
-        _ => Err("it is a whole number from 1 to 10000000".to_owned()),
-    }
+    settings::count(text, 10_000_000)
 }
 
 fn workers(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(workers @ 1..=1_000) => Ok(workers),
-        _ => Err("it is a whole number from 1 to 1000".to_owned()),
-    }
+    settings::count(text, 1_000)
 }

@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Trouble> {
     // The exit code tells also whom nobody listens to.
     let _ = written.and_then(|()| out.flush());
     for problem in report::problems(&audit) {
-        eprintln!("error: {problem}");
+        crate::cli::tell(format_args!("error: {problem}"));
     }
     Ok(match &audit.damage {
         Some(error) if super::is_unreadable(error) => ExitCode::from(NOT_LOOKED_AT),

@@ -95,7 +95,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
         let _ = fs::remove_file(&unfinished);
         return exported;
     }
-    eprintln!("written: {place}");
+    crate::cli::tell(format_args!("written: {place}"));
     Ok(())
 }
 

@@ -125,11 +125,11 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         Ok(code) => code,
         Err(Trouble::NotListened) => ExitCode::SUCCESS,
         Err(Trouble::NoJournal(what)) => {
-            eprintln!("error: {what}");
+            super::tell(format_args!("error: {what}"));
             ExitCode::from(NOT_LOOKED_AT)
         }
         Err(Trouble::Failed(what)) => {
-            eprintln!("error: {what}");
+            super::tell(format_args!("error: {what}"));
             ExitCode::FAILURE
         }
     }
