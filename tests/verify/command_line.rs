@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -172,6 +172,14 @@ fn who_reads_the_beginning_only_changes_nothing() {
     assert!(json.exists());
 }
 
+/// As Ctrl-C does.
+fn interrupt(child: &Child) {
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+}
+
 #[test]
 fn who_is_stopped_says_what_was_seen() {
     let twin = Twin::start(Fault::None, 300);
@@ -182,11 +190,7 @@ fn who_is_stopped_says_what_was_seen() {
         .spawn()
         .unwrap();
     thread::sleep(Duration::from_secs(2));
-    let killed = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
+    interrupt(&child);
     let mut said = String::new();
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_to_string(&mut said).unwrap();
@@ -205,14 +209,7 @@ fn who_is_stopped_does_not_wait_for_a_server_that_does_not_start() {
         .spawn()
         .unwrap();
     thread::sleep(Duration::from_secs(1));
-    let interrupt = ["-INT", &child.id().to_string()];
-    assert!(
-        Command::new("kill")
-            .args(interrupt)
-            .status()
-            .unwrap()
-            .success()
-    );
+    interrupt(&child);
     let output = child.wait_with_output().unwrap();
     let said = text(&output);
     assert_eq!(output.status.code(), Some(3), "{said}");

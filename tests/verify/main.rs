@@ -13,7 +13,7 @@ mod restart;
 mod wire;
 mod zoo;
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use zoo::{Fault, Twin};
 
@@ -28,18 +28,8 @@ const LIMIT: &str = "account limit";
 
 /// Enough for every fault to show, and not much more than a second under load.
 fn verify(url: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_cashpoint"))
-        .args(["verify", "http", url])
-        .args([
-            "--operations",
-            "20000",
-            "--connections",
-            "16",
-            "--seed",
-            "1",
-        ])
-        .output()
-        .unwrap()
+    let load = ["--operations", "20000", "--connections", "16"];
+    command_line::verify(&[&["http", url], &load[..], &["--seed", "1"]].concat())
 }
 
 fn text(output: &Output) -> String {
@@ -60,12 +50,9 @@ fn an_honest_twin_is_acquitted() {
 /// What a twin that is honest, and not always there, is told: not convicted; and how the run ended.
 fn verify_unreliable(fault: Fault) -> Option<i32> {
     let twin = Twin::start(fault, MAX_ACCOUNTS);
-    let output = Command::new(env!("CARGO_BIN_EXE_cashpoint"))
-        .args(["verify", "http", &twin.url()])
-        .args(["--operations", "10000", "--connections", "16"])
-        .args(["--accounts", "30", "--timeout", "0.4"])
-        .output()
-        .unwrap();
+    let load = ["--operations", "10000", "--connections", "16"];
+    let rest = ["--accounts", "30", "--timeout", "0.4"];
+    let output = command_line::verify(&[&["http", &twin.url()], &load[..], &rest].concat());
     let said = text(&output);
     println!("=== {fault:?}\n{said}");
     assert!(!said.contains("CONVICTED"), "{fault:?}: {said}");

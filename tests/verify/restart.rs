@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use cashpoint::{AccountNumber, Cents};
 
+use crate::command_line::verify;
 use crate::text;
 use crate::wire::{self, Message};
 use crate::zoo::{Fault, Twin};
@@ -189,19 +190,11 @@ fn free_port() -> u16 {
 
 /// Runs `cashpoint verify` on what `command` starts at a port.
 fn kill_and_verify(port: u16, command: &str, kills: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_cashpoint"))
-        .args(["verify", "http", &format!("http://127.0.0.1:{port}")])
-        .args([
-            "--only",
-            "restart",
-            "--connections",
-            "8",
-            "--accounts",
-            "20",
-        ])
-        .args(["--kills", kills, "--restart-cmd", command])
-        .output()
-        .unwrap()
+    let url = format!("http://127.0.0.1:{port}");
+    let what = ["http", &url, "--only", "restart"];
+    let load = ["--connections", "8", "--accounts", "20"];
+    let how = ["--kills", kills, "--restart-cmd", command];
+    verify(&[what, load, how].concat())
 }
 
 fn verify_memory(memory: Memory) -> Output {
@@ -259,11 +252,10 @@ fn who_does_not_come_back_is_not_convicted() {
 fn who_was_not_killed_is_not_acquitted() {
     let twin = Twin::start(Fault::None, 300);
     let mut other = Command::new("sleep").arg("1000").spawn().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_cashpoint"))
-        .args(["verify", "http", &twin.url(), "--only", "restart"])
-        .args(["--connections", "8", "--pid", &other.id().to_string()])
-        .output()
-        .unwrap();
+    let process = other.id().to_string();
+    let what = ["http", &twin.url(), "--only", "restart"];
+    let how = ["--connections", "8", "--pid", &process];
+    let output = verify(&[what, how].concat());
     assert!(!other.wait().unwrap().success(), "it was killed");
     let text = text(&output);
     assert_eq!(output.status.code(), Some(3), "{text}");
