@@ -1,0 +1,1 @@
+//! Clients that close, stall, or send more than a request.

@@ -1,0 +1,1 @@
+//! Directories that are moved, replaced, removed, or restored over.

@@ -1,0 +1,19 @@
+//! The world around the process, at its worst: clients, logs, directories, disks and clocks that misbehave.
+//!
+//! Each test runs the real binary. `cargo test --test world` runs them all; a test that needs what a machine may
+//! not have (a mount, `faketime`) says so and what to install.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test states what it expects by panicking"
+)]
+
+#[expect(dead_code, reason = "the tests of the contract use the rest")]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod clients;
+mod clock;
+mod directory;
+mod disk;
+mod log;
