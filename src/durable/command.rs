@@ -1,5 +1,7 @@
 //! What callers send to the sequencer, and what comes back.
 
+use futures_channel::oneshot;
+
 use crate::change::{Answer, Change, NotDone};
 use crate::idempotency_key::IdempotencyKey;
 use crate::journal::encoded_bytes;

@@ -48,6 +48,8 @@ mod snapshots;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_channel::oneshot;
+
 use crate::account_number::AccountNumber;
 use crate::account_summary::{self, AccountSummary};
 use crate::change::{Change, NotDone};

@@ -1,16 +1,20 @@
 //! Answers to come: to await, or to wait for.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use futures_channel::oneshot::Receiver;
 
 use crate::change::{Answer, NotDone};
 
 /// The answer to one command, once its record is durable.
 ///
-/// Await it, in any runtime, or [wait](Pending::wait) for it. Dropped, the command is done all the same.
+/// Await it, in any runtime, or [wait](Pending::wait) for it. Dropped, at any time, the command is done all the same.
 #[derive(Debug)]
 #[must_use = "the command is under way; whether it succeeds, only the answer tells"]
-pub struct Pending(pub(super) oneshot::Receiver<Answer>);
+pub struct Pending(pub(super) Receiver<Answer>);
 
 impl Pending {
     /// Waits for the answer. Blocks the thread; in async code, await it instead.
@@ -19,8 +23,7 @@ impl Pending {
     ///
     /// [`NotDone`] if the command came to no answer.
     pub fn wait(self) -> Answer {
-        // Whoever is to answer is gone only if its thread has panicked.
-        self.0.recv().unwrap_or(Err(NotDone::Failed))
+        block_on(self)
     }
 }
 
@@ -28,6 +31,7 @@ impl Future for Pending {
     type Output = Answer;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        // The other end is gone without an answer only if its thread has panicked.
         Pin::new(&mut self.get_mut().0)
             .poll(context)
             .map(|answer| answer.unwrap_or(Err(NotDone::Failed)))
@@ -36,11 +40,12 @@ impl Future for Pending {
 
 /// The answers to several commands, in their order, once their records are durable.
 ///
-/// Await it, in any runtime, or [wait](PendingAll::wait) for it. Dropped, the commands are done all the same.
+/// Await it, in any runtime, or [wait](PendingAll::wait) for it. Dropped, at any time, the commands are done all the
+/// same.
 #[derive(Debug)]
 #[must_use = "the commands are under way; whether they succeed, only the answers tell"]
 pub struct PendingAll {
-    pub(super) answers: oneshot::Receiver<Vec<Answer>>,
+    pub(super) answers: Receiver<Vec<Answer>>,
     pub(super) count: usize,
 }
 
@@ -48,10 +53,7 @@ impl PendingAll {
     /// Waits for the answers. Blocks the thread; in async code, await it instead.
     #[must_use]
     pub fn wait(self) -> Vec<Answer> {
-        let Self { answers, count } = self;
-        answers
-            .recv()
-            .unwrap_or_else(|_| vec![Err(NotDone::Failed); count])
+        block_on(self)
     }
 }
 
@@ -64,5 +66,27 @@ impl Future for PendingAll {
         Pin::new(&mut this.answers)
             .poll(context)
             .map(|answers| answers.unwrap_or_else(|_| vec![Err(NotDone::Failed); count]))
+    }
+}
+
+/// Polls a future until it is ready. The thread sleeps meanwhile.
+fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = Pin::new(&mut future).poll(&mut context) {
+            return output;
+        }
+        // If it was woken in between, the thread has a token, and does not sleep.
+        thread::park();
+    }
+}
+
+/// Wakes a thread that waits.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use futures_channel::oneshot;
 use proptest::prelude::*;
 
 use super::walk::Records;

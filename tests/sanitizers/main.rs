@@ -9,6 +9,9 @@
     reason = "a test states what it expects by panicking"
 )]
 
+#[cfg(feature = "durable")]
+mod abandoned;
+
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::thread;
 
@@ -64,6 +67,8 @@ fn main() {
         "{} rounds by each of {THREADS} threads; the books balance",
         rounds
     );
+    #[cfg(feature = "durable")]
+    abandoned::run(rounds);
 }
 
 impl Shared {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Lets ThreadSanitizer and AddressSanitizer watch the engine under threads.
+# Lets ThreadSanitizer and AddressSanitizer watch the engine under threads, and callers
+# who drop the answers of the durable ledger while they are being sent.
 #
 #   tests/sanitizers/run.sh [thread|address [ROUNDS]]      both, 2000 rounds, unless said otherwise
 #
@@ -22,6 +23,6 @@ for sanitizer in "${sanitizers[@]}"; do
     flags="-Zsanitizer=$sanitizer"
     [ "$sanitizer" = address ] || flags+=' -Cunsafe-allow-abi-mismatch=sanitizer'
     # With a target named, the flags are not for build scripts and macros.
-    RUSTFLAGS=$flags cargo test --quiet --locked --package cashpoint --no-default-features --test sanitizers \
+    RUSTFLAGS=$flags cargo test --quiet --locked --package cashpoint --no-default-features --features durable --test sanitizers \
         --target "$target" --target-dir "target/sanitizers/$sanitizer" -- "$rounds"
 done

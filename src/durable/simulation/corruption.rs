@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 
+use futures_channel::oneshot;
+
 use super::disk::{Call, Disk};
 use crate::KeyPolicy;
 use crate::account_number::AccountNumber;

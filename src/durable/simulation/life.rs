@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use futures_channel::oneshot;
 use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 
@@ -313,20 +314,20 @@ impl<'run> Life<'run> {
     /// Clients take note of what they are told.
     fn hear(&mut self) {
         let told = &mut self.decided.told;
-        self.waiting.retain(|waiting| match waiting {
+        self.waiting.retain_mut(|waiting| match waiting {
             Waiting::One(command, answer) => match answer.try_recv() {
-                Ok(answer) => {
+                Ok(Some(answer)) => {
                     told.push((command.clone(), answer));
                     false
                 }
-                Err(_) => true,
+                Ok(None) | Err(_) => true,
             },
             Waiting::Many(commands, answers) => match answers.try_recv() {
-                Ok(answers) => {
+                Ok(Some(answers)) => {
                     told.extend(commands.iter().cloned().zip(answers));
                     false
                 }
-                Err(_) => true,
+                Ok(None) | Err(_) => true,
             },
         });
     }
