@@ -5,6 +5,9 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test states what it expects by panicking"
 )]
 
