@@ -21,6 +21,9 @@ use crate::roster::CreationNumber;
 /// A session holds up the release of closed accounts' memory for as long as it lives. One that lives
 /// long should [refresh](Session::refresh) now and then.
 ///
+/// Never keep a session in thread-local storage: the map's memory reclamation gives the thread's id to the next thread
+/// before the session is dropped (seize, issue 47).
+///
 /// A session belongs to the thread that made it; in particular it cannot be held across an `.await`:
 ///
 /// ```compile_fail,E0277
