@@ -142,6 +142,16 @@ pub enum HistoryError {
     /// There is no such account, or there was none then.
     #[error(transparent)]
     UnknownAccount(#[from] UnknownAccount),
+    /// No page of this account gave that cursor.
+    #[error("the newest entry of account {number} is {newest}, so {cursor} is no cursor")]
+    NoSuchCursor {
+        /// The account.
+        number: AccountNumber,
+        /// What was sent for a cursor.
+        cursor: u64,
+        /// The number of its newest entry.
+        newest: u64,
+    },
     /// The segment of the journal that the entry was in is not there any more, so the history ends behind it.
     #[error("the history of account {number} ends behind its {}: {source}", EntryName(*entry))]
     TakenAway {
@@ -194,6 +204,12 @@ impl DurableLedger {
         statement(&published.reader, number, published.head(number)?, query)
     }
 
+    /// The sequence number of the newest record that is published; 0 if there is none. No larger number is a position.
+    #[must_use]
+    pub fn newest_sequence(&self) -> u64 {
+        self.published().newest_sequence()
+    }
+
     /// The balance that an account had then. Later than now is now.
     ///
     /// # Errors
@@ -213,6 +229,14 @@ fn statement(
 ) -> Result<Statement, HistoryError> {
     let walk = Walk { records, number };
     let head = walk.last(head)?;
+    let newest = head.link.entry;
+    if let Some(cursor) = query.cursor.filter(|cursor| !(1..=newest).contains(cursor)) {
+        return Err(HistoryError::NoSuchCursor {
+            number,
+            cursor,
+            newest,
+        });
+    }
     let newest = match query.to {
         Some(to) => walk.last_with(head, |record| record.at < to)?,
         None => Some(head),

@@ -123,6 +123,12 @@ impl<Facts> Ledger<Facts> {
         self.roster.go_on_after(CreationNumber::from_u64(opened));
     }
 
+    /// The last creation number; 0 if there was no account yet.
+    #[cfg(feature = "server")]
+    pub(crate) fn last_created(&self) -> CreationNumber {
+        self.roster.last()
+    }
+
     /// Pins the map, so that several operations share the cost of it. See [`Session`].
     #[must_use]
     #[inline]

@@ -69,6 +69,8 @@ mod key_policy;
 mod keys;
 mod ledger;
 mod lifecycle;
+#[cfg(feature = "server")]
+mod moment;
 mod money;
 mod operation;
 #[cfg(feature = "cli")]

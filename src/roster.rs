@@ -101,6 +101,14 @@ impl Roster {
         self.next.store(last.0 + 1, Ordering::Relaxed);
     }
 
+    /// The last number that was handed out; 0 if there is none.
+    #[cfg(feature = "server")]
+    pub(crate) fn last(&self) -> CreationNumber {
+        // ORDERING: Relaxed, as in `enroll`. Whoever was told a number by a listing finds that number here, because the
+        // counter only grows.
+        CreationNumber(self.next.load(Ordering::Relaxed) - 1)
+    }
+
     /// Takes an account off. Its creation number is not used again.
     pub(crate) fn strike(&self, created: CreationNumber) {
         let (page, place) = created.position();

@@ -27,6 +27,8 @@ pub(crate) struct Published {
     pub(crate) reader: Reader,
     /// Where the last entries of closed accounts are.
     closed: HashMap<AccountNumber, Position, AccountNumberHash>,
+    /// The sequence number of the newest record that is published, or is about to be.
+    newest: AtomicU64,
     /// Everything before this position is published.
     watermark: AtomicU64,
 }
@@ -56,6 +58,7 @@ impl Published {
             ledger,
             reader,
             closed: closed.collect(),
+            newest: AtomicU64::new(books.next_sequence - 1),
             watermark: AtomicU64::new(end),
         }
     }
@@ -65,9 +68,12 @@ impl Published {
         if let Some(segment) = settlement.begun {
             self.reader.begun(segment);
         }
-        let Some((_, last)) = settlement.records.last() else {
+        let Some((newest, last)) = settlement.records.last() else {
             return;
         };
+        // ORDERING: Release, pairs with the Acquire load in `newest_sequence`. Before any of it is seen: whoever was told a
+        // sequence number finds it to be one.
+        self.newest.store(newest.sequence, Release);
         let session = self.ledger.pin();
         for (record, position) in &settlement.records {
             if let Ok(receipt) = record.outcome {
@@ -111,6 +117,12 @@ impl Published {
                 let _ = session.close(number);
             }
         }
+    }
+
+    /// The largest sequence number that anybody can have been told.
+    pub(crate) fn newest_sequence(&self) -> u64 {
+        // ORDERING: Acquire, pairs with the Release store in `publish`.
+        self.newest.load(Acquire)
     }
 
     /// Where the last entry of an account is, open or closed, once the batch that it is in is published.

@@ -11,11 +11,11 @@ use std::io::{self, Write};
 
 use jiff::civil::Date;
 
-use super::moment::wall_clock;
-use super::{Movement, Sheet, fixed, time_text};
+use super::{Movement, Sheet, fixed};
 use crate::account_number::AccountNumber;
 use crate::idempotency_key::IdempotencyKey;
 use crate::journal::Kind;
+use crate::moment::{time_text, wall_clock};
 use crate::money::Cents;
 use crate::timestamp::Timestamp;
 

@@ -5,9 +5,10 @@
 
 use std::io::{self, Write};
 
-use super::{Movement, Sheet, time_text};
+use super::{Movement, Sheet};
 use crate::account_number::AccountNumber;
 use crate::idempotency_key::IdempotencyKey;
+use crate::moment::time_text;
 use crate::money::Cents;
 use crate::timestamp::Timestamp;
 

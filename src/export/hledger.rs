@@ -10,9 +10,9 @@ use std::io::{self, Write};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::moment::wall_clock;
-use super::{Movement, Sheet, fixed, time_text};
+use super::{Movement, Sheet, fixed};
 use crate::account_number::AccountNumber;
+use crate::moment::{time_text, wall_clock};
 use crate::money::Cents;
 use crate::timestamp::Timestamp;
 

@@ -7,9 +7,10 @@ use serde::ser::Error as _;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Movement, Sheet, time_text};
+use super::{Movement, Sheet};
 use crate::account_number::AccountNumber;
 use crate::journal::{Kind, Record};
+use crate::moment::time_text;
 use crate::money::Cents;
 use crate::timestamp::Timestamp;
 

@@ -19,7 +19,7 @@ mod beancount;
 mod csv;
 mod hledger;
 mod json;
-mod moment;
+mod span;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -38,7 +38,7 @@ pub(crate) use beancount::Beancount;
 pub(crate) use csv::Csv;
 pub(crate) use hledger::Hledger;
 pub(crate) use json::{JsonLines, Line, exact};
-pub(crate) use moment::{Moment, Span, time_text};
+pub(crate) use span::{Span, no_record};
 
 /// ISO 4217's code for "no currency".
 pub(crate) const CURRENCY: &str = "XXX";

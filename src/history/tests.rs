@@ -386,8 +386,18 @@ proptest! {
         for number in numbers {
             let entries = journal.entries(number);
             for query in &queries {
-                let told = journal.statement(number, query).unwrap();
-                prop_assert_eq!(told, expected(&entries, query), "{:?}", query);
+                let newest = entries.len() as u64;
+                match journal.statement(number, query) {
+                    Ok(told) => {
+                        prop_assert!(query.cursor.is_none_or(|it| (1..=newest).contains(&it)));
+                        prop_assert_eq!(told, expected(&entries, query), "{:?}", query);
+                    }
+                    Err(HistoryError::NoSuchCursor { cursor, newest: known, .. }) => {
+                        prop_assert_eq!((Some(cursor), known), (query.cursor, newest));
+                        prop_assert!(!(1..=newest).contains(&cursor));
+                    }
+                    Err(error) => panic!("{error}"),
+                }
             }
             for &point in &points {
                 for at in [At::Time(time(point)), At::Sequence(point.max(0) as u64)] {

@@ -58,7 +58,7 @@ pub(crate) use recovery::{Recovered, recover};
 pub(crate) use scan::scan;
 pub use scan::{Progress, Torn};
 #[cfg(feature = "cli")]
-pub(crate) use scan::{Visitor, scan_beside_writer};
+pub(crate) use scan::{Visitor, newest_beside_writer, scan_beside_writer};
 pub use storage::{Storage, StoredFile};
 pub use totals::{Refusals, Sum, Total, Totals};
 pub(crate) use writer::{Batch, Tail, Writer};

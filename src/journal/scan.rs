@@ -133,6 +133,31 @@ pub(crate) fn scan_beside_writer(
     read_through(storage, None, None, Writing::Perhaps, visitor, progress)
 }
 
+/// The sequence number of the newest record, also while another process writes more; 0 if there is none. Only the last
+/// segment is read. `None` if there is no segment at all.
+///
+/// # Errors
+///
+/// Those of [`scan`].
+#[cfg(feature = "cli")]
+pub(crate) fn newest_beside_writer(storage: &dyn Storage) -> Result<Option<u64>, JournalError> {
+    let Some(position) = segment::positions(storage)?.last().copied() else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    read(storage, position, &mut bytes)?;
+    let header = segment::Header::decode(&bytes, &segment::name(position))?;
+    let begin = Boundary {
+        position,
+        next_sequence: header.first_sequence,
+        chain: header.previous,
+    };
+    let from = Some((header.ledger, begin));
+    let visitor = &mut Each(&mut |_, _| Ok(()));
+    let end = read_through(storage, from, None, Writing::Perhaps, visitor, &mut |_| {})?;
+    Ok(end.map(|end| end.boundary.next_sequence.saturating_sub(1)))
+}
+
 fn read_through(
     storage: &dyn Storage,
     from: Option<(LedgerId, Boundary)>,

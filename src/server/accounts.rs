@@ -8,6 +8,7 @@ use super::api::Api;
 use super::decode::{self, RequestBody, SentAmount};
 use super::invalid::InvalidInputResponse;
 use super::listing;
+use super::query;
 use super::wire::{
     AccountCreate, AccountCreateResponse, AccountListResponse, BalanceResponse, RefusalResponse,
     TransactionRequest, TransactionResponse, TransactionType, UnprocessableResponse,
@@ -22,7 +23,8 @@ use crate::money::Cents;
 #[utoipa::path(post, path = "/accounts", tag = "accounts",
     summary = "Create an account",
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
-            description = "With the same key, the same request is done once, and answered again as it was")),
+            description = "With the same key, the same request is done once, and answered again as it was. \
+                404, 503 and 507 use no key: the same request with it is looked at anew")),
     request_body = AccountCreate,
     responses(
         (status = 201, description = "The account exists", body = AccountCreateResponse),
@@ -52,8 +54,9 @@ pub(super) async fn create(
     summary = "Read a balance",
     params(("account_number" = String, Path, description = "The account's number"),
         ("at" = Option<String>, Query, example = "2023-12-07T10:30:00.123456",
-            description = "For the balance right after everything that happened up to this time, or up to the transaction with this \
-                sequence number; also of an account that is closed now. Needs a service that keeps a journal (`--data`)")),
+            description = "For the balance right after everything that happened up to this time (a date means the whole day), or up \
+                to the transaction with this sequence number, which is none above the newest; also of an account that is closed \
+                now. Needs a service that keeps a journal (`--data`)")),
     responses(
         (status = 200, description = "The balance", body = BalanceResponse),
         (status = 404, description = "There is no such account, or there was none then", body = RefusalResponse),
@@ -80,7 +83,8 @@ pub(super) fn balance(api: &Api, number: &str) -> Result<Response, Refusal> {
     summary = "Deposit money",
     params(("account_number" = String, Path, description = "The account's number"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
-            description = "With the same key, the same request is done once, and answered again as it was")),
+            description = "With the same key, the same request is done once, and answered again as it was. \
+                404, 503 and 507 use no key: the same request with it is looked at anew")),
     request_body = TransactionRequest,
     responses(
         (status = 200, description = "The money has been added", body = TransactionResponse),
@@ -112,7 +116,8 @@ pub(super) async fn deposit(
     summary = "Withdraw money",
     params(("account_number" = String, Path, description = "The account's number"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
-            description = "With the same key, the same request is done once, and answered again as it was")),
+            description = "With the same key, the same request is done once, and answered again as it was. \
+                404, 503 and 507 use no key: the same request with it is looked at anew")),
     request_body = TransactionRequest,
     responses(
         (status = 200, description = "The money has been taken out", body = TransactionResponse),
@@ -139,7 +144,8 @@ pub(super) async fn withdraw(
     description = "Closes the account for good, also when money is left on it.",
     params(("account_number" = String, Path, description = "The account's number"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
-            description = "With the same key, the same request is done once, and answered again as it was")),
+            description = "With the same key, the same request is done once, and answered again as it was. \
+                404, 503 and 507 use no key: the same request with it is looked at anew")),
     responses(
         (status = 204, description = "The account is gone"),
         (status = 404, description = "There is no such account", body = RefusalResponse),
@@ -171,9 +177,12 @@ pub(super) async fn delete(
     responses(
         (status = 200, description = "The accounts", body = AccountListResponse),
         (status = 422, description = "Invalid input", body = InvalidInputResponse)))]
-pub(super) async fn list(api: &Api, query: &str) -> Result<Response, Refusal> {
-    match decode::page(query)? {
-        Some(page) => Ok(listing::page(&api.service, page)),
+pub(super) async fn list(api: &Api, sent: &str) -> Result<Response, Refusal> {
+    match query::page(sent)? {
+        Some(page) => {
+            let page = page.within(api.service.last_created())?;
+            Ok(listing::page(&api.service, page))
+        }
         None => Ok(listing::whole(&api.service).await),
     }
 }

@@ -1,4 +1,4 @@
-//! From a request's body and query to what the service takes, or to what is wrong with them.
+//! From a request's body and key to what the service takes, or to what is wrong with them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,32 +9,15 @@ use serde_json::value::RawValue;
 
 use super::head::SentKey;
 use super::invalid::{self, InvalidInput, Place};
-use super::time;
-use crate::history::{At, Order, StatementQuery};
 use crate::idempotency_key::{IdempotencyKey, ParseIdempotencyKeyError};
 use crate::money::{Amount, Cents, ParseCentsError};
-use crate::roster::CreationNumber;
-use crate::timestamp::Timestamp;
 
-/// The most accounts, or transactions, on a page.
-const PAGE_LIMIT_MAX: usize = 1000;
-
-/// How many are on a page if its length is not asked for.
-const PAGE_LIMIT_DEFAULT: usize = 100;
+/// What some programs write before UTF-8. It is no part of the text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 const AMOUNT: Place = Place::Body("amount");
 const INITIAL_BALANCE: Place = Place::Body("initial_balance");
 const KEY: Place = Place::Header("idempotency-key");
-const LIMIT: Place = Place::Query("limit");
-const AFTER: Place = Place::Query("after");
-const CURSOR: Place = Place::Query("cursor");
-const FROM: Place = Place::Query("from");
-const TO: Place = Place::Query("to");
-const ORDER: Place = Place::Query("order");
-const AT: Place = Place::Query("at");
-
-/// What is said of a text that is no time.
-const NO_TIME: &str = "a time is written as 2023-12-07T10:30:00.123456, in UTC if it has no zone";
 
 /// Whether a body was declared to be JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,8 +31,8 @@ pub(super) enum ContentType {
 impl ContentType {
     /// What the header says.
     pub(super) fn of(header: &str) -> Self {
-        // As nearly all write it.
-        if header == "application/json" {
+        // As nearly all write it. An empty header declares nothing.
+        if header == "application/json" || header.is_empty() {
             return Self::Json;
         }
         let essence = header
@@ -171,8 +154,10 @@ impl<'a> RequestBody<'a> {
             let text = String::from_utf8_lossy(self.content);
             return Err(InvalidInput::no_object(invalid::echo_text(&text)));
         }
-        str::from_utf8(self.content).map_err(|error| {
-            let valid = self.content.get(..error.valid_up_to()).unwrap_or_default();
+        let content = self.content.strip_prefix(BYTE_ORDER_MARK);
+        let content = content.unwrap_or(self.content);
+        str::from_utf8(content).map_err(|error| {
+            let valid = content.get(..error.valid_up_to()).unwrap_or_default();
             let position = String::from_utf8_lossy(valid).chars().count();
             InvalidInput::malformed_json(position, "invalid UTF-8")
         })
@@ -286,98 +271,6 @@ fn is_continuation(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
 }
 
-/// Which part of the accounts a listing is to show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Page {
-    pub(super) limit: usize,
-    pub(super) after: Option<CreationNumber>,
-}
-
-/// Reads the page that a query asks for. `None` if it asks for none, which means all accounts.
-pub(super) fn page(query: &str) -> Result<Option<Page>, InvalidInput> {
-    let mut limit = None;
-    let mut after = None;
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        match name.as_ref() {
-            "limit" => limit = Some(page_limit(&value)?),
-            "after" => after = Some(CreationNumber::from_u64(cursor(AFTER, &value)?)),
-            _ => {}
-        }
-    }
-    let asked = limit.is_some() || after.is_some();
-    Ok(asked.then(|| Page {
-        limit: limit.unwrap_or(PAGE_LIMIT_DEFAULT),
-        after,
-    }))
-}
-
-fn page_limit(text: &str) -> Result<usize, InvalidInput> {
-    let number: i128 = text
-        .parse()
-        .map_err(|_| InvalidInput::no_integer(LIMIT, text))?;
-    match usize::try_from(number) {
-        Ok(limit @ 1..=PAGE_LIMIT_MAX) => Ok(limit),
-        _ if number < 1 => Err(InvalidInput::integer_below(LIMIT, text, 1)),
-        _ => Err(InvalidInput::integer_above(LIMIT, text, PAGE_LIMIT_MAX)),
-    }
-}
-
-fn cursor(place: Place, text: &str) -> Result<u64, InvalidInput> {
-    text.parse()
-        .map_err(|_| InvalidInput::no_integer(place, text))
-}
-
-/// Reads which part of an account's history a query asks for.
-pub(super) fn statement(query: &str) -> Result<StatementQuery, InvalidInput> {
-    let mut asked = StatementQuery {
-        limit: PAGE_LIMIT_DEFAULT,
-        ..StatementQuery::default()
-    };
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        match name.as_ref() {
-            "limit" => asked.limit = page_limit(&value)?,
-            "cursor" => asked.cursor = Some(cursor(CURSOR, &value)?),
-            "from" => asked.from = Some(timestamp(FROM, &value)?),
-            "to" => asked.to = Some(timestamp(TO, &value)?),
-            "order" => asked.order = order(&value)?,
-            _ => {}
-        }
-    }
-    Ok(asked)
-}
-
-fn timestamp(place: Place, text: &str) -> Result<Timestamp, InvalidInput> {
-    time::parse(text).ok_or_else(|| InvalidInput::wrong_form(place, text, NO_TIME))
-}
-
-fn order(text: &str) -> Result<Order, InvalidInput> {
-    match text {
-        "desc" => Ok(Order::NewestFirst),
-        "asc" => Ok(Order::OldestFirst),
-        _ => {
-            let reason = "an order is 'desc', newest first, or 'asc', oldest first";
-            Err(InvalidInput::wrong_form(ORDER, text, reason))
-        }
-    }
-}
-
-/// Reads which time's balance a query asks for: that of a time, or of a sequence number, if it is digits and
-/// nothing else. `None` if it asks for none, which means now.
-pub(super) fn at(query: &str) -> Result<Option<At>, InvalidInput> {
-    let mut asked = None;
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        if name == "at" {
-            let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-            asked = Some(if is_number {
-                At::Sequence(cursor(AT, &value)?)
-            } else {
-                At::Time(timestamp(AT, &value)?)
-            });
-        }
-    }
-    Ok(asked)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -385,6 +278,7 @@ mod tests {
     #[test]
     fn json_is_declared_in_several_ways() {
         for header in [
+            "",
             "application/json",
             "Application/JSON",
             "application/json; charset=utf-8",
@@ -394,7 +288,6 @@ mod tests {
             assert_eq!(ContentType::of(header), ContentType::Json, "{header}");
         }
         for header in [
-            "",
             "text/plain",
             "text/json",
             "application/jsonl",

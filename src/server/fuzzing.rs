@@ -23,6 +23,7 @@ use super::api::Api;
 use super::cors::Cors;
 use super::decode::{self, ContentType, RequestBody};
 use super::invalid::InvalidInput;
+use super::query;
 use super::routes::{self, Endpoint};
 use super::{AllowedOrigin, Config, answer, edge};
 use crate::account_number::AccountNumber;
@@ -31,8 +32,8 @@ use crate::money::{Amount, Cents};
 use crate::service::Service;
 
 /// The longest description of what is wrong with a request: 256 bytes of it are sent back, each of which JSON
-/// may escape in six.
-const REFUSAL_MAX_BYTES: usize = 2048;
+/// may escape in six, and as many of a name in a query.
+const REFUSAL_MAX_BYTES: usize = 4096;
 
 /// Reads the body of a request: of JSON, if its first byte is `j`.
 ///
@@ -56,7 +57,8 @@ pub fn body(bytes: &[u8]) {
         content_type,
     };
     let max = Config::default().transaction_max;
-    let fields = serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(content)
+    let text = content.strip_prefix("\u{feff}".as_bytes());
+    let fields = serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(text.unwrap_or(content))
         .ok()
         .filter(|_| content_type == ContentType::Json);
 
@@ -86,10 +88,43 @@ pub fn body(bytes: &[u8]) {
 /// The sum that a JSON value holds, up to `max`.
 fn sum(sent: &RawValue, max: Cents) -> Option<Cents> {
     let text = match serde_json::from_str::<String>(sent.get()) {
-        Ok(text) => text.trim_ascii().to_owned(),
+        Ok(text) => loose(&text)?,
         Err(_) => sent.get().to_owned(),
     };
     text.parse().ok().filter(|sum| *sum <= max)
+}
+
+/// A number as a string may hold it, as JSON writes it. What is a number is told by Rust's reading of floats, whose
+/// notation is that of the original's parser; only its digits are kept.
+fn loose(text: &str) -> Option<String> {
+    let text = text.trim();
+    let is_odd = text.starts_with('_') || text.ends_with('_') || text.contains("__");
+    let text = text.replace('_', "");
+    let has_digits = text.bytes().any(|byte| byte.is_ascii_digit());
+    if is_odd || !has_digits || text.parse::<f64>().is_err() {
+        return None;
+    }
+    let (sign, digits) = match text.split_at_checked(1)? {
+        ("-", digits) => ("-", digits),
+        ("+", digits) => ("", digits),
+        _ => ("", text.as_str()),
+    };
+    // Ten to the power of what follows the point, so that no point is needed.
+    let lower = digits.to_ascii_lowercase();
+    let (mantissa, exponent) = lower.split_once('e').unwrap_or((&lower, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let all = all.trim_start_matches('0');
+    let all = if all.is_empty() { "0" } else { all };
+    // No such exponent leaves a cent of a body's digits.
+    let exponent = exponent
+        .parse::<i64>()
+        .unwrap_or(match exponent.starts_with('-') {
+            true => i64::MIN / 2,
+            false => i64::MAX / 2,
+        });
+    let places = i64::try_from(fraction.len()).ok()?;
+    Some(format!("{sign}{all}e{}", exponent.saturating_sub(places)))
 }
 
 fn assert_told(invalid: &InvalidInput) {
@@ -119,7 +154,7 @@ pub fn target(bytes: &[u8]) {
     let Ok(target) = str::from_utf8(bytes) else {
         return;
     };
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let (path, sent) = target.split_once('?').unwrap_or((target, ""));
     if let Some(endpoint) = Endpoint::of(&routes::decoded(path)) {
         assert!(!endpoint.methods().is_empty());
         if let Endpoint::Account(text) | Endpoint::Balance(text) | Endpoint::Transactions(text) =
@@ -138,20 +173,27 @@ pub fn target(bytes: &[u8]) {
         );
         assert!(Endpoint::of(&routes::decoded(shorter)).is_some());
         assert!(shorter.starts_with('/') && !shorter.starts_with("//"));
-        let redirect = answer::redirect(shorter, query);
+        let redirect = answer::redirect(shorter, sent);
         if let Some(location) = redirect.headers().get(LOCATION) {
             assert!(location.as_bytes().starts_with(shorter.as_bytes()));
         }
     }
-    match decode::page(query) {
+    match query::page(sent) {
         Ok(page) => assert!(page.is_none_or(|page| (1..=1000).contains(&page.limit))),
         Err(invalid) => assert_told(&invalid),
     }
-    match decode::statement(query) {
-        Ok(asked) => assert!((1..=1000).contains(&asked.limit)),
+    match query::statement(sent) {
+        Ok(asked) => {
+            assert!((1..=1000).contains(&asked.limit));
+            assert!(
+                asked
+                    .from
+                    .is_none_or(|from| asked.to.is_none_or(|to| from < to))
+            );
+        }
         Err(invalid) => assert_told(&invalid),
     }
-    if let Err(invalid) = decode::at(query) {
+    if let Err(invalid) = query::at(sent) {
         assert_told(&invalid);
     }
 }

@@ -12,9 +12,9 @@ use warp::reply::Response;
 use super::accounts::{self, account_number};
 use super::answer::{self, Refusal};
 use super::api::Api;
-use super::decode;
 use super::invalid::InvalidInputResponse;
 use super::json::Json;
+use super::query;
 use super::wire::{BalanceResponse, RefusalResponse, TransactionItem, TransactionListResponse};
 use crate::account_number::AccountNumber;
 use crate::durable::DurableLedger;
@@ -27,14 +27,14 @@ pub(super) const READERS_MAX: usize = 16;
 #[utoipa::path(get, path = "/accounts/{account_number}/transactions", tag = "transactions",
     summary = "Read a statement",
     description = "What happened on an account, also on one that is closed, a page at a time. The header `Link` leads to \
-        the next page. Needs a service that keeps a journal (`--data`).",
+        the next page. Names that are not known are refused. Needs a service that keeps a journal (`--data`).",
     params(("account_number" = String, Path, description = "The account's number"),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "The most transactions to show; 100 by default"),
         ("cursor" = Option<String>, Query, description = "Where to go on: the `next_cursor` of the page before"),
         ("from" = Option<String>, Query, example = "2023-12-07T10:30:00.123456",
-            description = "Only what happened at this time or later; in UTC if it has no zone"),
-        ("to" = Option<String>, Query, example = "2024-01-01",
-            description = "Only what happened before this time; in UTC if it has no zone"),
+            description = "Only what happened on this day, or at this time, or later; in UTC if it has no offset"),
+        ("to" = Option<String>, Query, example = "2023-12-31",
+            description = "Only what happened up to the end of this day, or before this time; in UTC if it has no offset"),
         ("order" = Option<String>, Query, pattern = "^(desc|asc)$",
             description = "`desc`, newest first, by default; `asc`, oldest first")),
     responses(
@@ -49,7 +49,7 @@ pub(super) async fn transactions(
     number: &str,
     query: &str,
 ) -> Result<Response, Refusal> {
-    let query = decode::statement(query)?;
+    let query = query::statement(query)?;
     read(api, number, move |ledger, number| {
         let statement = ledger.statement(number, &query)?;
         Ok(page(number, &query, statement))
@@ -59,9 +59,11 @@ pub(super) async fn transactions(
 
 /// `GET /accounts/{account_number}/balance` with a query, which may ask for that of another time.
 pub(super) async fn balance(api: &Api, number: &str, query: &str) -> Result<Response, Refusal> {
-    let Some(at) = decode::at(query)? else {
+    let Some(sent) = query::at(query)? else {
         return accounts::balance(api, number);
     };
+    let ledger = api.service.durable_ledger().ok_or(Refusal::NoHistory)?;
+    let at = sent.within(ledger.newest_sequence())?;
     read(api, number, move |ledger, account_number| {
         let response = BalanceResponse {
             account_number,
@@ -106,6 +108,9 @@ fn refusal(error: HistoryError) -> Refusal {
     let detail = answer::sentence(&error);
     match error {
         HistoryError::UnknownAccount(_) => Refusal::AccountNotFound,
+        HistoryError::NoSuchCursor { cursor, newest, .. } => {
+            query::no_cursor(cursor, newest).into()
+        }
         HistoryError::TakenAway { .. } => Refusal::HistoryTakenAway(detail),
         HistoryError::Unreadable { .. } => {
             error!(detail, "history cannot be read");

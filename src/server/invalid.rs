@@ -38,7 +38,7 @@ pub(super) struct InvalidInput {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum Location {
-    Name(&'static str),
+    Name(Cow<'static, str>),
     Position(usize),
 }
 
@@ -68,7 +68,7 @@ impl Place {
             Self::Query(name) => ("query", name),
             Self::Header(name) => ("header", name),
         };
-        vec![Location::Name(part), Location::Name(name)]
+        vec![Location::Name(part.into()), Location::Name(name.into())]
     }
 }
 
@@ -99,7 +99,7 @@ impl InvalidInput {
     pub(super) fn missing_body() -> Self {
         Self::new(
             "missing",
-            vec![Location::Name("body")],
+            vec![Location::Name("body".into())],
             "Field required",
             null(),
         )
@@ -114,7 +114,7 @@ impl InvalidInput {
     pub(super) fn no_object(input: Box<RawValue>) -> Self {
         Self::new(
             "model_attributes_type",
-            vec![Location::Name("body")],
+            vec![Location::Name("body".into())],
             "Input should be a valid dictionary or object to extract fields from",
             input,
         )
@@ -122,7 +122,7 @@ impl InvalidInput {
 
     /// The body breaks off being JSON at `position`, counted in characters.
     pub(super) fn malformed_json(position: usize, error: &str) -> Self {
-        let loc = vec![Location::Name("body"), Location::Position(position)];
+        let loc = vec![Location::Name("body".into()), Location::Position(position)];
         Self::new(
             "json_invalid",
             loc,
@@ -233,6 +233,15 @@ impl InvalidInput {
         .with_ctx(format!(r#"{{"pattern":{}}}"#, quote(pattern)))
     }
 
+    /// The parameter is none of `known`.
+    pub(super) fn unknown_parameter(name: &str, input: &str, known: &[&str]) -> Self {
+        let name = cut(name).to_owned();
+        let loc = vec![Location::Name("query".into()), Location::Name(name.into())];
+        let known = known.join(", ");
+        let msg = format!("Extra inputs are not permitted; what is known: {known}");
+        Self::new("extra_forbidden", loc, msg, echo_text(input))
+    }
+
     /// There are several values where there may be one.
     pub(super) fn several(place: Place, inputs: &[Cow<'_, str>]) -> Self {
         let count = inputs.len();
@@ -291,11 +300,13 @@ pub(super) fn echo(input: &RawValue) -> Box<RawValue> {
 
 /// `input` as a JSON string, cut if it is long.
 pub(super) fn echo_text(input: &str) -> Box<RawValue> {
-    raw(quote(
-        input
-            .get(..input.floor_char_boundary(ECHO_MAX_BYTES))
-            .unwrap_or(input),
-    ))
+    raw(quote(cut(input)))
+}
+
+/// The begin of a text that is long.
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(ECHO_MAX_BYTES))
+        .unwrap_or(text)
 }
 
 /// A JSON text without the white space outside its strings.

@@ -6,9 +6,8 @@
 use std::cell::Cell;
 use std::fmt::Write as _;
 
-use jiff::tz::Offset;
-
 use crate::account_number::AccountNumber;
+use crate::moment::wall_clock;
 use crate::money::Cents;
 use crate::service::Timestamp;
 
@@ -79,10 +78,9 @@ fn push_second(out: &mut String, second: i64) {
         return out.push_str(text);
     }
     let start = out.len();
-    // Only a clock set beyond the year 9999 is out of range.
-    let time = jiff::Timestamp::from_second(second).unwrap_or(jiff::Timestamp::MAX);
+    let time = Timestamp::from_micros(second.saturating_mul(1_000_000));
     // Writing to a `String` cannot fail.
-    let _ = write!(out, "{:.0}", Offset::UTC.to_datetime(time));
+    let _ = write!(out, "{:.0}", wall_clock(time));
     if let Some(Ok(text)) = out.as_bytes().get(start..).map(TryInto::try_into) {
         LAST.set((second, text));
     }
@@ -109,6 +107,7 @@ mod tests {
             (951_782_399_000_000, "2000-02-28T23:59:59.000000"),
             (951_782_400_000_000, "2000-02-29T00:00:00.000000"),
             (-1, "1969-12-31T23:59:59.999999"),
+            (253_402_300_799_999_999, "9999-12-31T23:59:59.999999"),
         ] {
             assert_eq!(time(microseconds), text);
         }

@@ -11,8 +11,8 @@ use warp::Reply as _;
 use warp::reply::Response;
 
 use super::answer;
-use super::decode::Page;
 use super::json::Json;
+use super::query::Page;
 use super::wire::AccountItem;
 use crate::service::{AccountSummary, Service};
 

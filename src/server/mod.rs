@@ -37,8 +37,8 @@ mod json;
 mod listing;
 mod openapi;
 mod pages;
+mod query;
 mod routes;
-mod time;
 mod wire;
 
 use std::sync::Arc;

@@ -28,7 +28,7 @@ pub use crate::timestamp::Timestamp;
 /// A ledger that knows when things happened, and to which a request may be sent twice.
 ///
 /// A request with an [`IdempotencyKey`] is done once: the same request with the same key gets the same
-/// answer again, refusals included, for as long as the [`KeyPolicy`] says.
+/// answer again, refusals that [are kept](crate::Refusal::is_kept) included, for as long as the [`KeyPolicy`] says.
 ///
 /// ```
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -176,6 +176,16 @@ impl Service {
             }
             #[cfg(feature = "durable")]
             Mode::Durable(ledger) => ledger.accounts_after(cursor, limit),
+        }
+    }
+
+    /// The creation number of the newest account, which may be closed; 0 if there was none yet. No larger number is a
+    /// cursor.
+    #[cfg(feature = "server")]
+    pub(crate) fn last_created(&self) -> CreationNumber {
+        match &self.mode {
+            Mode::Memory(memory) => memory.ledger.last_created(),
+            Mode::Durable(ledger) => ledger.published().ledger.last_created(),
         }
     }
 

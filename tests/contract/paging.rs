@@ -233,7 +233,11 @@ fn a_bad_cursor_is_refused() {
         "%00",
         "%FF",
         "-1",
+        "18446744073709551615",
         "18446744073709551616",
+        // No account is that young: a page of none would say that there are no more.
+        "4",
+        "20261125",
         &"9".repeat(4_000),
     ] {
         for query in [format!("after={sent}"), format!("limit=2&after={sent}")] {

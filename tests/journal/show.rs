@@ -143,7 +143,90 @@ fn times_bound_what_is_shown_and_belong_to_it() {
     );
     assert_eq!(
         shown(path, &["--to", &format!("{time}Z")]),
-        expected(&known, |entry| entry.at_us <= at_us)
+        expected(&known, |entry| entry.at_us < at_us)
+    );
+    // A day at the end is whole, whatever the begin.
+    assert_eq!(
+        shown(path, &["--from", "2026-01-31T23:30", "--to", "2026-02-01"]),
+        expected(&known, |entry| (day - DAY / 48..day + DAY)
+            .contains(&entry.at_us))
+    );
+}
+
+#[test]
+fn a_part_that_cannot_be_meant_is_an_error_and_prints_nothing() {
+    let (directory, known) = written(26, 100, 10);
+    let newest = known.entries.len();
+    let path = &directory.0;
+    let written = "a time is written as 2026-01-31 or 2026-01-31T08:30:00.25";
+    for (arguments, said) in [
+        (
+            ["--from", "2026"],
+            format!("the newest record is {newest}, so 2026 is no record: "),
+        ),
+        (
+            ["--to", "20261125"],
+            format!("the newest record is {newest}, so 20261125 is no record: "),
+        ),
+        (
+            ["--from", "1701945000123"],
+            format!("the newest record is {newest}, so 1701945000123 is no record: "),
+        ),
+    ] {
+        for what in [
+            &["show"][..],
+            &["show", "--json"],
+            &["export", "--format", "csv"],
+            &["export", "--format", "hledger"],
+        ] {
+            let given = [&what[1..], &arguments[..]].concat();
+            let output = journal(what[0], path, &given);
+            let errors = errors(&output);
+            assert_eq!(output.status.code(), Some(2), "{given:?}: {errors}");
+            assert!(
+                errors.contains(&said) && errors.contains(written),
+                "{given:?}: {errors}"
+            );
+            assert!(errors.contains(arguments[0]), "{given:?}: {errors}");
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{given:?}");
+        }
+    }
+    for range in [
+        ["--from", "20", "--to", "19"],
+        ["--from", "2026-01-31", "--to", "2026-01-30"],
+        ["--from", "2026-01-31T08:00", "--to", "2026-01-31T08:00"],
+        [
+            "--from",
+            "2026-01-31T08:00",
+            "--to",
+            "2026-01-31T09:00+01:00",
+        ],
+        ["--from", "2026-01-31", "--to", "2026-01-31T00:00"],
+    ] {
+        for what in [&["show"][..], &["export", "--format", "jsonl"]] {
+            let given = [&what[1..], &range[..]].concat();
+            let output = journal(what[0], path, &given);
+            assert_eq!(output.status.code(), Some(2), "{given:?}");
+            let errors = errors(&output);
+            assert!(
+                errors.contains("a range ends after it begins"),
+                "{given:?}: {errors}"
+            );
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{given:?}");
+        }
+    }
+    // One record, and the newest one.
+    let newest = newest.to_string();
+    assert_eq!(shown(path, &["--from", "20", "--to", "20"]), [20]);
+    assert_eq!(
+        shown(path, &["--from", &newest]),
+        [known.entries.len() as u64]
+    );
+    // Nothing that happened then is no error.
+    assert_eq!(shown(path, &["--from", "9999-12-31"]), [0_u64; 0]);
+    assert_eq!(
+        shown(path, &["--to", "9999-12-31T23:59:60"]).len(),
+        known.entries.len()
     );
 }
 
@@ -178,7 +261,7 @@ fn a_filter_that_is_none_is_refused() {
         (["--account", "12"], "an account number is a UUID"),
         (
             ["--from", "yesterday"],
-            "it is a sequence number, a day such as 2026-01-31",
+            "it is a sequence number, or a time: a time is written as 2026-01-31 or",
         ),
         (
             ["--kind", "transfer"],

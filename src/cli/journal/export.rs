@@ -77,9 +77,15 @@ fn currency(text: &str) -> Result<String, String> {
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
     let directory = super::open(&arguments.directory)?;
-    let Some(file) = arguments.output.clone() else {
+    let job = Job {
+        part: arguments.part.part(&directory)?,
+        format: arguments.format,
+        currency: arguments.currency,
+        path: arguments.directory,
+    };
+    let Some(file) = arguments.output else {
         let out = BufWriter::with_capacity(PIECE_BYTES, io::stdout().lock());
-        return arguments.export(&directory, "standard output", out);
+        return job.export(&directory, "standard output", out);
     };
     // A part of an export looks like a whole one. So it gets its name when it is whole.
     let unfinished = unfinished(&file);
@@ -87,7 +93,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
     let failed = |error: io::Error| Trouble::output(&place, &error);
     let out = File::create(&unfinished).map_err(failed)?;
     let out = BufWriter::with_capacity(PIECE_BYTES, out);
-    let exported = arguments
+    let exported = job
         .export(&directory, &place, out)
         .and_then(|()| fs::rename(&unfinished, &file).map_err(failed));
     if exported.is_err() {
@@ -106,13 +112,20 @@ fn unfinished(file: &Path) -> PathBuf {
     name.into()
 }
 
-impl Arguments {
-    fn export(self, directory: &Directory, place: &str, out: impl Write) -> Result<(), Trouble> {
-        let part = self.part.part();
+/// What is to be exported, and how.
+struct Job {
+    part: Part,
+    format: Format,
+    currency: String,
+    path: PathBuf,
+}
+
+impl Job {
+    fn export(&self, directory: &Directory, place: &str, out: impl Write) -> Result<(), Trouble> {
         let mut sheet = sheet(self.format, out, &self.currency)
             .map_err(|error| Trouble::output(place, &error))?;
-        write(directory, &part, &mut *sheet).map_err(|error| match error {
-            ExportError::Nothing => super::no_journal(&self.directory),
+        write(directory, &self.part, &mut *sheet).map_err(|error| match error {
+            ExportError::Nothing => super::no_journal(&self.path),
             ExportError::Journal(error) => error.into(),
             ExportError::Output(error) => Trouble::output(place, &error),
         })

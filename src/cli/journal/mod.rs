@@ -12,10 +12,12 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::account_number::AccountNumber;
-use crate::export::{Moment, Part, Span};
-use crate::journal::{Directory, JournalError};
+use crate::export::{Part, Span, no_record};
+use crate::journal::{Directory, JournalError, newest_beside_writer};
+use crate::moment::{Moment, ParseMomentError};
 
-/// The exit code where nothing could be looked at: there is no journal, or it may not be read.
+/// The exit code where nothing was looked at: there is no journal, it may not be read, or the part that was asked for
+/// cannot be meant.
 const NOT_LOOKED_AT: u8 = 2;
 
 /// Check, read and export the journal of a durable ledger.
@@ -51,23 +53,43 @@ struct PartArguments {
     accounts: Vec<AccountNumber>,
 
     /// From this record on: a sequence number, a day, or a time in UTC such as 2026-01-31T08:30:00.
-    #[arg(long, value_name = "SEQUENCE|TIME")]
+    #[arg(long, value_name = "SEQUENCE|TIME", value_parser = moment)]
     from: Option<Moment>,
 
-    /// Up to this record, or this day or time, included.
-    #[arg(long, value_name = "SEQUENCE|TIME")]
+    /// Up to the end of this record or day, or up to just before this time.
+    #[arg(long, value_name = "SEQUENCE|TIME", value_parser = moment)]
     to: Option<Moment>,
 }
 
+fn moment(text: &str) -> Result<Moment, String> {
+    text.parse()
+        .map_err(|error: ParseMomentError| format!("it is a sequence number, or a time: {error}"))
+}
+
 impl PartArguments {
-    fn part(self) -> Part {
-        Part {
-            accounts: self.accounts.into_iter().collect(),
-            span: Span {
-                from: self.from,
-                to: self.to,
-            },
+    /// The part of the journal in `directory`.
+    fn part(self, directory: &Directory) -> Result<Part, Trouble> {
+        let span = Span {
+            from: self.from,
+            to: self.to,
+        };
+        if span.is_reversed() {
+            let why = "a range ends after it begins: --to must be later than --from".to_owned();
+            return Err(Trouble::NoPart(why));
         }
+        let mut positions = span.positions().peekable();
+        // Where the journal cannot be read, the reading that follows tells why.
+        if positions.peek().is_some()
+            && let Ok(Some(newest)) = newest_beside_writer(directory)
+            && let Some((flag, position)) = positions.find(|(_, position)| *position > newest)
+        {
+            return Err(Trouble::NoPart(no_record(flag, position, newest)));
+        }
+        drop(positions);
+        Ok(Part {
+            accounts: self.accounts.into_iter().collect(),
+            span,
+        })
     }
 }
 
@@ -75,6 +97,8 @@ impl PartArguments {
 enum Trouble {
     /// There is nothing to look at.
     NoJournal(String),
+    /// The part that was asked for cannot be meant.
+    NoPart(String),
     /// It failed on the way.
     Failed(String),
     /// Nobody listens any more: who looks at the beginning only, as `head` does, closes the pipe.
@@ -124,7 +148,7 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
     match done {
         Ok(code) => code,
         Err(Trouble::NotListened) => ExitCode::SUCCESS,
-        Err(Trouble::NoJournal(what)) => {
+        Err(Trouble::NoJournal(what) | Trouble::NoPart(what)) => {
             super::tell(format_args!("error: {what}"));
             ExitCode::from(NOT_LOOKED_AT)
         }

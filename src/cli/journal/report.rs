@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::export::{exact, time_text};
+use crate::export::exact;
 use crate::journal::{Audit, JournalError, Likeness, Sum, Total};
+use crate::moment::time_text;
 use crate::money::Cents;
 
 /// The version of this form, for programs that read it.

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{PartArguments, Trouble};
-use crate::export::{Line, Part, time_text};
+use crate::export::{Line, Part};
 use crate::idempotency_key::IdempotencyKey;
 use crate::journal::{Kind, Position, Record, Visitor, scan_beside_writer};
+use crate::moment::time_text;
 
 /// Print records, one a line, in the order in which they happened.
 ///
-/// Reads from the first segment on and checks it on the way. Times are in UTC. A refusal is in the journal only if its
-/// request had an idempotency key.
+/// Reads from the first segment on and checks it on the way. Times are in UTC. A refusal is in the journal only if it is
+/// kept under an idempotency key.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -79,7 +80,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
     let directory = super::open(&arguments.directory)?;
     let path = arguments.directory;
     let mut shower = Shower {
-        part: arguments.part.part(),
+        part: arguments.part.part(&directory)?,
         kinds: arguments.kinds.into_iter().map(Kind::from).collect(),
         key: arguments.key,
         refusals: arguments.refusals,
