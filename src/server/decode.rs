@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::head::SentKey;
 use super::invalid::{self, InvalidInput, Place};
+use super::number;
 use crate::idempotency_key::{IdempotencyKey, ParseIdempotencyKeyError};
 use crate::money::{Amount, Cents, ParseCentsError};
 
@@ -105,11 +106,14 @@ fn sum(
 ) -> Result<Cents, InvalidInput> {
     let text = sent.get();
     let decimal = match text.as_bytes().first() {
-        Some(b'"') => string(text).ok_or_else(|| InvalidInput::no_number(place, sent))?,
+        Some(b'"') => string(text)
+            .and_then(|text| number::in_json(&text))
+            .ok_or_else(|| InvalidInput::no_number(place, sent))?
+            .into(),
         Some(b'-' | b'0'..=b'9') => Cow::Borrowed(text),
         _ => return Err(InvalidInput::wrong_type(place, sent)),
     };
-    match decimal.trim_ascii().parse::<Cents>() {
+    match decimal.parse::<Cents>() {
         Ok(sum) if sum <= max => Ok(sum),
         Ok(_) | Err(ParseCentsError::TooLarge) => Err(InvalidInput::above(place, sent, max)),
         Err(ParseCentsError::Negative) => Err(negative()),

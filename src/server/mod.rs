@@ -35,6 +35,7 @@ mod history;
 mod invalid;
 mod json;
 mod listing;
+mod number;
 mod openapi;
 mod pages;
 mod query;

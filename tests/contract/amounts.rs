@@ -6,7 +6,7 @@ use bigdecimal::{BigDecimal, RoundingMode, ToPrimitive, Zero};
 use std::str::FromStr;
 
 /// What was sent, and the balance that it means in the digits of the answer.
-const READ_AS: [(&str, &str); 34] = [
+const READ_AS: [(&str, &str); 57] = [
     ("1000.0", "1000.0"),
     ("1000", "1000.0"),
     ("1e3", "1000.0"),
@@ -35,6 +35,30 @@ const READ_AS: [(&str, &str); 34] = [
     ("\"0.01\"", "0.01"),
     ("\" 100.50 \"", "100.5"),
     ("\"\\u0031\"", "1.0"),
+    // What a string may hold beyond JSON, as in the original.
+    ("\"+5\"", "5.0"),
+    ("\".5\"", "0.5"),
+    ("\"5.\"", "5.0"),
+    ("\"005.00\"", "5.0"),
+    ("\"1_000\"", "1000.0"),
+    ("\"1_0_0_0.5_0\"", "1000.5"),
+    ("\"+.5e1\"", "5.0"),
+    ("\"5.e1\"", "50.0"),
+    ("\"+00.5\"", "0.5"),
+    ("\"1e+0_3\"", "1000.0"),
+    ("\"1_0E0\"", "10.0"),
+    ("\"1._5\"", "1.5"),
+    ("\"1_.5\"", "1.5"),
+    ("\"._5\"", "0.5"),
+    ("\"1_e1\"", "10.0"),
+    ("\"1e_1\"", "10.0"),
+    ("\"+_1\"", "1.0"),
+    ("\"\\t+1_000\\n\"", "1000.0"),
+    ("\"\\u00a05\\u2003\"", "5.0"),
+    ("\"\\u000b5\\f\"", "5.0"),
+    ("\"0000000000000000000000000000000001\"", "1.0"),
+    ("\"00.10000000000000001\"", "0.1"),
+    ("\"\\u002b5\"", "5.0"),
     // What binary floats print when they mean a whole cent.
     ("0.30000000000000004", "0.3"),
     ("0.29999999999999998", "0.3"),
@@ -60,6 +84,41 @@ const TOO_FINE: [&str; 13] = [
     "\"1e-300\"",
     "9999.999",
 ];
+
+/// Strings that hold no number, in the original neither.
+const NO_NUMBER: [&str; 40] = [
+    "", " ", ".", "+", "-", "+.", "_", "_1", "1_", "1__0", "1_000_", " _1", "1_ ", "__1", "+-5",
+    "-+5", "--5", "++5", "- 5", "+ 5", "1 0", "1_ 0", "1,000", "0x10", "0b1", "1e", "1e+", "e5",
+    ".e5", "1e1.5", "1.2.3", "1e1e1", "5f", "\\u0661", "\\uff11", "\\ufeff5", "\\u200b5",
+    "\\u00005", "\\u001c5", "½",
+];
+
+#[test]
+fn a_string_that_holds_no_number_is_refused() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for sent in NO_NUMBER {
+        let response = deposit(&mut client, "nobody", &format!("\"{sent}\""));
+        assert_eq!(response.status, 422, "{sent:?}: {}", response.text());
+        let error = &response.json()["detail"][0];
+        assert_eq!(error["type"], "float_parsing", "{sent:?}: {error}");
+    }
+    // What a string may hold, a number may not: JSON says how it is written.
+    for sent in ["+5", ".5", "5.", "005.00", "1_000", "1e_1"] {
+        let response = deposit(&mut client, "nobody", sent);
+        assert_eq!(response.status, 422, "{sent}: {}", response.text());
+        assert_eq!(
+            response.json()["detail"][0]["type"],
+            "json_invalid",
+            "{sent}"
+        );
+    }
+    for sent in ["\"-.5\"", "\"-1_0\"", "\"-005.\"", "\"+0\"", "\"0_0.\""] {
+        let response = deposit(&mut client, "nobody", sent);
+        let body = Invalid::not_positive().at(r#"["body","amount"]"#, sent);
+        assert_answer(&response, 422, &body, sent);
+    }
+}
 
 fn deposit(client: &mut Client, account: &str, amount: &str) -> Response {
     let path = format!("/accounts/{account}/deposit");
@@ -310,6 +369,33 @@ fn expected_deposit(text: &str) -> Expected {
     Expected::Deposited(format!("{}.{decimals}", cents / 100))
 }
 
+/// The same number, written as only a string may hold it.
+fn written_loosely(number: &str, noise: &mut Noise) -> String {
+    let (sign, digits) = match number.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => (noise.one_of(&["", "+"]), number),
+    };
+    let mut loose = noise.one_of(&["", "0", "000"]).to_owned();
+    let mut before = '0';
+    for digit in digits.chars() {
+        // Also at its begin, where there are zeros before it.
+        let is_between = !loose.is_empty() && before.is_ascii_digit() && digit.is_ascii_digit();
+        if is_between && noise.below(3) == 0 {
+            loose.push('_');
+        }
+        loose.push(digit);
+        before = digit;
+    }
+    if noise.below(2) == 0 && loose.starts_with("0.") {
+        loose.remove(0);
+    }
+    if noise.below(2) == 0 && loose.bytes().all(|byte| byte.is_ascii_digit()) {
+        loose.push('.');
+    }
+    let blank = noise.one_of(&["", "", " ", "\\t"]);
+    format!("{blank}{sign}{loose}{}", noise.one_of(&["", blank]))
+}
+
 #[test]
 fn any_number_is_read_as_exact_arithmetic_reads_it() {
     let server = Server::start();
@@ -333,10 +419,10 @@ fn any_number_is_read_as_exact_arithmetic_reads_it() {
         let exponent = noise.one_of(&["", "", "", "e0", "E-1", "e-2", "e+1", "e-7", "E2"]);
         let sign = noise.one_of(&["", "", "", "-"]);
         let text = format!("{sign}{integer}{decimals}{tail}{exponent}");
-        let sent = if noise.below(4) == 0 {
-            format!("\"{text}\"")
-        } else {
-            text.clone()
+        let sent = match noise.below(4) {
+            0 => format!("\"{text}\""),
+            1 => format!("\"{}\"", written_loosely(&text, &mut noise)),
+            _ => text.clone(),
         };
 
         let account = client

@@ -102,6 +102,8 @@ fn a_body_is_json_by_its_content_type() {
     };
     for content_type in [
         None,
+        Some(""),
+        Some("  "),
         Some("application/json"),
         Some("APPLICATION/JSON"),
         Some("Application/Json; Charset=UTF-8"),
@@ -154,6 +156,51 @@ fn a_body_is_json_by_its_content_type() {
                     &format!("{content_type}: {body:?}"),
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_of_utf_8_is_passed_over() {
+    let server = Server::start();
+    let account = server.open_account("1.0");
+    let path = format!("/accounts/{account}/deposit");
+    let post = |body: &[u8]| {
+        let request = Request::new("POST", &path).header("Content-Type", "application/json");
+        server.send(&request.body(body))
+    };
+    for body in ["\u{feff}{\"amount\":1.5}", "\u{feff} \n{\"amount\":1.5}"] {
+        let response = post(body.as_bytes());
+        assert_eq!(response.status, 200, "{body:?}: {}", response.text());
+    }
+    assert_eq!(server.balance(&account), "4.0");
+    // Positions are counted behind it.
+    let position = |body: &[u8]| {
+        let error = post(body).json()["detail"][0].clone();
+        assert_eq!(error["type"], "json_invalid", "{error}");
+        error["loc"][1].as_u64().unwrap()
+    };
+    assert_eq!(position("{\"amount\": x}".as_bytes()), 11);
+    assert_eq!(position("\u{feff}{\"amount\": x}".as_bytes()), 11);
+    assert_eq!(position("\u{feff}".as_bytes()), 0);
+    assert_eq!(position("\u{feff}\u{feff}{}".as_bytes()), 0);
+    assert_eq!(position(" \u{feff}{}".as_bytes()), 1);
+    let missing = post("\u{feff}null".as_bytes());
+    assert_answer(&missing, 422, &Invalid::missing().at(BODY, "null"), "null");
+    // JSON between systems is UTF-8.
+    let in_utf_16 = |text: &str, little: bool| -> Vec<u8> {
+        let bytes = |unit: u16| {
+            if little {
+                unit.to_le_bytes()
+            } else {
+                unit.to_be_bytes()
+            }
+        };
+        text.encode_utf16().flat_map(bytes).collect()
+    };
+    for little in [true, false] {
+        for text in ["{\"amount\":1}", "\u{feff}{\"amount\":1}"] {
+            position(&in_utf_16(text, little));
         }
     }
 }
@@ -244,7 +291,7 @@ fn a_value_must_be_a_number() {
 }
 
 #[test]
-fn a_string_must_hold_a_number_in_json_notation() {
+fn a_string_must_hold_a_number() {
     let server = Server::start();
     for (path, field, _) in requests(NO_ACCOUNT) {
         let loc = format!(r#"["body","{field}"]"#);
@@ -256,9 +303,6 @@ fn a_string_must_hold_a_number_in_json_notation() {
             "1,000",
             "1.0.0",
             "--1",
-            "+5",
-            ".5",
-            "5.",
             "1e",
             "e3",
             "-",
@@ -267,14 +311,13 @@ fn a_string_must_hold_a_number_in_json_notation() {
             "Infinity",
             "-Infinity",
             "inf",
-            "1_000",
+            "1__000",
             "0x10",
             "1.0€",
             "٣",
             "true",
             "null",
             "$5",
-            "007",
         ] {
             let input = format!("\"{text}\"");
             let response = server.post(&path, &format!(r#"{{"{field}":{input}}}"#));

@@ -73,6 +73,12 @@ fn strings(probe: &mut Probe<'_>) -> Result<(), Stop> {
         ("\"100\"", "100.0"),
         ("\"1e1\"", "10.0"),
         ("\"0.01\"", "0.01"),
+        // More than JSON, as the original's parser has it.
+        ("\"+5\"", "5.0"),
+        ("\".5\"", "0.5"),
+        ("\"5.\"", "5.0"),
+        ("\"005.00\"", "5.0"),
+        ("\"1_0\"", "10.0"),
     ];
     read_as(probe, &amounts)
 }
