@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::OpenApi;
 
 use super::invalid::{InvalidInput, InvalidInputResponse};
-use super::{accounts, health, history, wire};
+use super::{accounts, health, history, pages, wire};
 use crate::money::Cents;
 
 #[derive(OpenApi)]
@@ -13,7 +13,8 @@ use crate::money::Cents;
     info(
         title = "Cashpoint",
         description = "A ledger service, exact to the cent. Amounts are decimal numbers with at most \
-            two decimals, and never pass through a binary float."
+            two decimals, and never pass through a binary float. HEAD is answered like GET, without the body, on `/`, \
+            `/health`, `/livez`, `/readyz`, `/docs`, `/redoc` and `/openapi.json`."
     ),
     paths(
         accounts::create,
@@ -25,7 +26,8 @@ use crate::money::Cents;
         history::transactions,
         health::health,
         health::live,
-        health::ready
+        health::ready,
+        pages::console
     ),
     components(schemas(
         InvalidInput,

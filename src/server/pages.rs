@@ -66,6 +66,14 @@ static PAGES: [Page; 10] = [
     ),
 ];
 
+/// `GET /`. It describes [`Page::response`] for one page; the others are no part of the API.
+#[utoipa::path(get, path = "/", tag = "pages",
+    summary = "The console",
+    description = "A page to look at the service and to move money by hand.",
+    responses((status = 200, description = "The page", body = String, content_type = "text/html; charset=utf-8")))]
+#[expect(dead_code, reason = "describes what `Page::response` answers")]
+pub(super) fn console() {}
+
 /// The page at `path`.
 pub(super) fn find(path: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.path == path)

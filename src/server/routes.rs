@@ -62,6 +62,7 @@ impl<'path> Endpoint<'path> {
     /// The methods that it takes.
     pub(super) fn methods(self) -> &'static [Method] {
         static GET: [Method; 1] = [Method::GET];
+        static GET_AND_HEAD: [Method; 2] = [Method::GET, Method::HEAD];
         static POST: [Method; 1] = [Method::POST];
         static DELETE: [Method; 1] = [Method::DELETE];
         static GET_AND_POST: [Method; 2] = [Method::GET, Method::POST];
@@ -69,13 +70,11 @@ impl<'path> Endpoint<'path> {
             Self::Accounts => &GET_AND_POST,
             Self::Account(_) => &DELETE,
             Self::Deposit(_) | Self::Withdraw(_) => &POST,
-            Self::Balance(_)
-            | Self::Transactions(_)
-            | Self::Health
-            | Self::Live
-            | Self::Ready
-            | Self::OpenApi
-            | Self::Page(_) => &GET,
+            Self::Balance(_) | Self::Transactions(_) => &GET,
+            // Monitors and load balancers ask with HEAD. hyper leaves out the body, and keeps its length.
+            Self::Health | Self::Live | Self::Ready | Self::OpenApi | Self::Page(_) => {
+                &GET_AND_HEAD
+            }
         }
     }
 

@@ -28,6 +28,7 @@ fn the_description_is_openapi_3_and_lists_every_operation() {
         ("/accounts/{}/withdraw", "post", "200"),
         ("/accounts/{}", "delete", "204"),
         ("/health", "get", "200"),
+        ("/", "get", "200"),
     ] {
         let (_, operations) = document["paths"]
             .as_object()
