@@ -1,6 +1,8 @@
 //! What changes a ledger, and what comes of it, as values: for whoever keeps them, sends them on, or writes
 //! them down.
 
+use std::time::Duration;
+
 use crate::account_number::AccountNumber;
 use crate::error::{CreateError, DepositError, UnknownAccount, WithdrawError};
 use crate::money::{Amount, Cents};
@@ -92,6 +94,21 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// Whether the same request with the same idempotency key is refused again, without a look at the ledger.
+    ///
+    /// Not where it depends on the moment: a creation that was refused for want of room succeeds once there is room, also
+    /// with its old key. And not where there is no such account: there never will be, so nothing needs to be
+    /// remembered, and requests for accounts that never were must not fill the keys.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        match self {
+            Self::InsufficientFunds { .. } | Self::BalanceLimit { .. } => true,
+            Self::UnknownAccount(_) | Self::AccountLimit { .. } => false,
+        }
+    }
+}
+
 /// What came of a change.
 pub type ChangeOutcome = Result<Receipt, Refusal>;
 
@@ -153,7 +170,10 @@ pub enum NotDone {
     KeyReused,
     /// As many keys are kept as may be. There is room again once the oldest are past their time.
     #[error("too many idempotency keys are kept")]
-    TooManyKeys,
+    TooManyKeys {
+        /// How long until the oldest is past its time.
+        retry_after: Duration,
+    },
     /// More is waiting than may: ask again a little later.
     #[error("too many requests are waiting")]
     Busy,

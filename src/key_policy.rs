@@ -29,7 +29,14 @@ impl KeyPolicy {
     /// Whether a key of this time need not be kept any more.
     #[cfg(feature = "durable")]
     pub(crate) fn is_over(&self, at: Timestamp, now: Timestamp) -> bool {
+        self.left(at, now).is_zero()
+    }
+
+    /// For how long a key of this time is to be kept still.
+    #[cfg(feature = "durable")]
+    pub(crate) fn left(&self, at: Timestamp, now: Timestamp) -> Duration {
         let age_us = now.as_micros().saturating_sub(at.as_micros());
-        u128::try_from(age_us).is_ok_and(|age_us| age_us >= self.window.as_micros())
+        let age = Duration::from_micros(u64::try_from(age_us).unwrap_or(0));
+        self.window.saturating_sub(age)
     }
 }

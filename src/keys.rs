@@ -1,6 +1,7 @@
 //! The idempotency keys that are kept, with what was answered.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use crate::change::{Answer, Answered, Change, ChangeOutcome, NotDone};
 use crate::idempotency_key::IdempotencyKey;
@@ -51,16 +52,23 @@ impl Keys {
                 replayed: true,
             })),
             Some(_) => Some(Err(NotDone::KeyReused)),
-            None if !self.has_room(now) => Some(Err(NotDone::TooManyKeys)),
-            None => None,
+            None => {
+                let retry_after = self.room_after(now)?;
+                Some(Err(NotDone::TooManyKeys { retry_after }))
+            }
         }
     }
 
-    /// Whether one more may be kept: there is room, or the oldest is past its time and will be dropped for it.
-    fn has_room(&self, now: Timestamp) -> bool {
+    /// How long until one more may be kept. `None` if it may be now: there is room, or the oldest is past its time and
+    /// will be dropped for it.
+    fn room_after(&self, now: Timestamp) -> Option<Duration> {
+        if self.kept.len() < self.policy.keys_max {
+            return None;
+        }
+        // Without a key there is nothing to wait for: none may be kept at all.
         let oldest = self.by_age.front();
-        self.kept.len() < self.policy.keys_max
-            || oldest.is_some_and(|(at, _)| self.policy.is_over(*at, now))
+        let left = oldest.map_or(self.policy.window, |(at, _)| self.policy.left(*at, now));
+        (!left.is_zero()).then_some(left)
     }
 
     pub(crate) fn find(&self, key: &IdempotencyKey, now: Timestamp) -> Option<&Kept> {
@@ -109,8 +117,6 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::error::UnknownAccount;
     use crate::money::Cents;
@@ -144,7 +150,11 @@ mod tests {
         for number in 0..100 {
             assert_eq!(keep(&mut keys, number, at(0)), None);
         }
-        assert_eq!(keep(&mut keys, 100, at(9)), Some(Err(NotDone::TooManyKeys)));
+        for (now, left_us) in [(0, 10), (9, 1)] {
+            let retry_after = Duration::from_micros(left_us);
+            let full = Some(Err(NotDone::TooManyKeys { retry_after }));
+            assert_eq!(keep(&mut keys, 100, at(now)), full);
+        }
         // One that is kept is used anew: its old place in the queue takes nothing from it.
         assert_eq!(keep(&mut keys, 99, at(10)), None);
         for number in 100..133 {

@@ -26,7 +26,7 @@ use crate::timestamp::Timestamp;
 pub(crate) enum Decision {
     /// Something happened, to be recorded and applied before the next decision.
     Record(Record),
-    /// Nothing happens: it is refused and has no key, it was answered before, or it comes to no answer.
+    /// Nothing happens: it is refused and that is not kept, it was answered before, or it comes to no answer.
     Answer(Answer),
 }
 
@@ -65,6 +65,9 @@ impl Books {
     }
 
     /// What `change` comes to at `now`. `draw` makes the number of a new account.
+    ///
+    /// A refusal is recorded only if it [is kept](Refusal::is_kept) under a key. Journals from before that rule hold others:
+    /// [`apply`](Self::apply) enters them as ever, so that what is rebuilt is what it was.
     pub(crate) fn decide(
         &self,
         change: Change,
@@ -81,7 +84,9 @@ impl Books {
         }
         let (outcome, link) = match self.rule(change, at, account_limit, draw) {
             Ok((receipt, link)) => (Ok(receipt), link),
-            Err(refusal) if key.is_none() => return Decision::Answer(Ok(Err(refusal).into())),
+            Err(refusal) if key.is_none() || !refusal.is_kept() => {
+                return Decision::Answer(Ok(Err(refusal).into()));
+            }
             Err(refusal) => (Err(refusal), Link::default()),
         };
         Decision::Record(Record {
@@ -214,5 +219,74 @@ impl Books {
             self.closed.insert(number, position);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::NotDone;
+    use crate::money::Cents;
+
+    /// A journal of an earlier version may hold keyed refusals that are not recorded any more. They are entered as
+    /// they were then, keys and all, so that the books are those of its snapshots.
+    #[test]
+    fn refusals_of_earlier_versions_are_entered_as_they_were() {
+        let mut books = Books::new(KeyPolicy::default());
+        let at = Timestamp::from_micros(7);
+        let number = AccountNumber::random();
+        let open = Change::Open {
+            initial: Cents::ZERO,
+        };
+        let old = [
+            (open, Refusal::AccountLimit { limit: 1 }, "full"),
+            (Change::Close { number }, UnknownAccount.into(), "nobody"),
+        ];
+        for (index, (change, refusal, key)) in old.into_iter().enumerate() {
+            let record = Record {
+                sequence: index as u64 + 1,
+                at,
+                change,
+                outcome: Err(refusal),
+                link: Link::default(),
+                key: Some(key.parse().unwrap()),
+            };
+            books.apply(&record, 512 + 128 * index as u64).unwrap();
+        }
+        assert_eq!((books.keys.len(), books.next_sequence), (2, 3));
+        // They are answered as they were until their time is over, and hold their keys.
+        let decide = |change, key: &str| {
+            let key = key.parse().unwrap();
+            books.decide(change, Some(&key), at, 1, AccountNumber::random)
+        };
+        for (change, refusal, key) in old {
+            let Decision::Answer(Ok(answered)) = decide(change, key) else {
+                panic!("{key} is not answered");
+            };
+            assert_eq!((answered.outcome, answered.replayed), (Err(refusal), true));
+        }
+        let reused = decide(open, "nobody");
+        assert!(matches!(reused, Decision::Answer(Err(NotDone::KeyReused))));
+        // The same refusals of now are no records.
+        for (change, limit) in [(open, 0), (Change::Close { number }, 1)] {
+            let key = "new".parse().unwrap();
+            let decided = books.decide(change, Some(&key), at, limit, AccountNumber::random);
+            let Decision::Answer(Ok(answered)) = decided else {
+                panic!("{change:?} is recorded");
+            };
+            assert!(answered.outcome.is_err() && !answered.replayed);
+        }
+        // Others are, under their keys.
+        let amount = crate::money::Amount::from_cents(1).unwrap();
+        let opened = decide(open, "open");
+        let Decision::Record(opened) = opened else {
+            panic!("{opened:?}");
+        };
+        let number = opened.outcome.unwrap().number;
+        books.apply(&opened, 1024).unwrap();
+        let key = "poor".parse().unwrap();
+        let poor = Change::Withdraw { number, amount };
+        let decided = books.decide(poor, Some(&key), at, 1, AccountNumber::random);
+        assert!(matches!(decided, Decision::Record(record) if record.outcome.is_err()));
     }
 }

@@ -17,7 +17,8 @@
 //! | 72..80 | position of an entry further back, 0 if there is none; see [`Trail`](super::trail::Trail) |
 //! | 80.. | the idempotency key, filled up with zeros to a multiple of 8 |
 //!
-//! A refusal is recorded only if its request had a key.
+//! A refusal is recorded only if its request had a key, and only if it is kept under it: outcomes 1 and 4 are in journals
+//! of earlier versions alone.
 
 use super::Position;
 use super::fields::{Fields, PutFields as _};

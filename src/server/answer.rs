@@ -1,5 +1,7 @@
 //! Answers: how a result, or a refusal, becomes a response.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hyper::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, LINK, LOCATION, RETRY_AFTER,
@@ -45,8 +47,16 @@ pub(super) enum Refusal {
 const NO_HISTORY: &str =
     "This service keeps no history: start it with --data DIRECTORY to keep one";
 
-/// After how many seconds to ask again where that helps.
-const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+/// After how many seconds to ask again, where that helps: at least one, rounded up.
+fn retry_after(reason: NotDone) -> Option<HeaderValue> {
+    let after = match reason {
+        NotDone::TooManyKeys { retry_after } => retry_after,
+        NotDone::Busy | NotDone::DiskFull => Duration::ZERO,
+        _ => return None,
+    };
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    Some(seconds.max(1).into())
+}
 
 impl Refusal {
     /// The response, with the reason attached for the log.
@@ -96,8 +106,10 @@ impl Refusal {
                     .headers_mut()
                     .insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::NotDone(NotDone::TooManyKeys | NotDone::Busy | NotDone::DiskFull) => {
-                response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_S);
+            Self::NotDone(reason) => {
+                if let Some(seconds) = retry_after(reason) {
+                    response.headers_mut().insert(RETRY_AFTER, seconds);
+                }
             }
             _ => {}
         }

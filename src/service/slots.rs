@@ -7,6 +7,8 @@
 //!
 //! 1. *One effect.* While a key is kept, one change is made with it, whoever asks and how often. All get its
 //!    outcome, and one alone is told that it is not a replay.
+//!    A refusal that [is not kept](Refusal::is_kept) had no effect: its slot is taken away at once, and whoever waited
+//!    there asks anew, in a slot of its own.
 //! 2. *Kept for its time.* A key is dropped, or used anew, only if its change has been answered and was asked for
 //!    as long ago as [`KeyPolicy::window`]. The time is the machine's uptime, which nobody sets: a clock that is
 //!    put forward drops no key.
@@ -18,13 +20,13 @@
 //! others that do so.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam::queue::SegQueue;
 use papaya::{Compute, HashMap, Operation};
 
 use crate::capacity::{Capacity, Reservation};
-use crate::change::{Answer, Answered, Change, ChangeOutcome, NotDone};
+use crate::change::{Answer, Answered, Change, ChangeOutcome, NotDone, Refusal};
 use crate::idempotency_key::IdempotencyKey;
 use crate::key_policy::KeyPolicy;
 
@@ -39,7 +41,8 @@ pub(super) struct Slots {
     by_key: HashMap<IdempotencyKey, Arc<Slot>>,
     /// A place for each slot, also for one whose key was used anew and that is not dropped yet.
     room: Capacity,
-    /// All slots but the oldest in the order in which they were made, give or take those made at one time.
+    /// All slots whose outcome is kept, but the oldest, in the order in which they were made, give or take those made
+    /// at one time.
     by_age: SegQueue<Arc<Slot>>,
     /// The oldest slot, once it has been looked at. Whoever holds it drops what is past its time.
     oldest: Mutex<Option<Arc<Slot>>>,
@@ -77,21 +80,45 @@ impl Slots {
         key: &IdempotencyKey,
         change: Change,
         now: Instant,
-        make: impl FnOnce() -> ChangeOutcome,
+        make: impl Fn() -> ChangeOutcome,
     ) -> Answer {
-        let slot = self.slot(key, change, now)?;
-        if slot.change != change {
-            return Err(NotDone::KeyReused);
+        loop {
+            let slot = self.slot(key, change, now)?;
+            if slot.change != change {
+                // Also while the first request is on its way: until it is answered, the key is its.
+                return Err(NotDone::KeyReused);
+            }
+            let mut replayed = true;
+            let outcome = *slot.outcome.get_or_init(|| {
+                replayed = false;
+                make()
+            });
+            if !replayed {
+                self.settle(slot);
+            } else if !is_kept(&outcome) {
+                // Somebody else was refused here, at another moment.
+                continue;
+            }
+            return Ok(Answered { outcome, replayed });
         }
-        let mut replayed = true;
-        let outcome = *slot.outcome.get_or_init(|| {
-            replayed = false;
-            make()
-        });
-        Ok(Answered { outcome, replayed })
     }
 
-    /// The slot of a key: a new one, if there is none or it is past its time.
+    /// Gives a slot whose change was made its place among the others, or takes it away.
+    fn settle(&self, slot: Arc<Slot>) {
+        if slot.outcome.get().is_some_and(is_kept) {
+            return self.by_age.push(slot);
+        }
+        self.remove(&slot);
+    }
+
+    /// Takes a slot away. Its key may have been used anew: then it leads to another slot, which stays.
+    fn remove(&self, slot: &Arc<Slot>) {
+        let by_key = self.by_key.pin();
+        let _ = by_key.remove_if(&slot.key, |_, kept| Arc::ptr_eq(kept, slot));
+        self.room.release();
+    }
+
+    /// The slot of a key: a new one, if there is none, or it is past its time or not kept.
     fn slot(
         &self,
         key: &IdempotencyKey,
@@ -118,7 +145,6 @@ impl Slots {
             return Ok(kept);
         }
         room.keep();
-        self.by_age.push(Arc::clone(&new));
         Ok(new)
     }
 
@@ -132,32 +158,44 @@ impl Slots {
             return Ok(room);
         }
         let oldest = self.oldest.lock();
-        self.drop_some(oldest.unwrap_or_else(PoisonError::into_inner), now);
-        self.room.reserve().map_err(|_| NotDone::TooManyKeys)
+        let retry_after = self.drop_some(oldest.unwrap_or_else(PoisonError::into_inner), now);
+        self.room
+            .reserve()
+            .map_err(|_| NotDone::TooManyKeys { retry_after })
     }
 
-    /// Drops some of the keys that are past their time, the oldest first.
-    fn drop_some(&self, mut oldest: MutexGuard<'_, Option<Arc<Slot>>>, now: Instant) {
-        let by_key = self.by_key.pin();
+    /// Drops some of the keys that are past their time, the oldest first. Returns how long the oldest of the others is
+    /// to be kept still: nothing where all are on their way.
+    fn drop_some(&self, mut oldest: MutexGuard<'_, Option<Arc<Slot>>>, now: Instant) -> Duration {
         for _ in 0..DROPPED_MAX {
             let Some(slot) = oldest.take().or_else(|| self.by_age.pop()) else {
-                return;
+                return Duration::ZERO;
             };
-            if !self.is_over(&slot, now) {
+            let left = self.left(&slot, now);
+            if !left.is_zero() {
                 *oldest = Some(slot);
-                return;
+                return left;
             }
-            // The key may have been used anew: then it leads to another slot, which stays.
-            let _ = by_key.remove_if(&slot.key, |_, kept| Arc::ptr_eq(kept, &slot));
-            self.room.release();
+            self.remove(&slot);
         }
+        Duration::ZERO
     }
 
-    /// Whether a key has been answered, and is past its time.
+    /// Whether a key has been answered, and is past its time or not kept at all.
     fn is_over(&self, slot: &Slot, now: Instant) -> bool {
-        slot.outcome.get().is_some()
-            && now.saturating_duration_since(slot.asked) >= self.policy.window
+        let outcome = slot.outcome.get();
+        outcome.is_some_and(|outcome| !is_kept(outcome) || self.left(slot, now).is_zero())
     }
+
+    /// For how long a slot is to be kept still.
+    fn left(&self, slot: &Slot, now: Instant) -> Duration {
+        let age = now.saturating_duration_since(slot.asked);
+        self.policy.window.saturating_sub(age)
+    }
+}
+
+fn is_kept(outcome: &ChangeOutcome) -> bool {
+    outcome.as_ref().err().is_none_or(Refusal::is_kept)
 }
 
 #[cfg(test)]
@@ -166,10 +204,9 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::sync::atomic::Ordering::Relaxed;
     use std::thread;
-    use std::time::Duration;
 
     use super::*;
-    use crate::change::{Receipt, Refusal};
+    use crate::change::Receipt;
     use crate::error::UnknownAccount;
     use crate::money::Cents;
     use crate::timestamp::Timestamp;
@@ -205,6 +242,17 @@ mod tests {
         panic!("it was done again")
     }
 
+    fn full(left: Duration) -> Answer {
+        let retry_after = left;
+        Err(NotDone::TooManyKeys { retry_after })
+    }
+
+    /// The refusals that no key keeps.
+    fn passing() -> [ChangeOutcome; 2] {
+        let full = Refusal::AccountLimit { limit: 3 };
+        [Err(UnknownAccount.into()), Err(full)]
+    }
+
     fn first(outcome: ChangeOutcome) -> Answer {
         Ok(outcome.into())
     }
@@ -218,7 +266,8 @@ mod tests {
     fn a_change_is_made_once_for_its_key_whether_granted_or_refused() {
         let slots = slots(10);
         let now = Instant::now();
-        let refused = Err(Refusal::UnknownAccount(UnknownAccount));
+        let available = Cents::ZERO;
+        let refused = Err(Refusal::InsufficientFunds { available });
         for (number, outcome) in [(1, granted(7)), (2, refused)] {
             let key = key(number);
             assert_eq!(slots.answer(&key, open(1), now, || outcome), first(outcome));
@@ -280,16 +329,100 @@ mod tests {
                 || granted(1),
             );
         }
-        let full = begun + WINDOW - Duration::from_nanos(1);
-        let turned_away = slots.answer(&key(9), open(1), full, never);
-        assert_eq!(turned_away, Err(NotDone::TooManyKeys));
-        let again = slots.answer(&key(0), open(1), full, never);
+        let almost = begun + WINDOW - Duration::from_nanos(1);
+        let turned_away = slots.answer(&key(9), open(1), almost, never);
+        assert_eq!(turned_away, full(Duration::from_nanos(1)));
+        let earlier = slots.answer(&key(9), open(1), begun, never);
+        assert_eq!(earlier, full(WINDOW));
+        let again = slots.answer(&key(0), open(1), almost, never);
         assert_eq!(again, replay(granted(1)));
         // One is over: there is room for one.
         let taken = slots.answer(&key(9), open(1), begun + WINDOW, || granted(2));
         assert_eq!(taken, first(granted(2)));
         let turned_away = slots.answer(&key(0), open(1), begun + WINDOW, never);
-        assert_eq!(turned_away, Err(NotDone::TooManyKeys));
+        assert_eq!(turned_away, full(second));
+    }
+
+    #[test]
+    fn a_refusal_of_the_moment_leaves_nothing_behind() {
+        let slots = slots(1);
+        let now = Instant::now();
+        for number in 0..100 {
+            for refused in passing() {
+                let asked = slots.answer(&key(number % 3), open(1), now, || refused);
+                assert_eq!(asked, first(refused));
+                assert_eq!((slots.room.in_use(), slots.by_key.len()), (0, 0));
+            }
+        }
+        assert!(slots.by_age.is_empty());
+        // The same key with the same change succeeds once it can, and with another one.
+        let later = slots.answer(&key(1), open(2), now, || granted(1));
+        assert_eq!(later, first(granted(1)));
+        assert_eq!(
+            slots.answer(&key(1), open(2), now, never),
+            replay(granted(1))
+        );
+        assert_eq!(slots.answer(&key(2), open(2), now, never), full(WINDOW));
+    }
+
+    #[test]
+    fn whoever_waits_for_a_refusal_of_the_moment_asks_for_itself() {
+        let slots = slots(2);
+        let now = Instant::now();
+        let begun = Barrier::new(2);
+        let [refused, _] = passing();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let asked = slots.answer(&key(1), open(1), now, || {
+                    begun.wait();
+                    thread::sleep(Duration::from_millis(100));
+                    refused
+                });
+                assert_eq!(asked, first(refused));
+            });
+            begun.wait();
+            // It comes to the slot of the other one, or after it.
+            let own = slots.answer(&key(1), open(1), now, || granted(2));
+            assert_eq!(own, first(granted(2)));
+        });
+        assert_eq!(
+            slots.answer(&key(1), open(1), now, never),
+            replay(granted(2))
+        );
+        assert_eq!((slots.room.in_use(), slots.by_key.len()), (1, 1));
+    }
+
+    #[test]
+    fn of_threads_that_race_for_a_key_that_is_refused_at_first_one_has_the_effect() {
+        for round in 0..2_000_i64 {
+            let slots = slots(8);
+            let tries = AtomicUsize::new(0);
+            let [refused, _] = passing();
+            let ask = || {
+                slots.answer(&key(1), open(1), Instant::now(), || {
+                    match tries.fetch_add(1, Relaxed) {
+                        0 | 1 => refused,
+                        made => granted(made as i64 + round),
+                    }
+                })
+            };
+            let answers = thread::scope(|scope| {
+                let threads = [0, 1, 2, 3].map(|_| scope.spawn(ask));
+                threads.map(|thread| thread.join().unwrap().unwrap())
+            });
+            // Two are refused, and no more; of the others one did it, and the other was told.
+            let count = |is: &dyn Fn(&Answered) -> bool| answers.iter().filter(|it| is(it)).count();
+            assert_eq!(count(&|it| it.outcome == refused && !it.replayed), 2);
+            assert_eq!(
+                count(&|it| it.outcome == granted(2 + round) && !it.replayed),
+                1
+            );
+            assert_eq!(
+                count(&|it| it.outcome == granted(2 + round) && it.replayed),
+                1
+            );
+            assert_eq!((slots.room.in_use(), slots.by_key.len()), (1, 1));
+        }
     }
 
     #[test]

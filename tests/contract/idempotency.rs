@@ -79,16 +79,11 @@ fn the_same_request_with_the_same_key_gets_the_same_answer_and_does_nothing() {
         let open = Request::post("/accounts", r#"{"initial_balance":7.5}"#).key("open");
         let opened = server.send(&open);
         let third = opened.account_number();
-        let nowhere = |verb| Request::post(&format!("{NOBODY}/{verb}"), r#"{"amount":1}"#);
         let requests = [
             ("deposit", deposit(&poor, "1.5"), 200),
             ("withdrawal", withdraw(&poor, "2"), 200),
             ("too little money", withdraw(&poor, "100"), 400),
             ("too much money", deposit(&rich, "0.010"), 422),
-            ("full", Request::post("/accounts", "{}"), 507),
-            ("deposit for nobody", nowhere("deposit"), 404),
-            ("withdrawal for nobody", nowhere("withdraw"), 404),
-            ("closing nobody", Request::new("DELETE", NOBODY), 404),
             ("closing", close(&third), 204),
         ];
         let first: Vec<Response> = requests
@@ -101,7 +96,7 @@ fn the_same_request_with_the_same_key_gets_the_same_answer_and_does_nothing() {
             })
             .collect();
         assert!(!is_replay(&opened));
-        // By now, what was refused would be granted: there is more money here, less there, and room.
+        // By now, what was refused would be granted: there is more money here, and less there.
         assert_eq!(server.send(&deposit(&poor, "1000")).status, 200);
         assert_eq!(server.send(&withdraw(&rich, "1000")).status, 200);
         let state = || {
@@ -127,6 +122,76 @@ fn the_same_request_with_the_same_key_gets_the_same_answer_and_does_nothing() {
             assert!(!is_replay(&server.send(&withdraw(&poor, "0.5"))));
             assert_eq!(server.balance(&poor), balance);
         }
+    });
+}
+
+#[test]
+fn a_refusal_that_depends_on_the_moment_uses_no_key() {
+    let configure = |launch: Launch| launch.env("MAX_ACCOUNTS", "2");
+    in_each_mode(configure, |server| {
+        let first = server.open_account("1.0");
+        let second = server.open_account("1.0");
+        let open = Request::post("/accounts", r#"{"initial_balance":7.5}"#).key("open");
+        for _ in 0..2 {
+            let full = server.send(&open);
+            assert_eq!(full.status, 507, "{}", full.text());
+            assert!(!is_replay(&full));
+        }
+        // Nobody holds the key: another request may use it.
+        let other = server.send(&deposit(&first, "1").key("other"));
+        assert_eq!(other.status, 200);
+        let full = Request::post("/accounts", "{}").key("another");
+        assert_eq!(server.send(&full).status, 507);
+        assert_eq!(
+            server.send(&deposit(&first, "1").key("another")).status,
+            200
+        );
+        // Once there is room, the retry with the same key succeeds, once.
+        assert_eq!(server.delete(&format!("/accounts/{second}")).status, 204);
+        let opened = server.send(&open);
+        assert_eq!(opened.status, 201, "{}", opened.text());
+        assert!(!is_replay(&opened));
+        assert_replay(&server.send(&open), &opened, "the third time");
+        assert_eq!(server.accounts_count(), 2);
+        assert_eq!(server.balance(&first), "3.0");
+    });
+}
+
+#[test]
+fn an_account_that_is_not_there_uses_no_key() {
+    let configure = |launch: Launch| launch.env("IDEMPOTENCY_KEYS_MAX", "2");
+    in_each_mode(configure, |server| {
+        let nowhere = |verb| Request::post(&format!("{NOBODY}/{verb}"), r#"{"amount":1}"#);
+        let gone = server.open_account("1.0");
+        assert_eq!(server.send(&close(&gone)).status, 204);
+        for round in 0..5 {
+            for (case, request) in [
+                ("deposit", nowhere("deposit")),
+                ("withdrawal", nowhere("withdraw")),
+                ("closing", Request::new("DELETE", NOBODY)),
+                ("closed", deposit(&gone, "1")),
+                ("again", nowhere("deposit").key("again")),
+            ] {
+                let request = match case {
+                    "again" => request,
+                    _ => request.key(&format!("{case}-{round}")),
+                };
+                let response = server.send(&request);
+                assert_eq!(response.status, 404, "{case}: {}", response.text());
+                assert!(!is_replay(&response), "{case}");
+            }
+        }
+        // There is room for two keys still.
+        let account = server.open_account("1.0");
+        for key in ["again", "deposit-0"] {
+            let response = server.send(&deposit(&account, "1").key(key));
+            assert_eq!(response.status, 200, "{key}: {}", response.text());
+            assert!(!is_replay(&response), "{key}");
+            assert!(is_replay(&server.send(&deposit(&account, "1").key(key))));
+        }
+        let refused = server.send(&deposit(&account, "1").key("third"));
+        assert_eq!(refused.status, 503, "{}", refused.text());
+        assert_eq!(server.balance(&account), "3.0");
     });
 }
 
@@ -462,7 +527,8 @@ fn a_key_beyond_the_largest_number_is_turned_away_until_there_is_room() {
         // A machine that slept in between has said nothing.
         if begun.elapsed() < Duration::from_secs(3) {
             assert_answer(&turned_away, 503, &full, "the fourth");
-            assert_eq!(turned_away.header("retry-after"), Some("1"));
+            let seconds = turned_away.header("retry-after").unwrap().parse::<u64>();
+            assert!(matches!(seconds, Ok(1..=3)), "{seconds:?}");
             assert!(replays.iter().all(is_replay), "{replays:?}");
             assert_eq!(balance, "3.0", "nothing was done");
         }
@@ -477,6 +543,36 @@ fn a_key_beyond_the_largest_number_is_turned_away_until_there_is_room() {
         );
         assert!(is_replay(&server.send(&fourth)));
         assert_eq!(server.balance(&account), "5.0");
+    });
+}
+
+#[test]
+fn a_full_key_store_says_when_its_oldest_key_is_over() {
+    let configure = |launch: Launch| {
+        let launch = launch.env("IDEMPOTENCY_WINDOW", "3600");
+        launch.env("IDEMPOTENCY_KEYS_MAX", "2")
+    };
+    in_each_mode(configure, |server| {
+        let account = server.open_account("0");
+        let begun = Instant::now();
+        assert_eq!(server.send(&deposit(&account, "1").key("a")).status, 200);
+        let first = begun.elapsed().as_secs();
+        thread::sleep(Duration::from_millis(1_100));
+        assert_eq!(server.send(&deposit(&account, "1").key("b")).status, 200);
+        for key in ["c", "d"] {
+            let asked = begun.elapsed().as_secs();
+            let turned_away = server.send(&deposit(&account, "1").key(key));
+            assert_eq!(turned_away.status, 503, "{}", turned_away.text());
+            let seconds = turned_away.header("retry-after").unwrap();
+            let seconds: u64 = seconds.parse().expect("whole seconds");
+            let passed = begun.elapsed().as_secs() + 1;
+            // Rounded up, from the oldest key of all.
+            assert!(seconds >= 3600 - passed, "{seconds} after {passed} s");
+            assert!(
+                seconds <= 3600 + first + 1 - asked,
+                "{seconds} after {asked} s"
+            );
+        }
     });
 }
 

@@ -190,7 +190,8 @@ impl Scribe {
     }
 
     fn note(&mut self, command: &DurableCommand, outcome: cashpoint::ChangeOutcome) {
-        if outcome.is_err() && command.key.is_none() {
+        let is_kept = |refusal: &cashpoint::Refusal| command.key.is_some() && refusal.is_kept();
+        if !outcome.as_ref().err().is_none_or(is_kept) {
             return;
         }
         let receipt = outcome.ok();

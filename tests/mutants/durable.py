@@ -160,8 +160,15 @@ DURABLE = [
     (
         "a refusal with a key is not recorded",
         "journal/books.rs",
-        "Err(refusal) if key.is_none() =>",
+        "Err(refusal) if key.is_none() || !refusal.is_kept() =>",
         "Err(refusal) =>",
+        CRASHES,
+    ),
+    (
+        "a refusal of the moment is kept",
+        "journal/books.rs",
+        "Err(refusal) if key.is_none() || !refusal.is_kept() =>",
+        "Err(refusal) if key.is_none() =>",
         CRASHES,
     ),
     (
@@ -174,8 +181,8 @@ DURABLE = [
     (
         "keys past their time take room",
         "keys.rs",
-        "            || oldest.is_some_and(|(at, _)| self.policy.is_over(*at, now))",
-        "            || oldest.is_none() && self.policy.is_over(now, now)",
+        "        (!left.is_zero()).then_some(left)",
+        "        Some(left)",
         CRASHES,
     ),
     # Opening.

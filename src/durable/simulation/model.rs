@@ -3,6 +3,8 @@
 //! Whole cents in a list, and nothing of the code that it is held against: its rules are written down a second
 //! time on purpose.
 
+use std::time::Duration;
+
 use crate::Answer;
 use crate::account_number::AccountNumber;
 use crate::change::{Answered, Change, ChangeOutcome, NotDone, Receipt, Refusal};
@@ -109,17 +111,27 @@ impl Model {
                     });
                 }
                 Some(_) => return Err(NotDone::KeyReused),
-                None if live.len() >= self.rules.keys_max => return Err(NotDone::TooManyKeys),
+                None if live.len() >= self.rules.keys_max => {
+                    let oldest = live.first().map_or(at, |used| used.at);
+                    let left_us = self.rules.window - (at - oldest);
+                    let retry_after = Duration::from_micros(left_us.unsigned_abs());
+                    return Err(NotDone::TooManyKeys { retry_after });
+                }
                 None => {}
             }
         }
         let drawn = answer.ok().and_then(|it| it.outcome.ok());
         let outcome = self.change(command.change, at, drawn.map(|receipt| receipt.number));
-        if outcome.is_ok() || key.is_some() {
+        // What depends on the moment, or on nothing, is not kept: neither the refusal nor its key.
+        let is_kept = !matches!(
+            outcome,
+            Err(Refusal::AccountLimit { .. } | Refusal::UnknownAccount(_))
+        );
+        if outcome.is_ok() || key.is_some() && is_kept {
             self.records += 1;
             self.last_at = at;
         }
-        if let Some(key) = key {
+        if let Some(key) = key.filter(|_| is_kept) {
             self.keys.push(UsedKey {
                 key: key.to_owned(),
                 change: command.change,

@@ -12,7 +12,7 @@ use super::life::{Decided, Life, Settings};
 use super::model::{Micros, Model, Rules};
 use super::workload::Workload;
 use crate::KeyPolicy;
-use crate::change::Change;
+use crate::change::{Change, Refusal};
 use crate::journal::{JournalError, Recovered, recover};
 
 /// How many steps the first process of a run takes, unless it ends before.
@@ -234,7 +234,10 @@ impl Run {
         let mut unexplained: Vec<_> = records.iter().collect();
         for (command, answer) in &self.decided.told {
             let Ok(answered) = answer else { continue };
-            if answered.replayed || answered.outcome.is_err() && command.key.is_none() {
+            // The model says which refusals are kept.
+            let is_kept = |refusal: &Refusal| command.key.is_some() && refusal.is_kept();
+            let is_recorded = answered.outcome.as_ref().err().is_none_or(is_kept);
+            if answered.replayed || !is_recorded {
                 continue;
             }
             let place = unexplained.iter().position(|record| {
