@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod environment;
 mod files;
 mod health;
 mod journal;
@@ -91,7 +92,7 @@ fn stop_at_interrupt() -> Result<Arc<AtomicBool>, Broken> {
 /// fourth: 3 where there is no verdict.
 #[must_use]
 pub fn run() -> ExitCode {
-    let result = match CommandLine::parse().command {
+    let result = match environment::parse::<CommandLine>().command {
         Command::Serve(arguments) => serve::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Health(arguments) => health::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Bench(arguments) => bench::run(arguments).map(|()| ExitCode::SUCCESS),

@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     data: Option<PathBuf>,
 
     /// Stop with an error once the journal cannot be written any more, instead of going on for readers.
-    #[arg(long, env = "EXIT_ON_FAILURE")]
+    #[arg(long, env = "EXIT_ON_FAILURE", value_parser = settings::switch)]
     exit_on_failure: bool,
 
     /// How long an idempotency key is kept.
@@ -83,9 +83,8 @@ pub(super) struct Arguments {
     environment: Environment,
 
     /// The URL under which the service is reached from outside.
-    #[arg(long, env = "RENDER_EXTERNAL_URL", default_value = "", value_name = "URL",
-        value_parser = settings::external_url, hide_default_value = true)]
-    external_url: settings::ExternalUrl,
+    #[arg(long, env = "RENDER_EXTERNAL_URL", value_name = "URL", value_parser = settings::external_url)]
+    external_url: Option<AllowedOrigin>,
 
     /// The most connections to serve at a time; further ones wait.
     #[arg(long, env = "MAX_CONNECTIONS", default_value = "16384", value_name = "NUMBER",
@@ -135,7 +134,9 @@ Examples:
 
   curl -X POST localhost:8000/accounts -H 'Content-Type: application/json' \\
        -d '{\"initial_balance\": 1000.0}'
-  curl localhost:8000/accounts";
+  curl localhost:8000/accounts
+
+A variable that is empty is one that is not set.";
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     logging::start(arguments.log_level, arguments.log_format);
@@ -167,7 +168,7 @@ impl Arguments {
         let production = self.environment == Environment::Production;
         Config {
             transaction_max: self.max_transaction_amount,
-            allowed_origin: match &self.external_url.0 {
+            allowed_origin: match &self.external_url {
                 Some(origin) if production => origin.clone(),
                 _ => AllowedOrigin::Any,
             },
@@ -236,7 +237,9 @@ async fn listen(host: &str, port: u16) -> Result<TcpListener, Failure> {
                 "{host} is no address of this machine: choose another with --host or HOST, or \
                  0.0.0.0 for all"
             ),
-            _ => format!("cannot listen on {host}, port {port}: {error}"),
+            _ => format!(
+                "cannot listen on {host}, port {port} (set by --host or HOST, and --port or PORT): {error}"
+            ),
         })
     })
 }

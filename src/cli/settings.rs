@@ -1,5 +1,5 @@
-//! Reads the values of settings. Each error names the variable, and says what is allowed; clap adds the
-//! flag and the value that was given.
+//! Reads the values of settings. Each error says what is allowed; [`environment`](super::environment) adds the value that
+//! was given, the flag and the variable.
 
 use std::time::Duration;
 
@@ -25,23 +25,18 @@ pub(super) fn count(text: &str, most: usize) -> Result<usize, String> {
 
 pub(super) fn port(text: &str) -> Result<u16, String> {
     text.parse()
-        .map_err(|_| "PORT is a whole number from 0 (any free port) to 65535".to_owned())
+        .map_err(|_| "it is a whole number from 0 (any free port) to 65535".to_owned())
 }
 
 pub(super) fn host(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains(|character: char| character.is_whitespace()) {
-        return Err("HOST is an address or a host name, such as 0.0.0.0 or localhost".to_owned());
+        return Err("it is an address or a host name, such as 0.0.0.0 or localhost".to_owned());
     }
     Ok(text.to_owned())
 }
 
 pub(super) fn max_accounts(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(accounts @ 1..=MAX_ACCOUNTS_MAX) => Ok(accounts),
-        _ => Err(format!(
-            "MAX_ACCOUNTS is a whole number from 1 to {MAX_ACCOUNTS_MAX}"
-        )),
-    }
+    count(text, MAX_ACCOUNTS_MAX)
 }
 
 pub(super) fn max_transaction_amount(text: &str) -> Result<Cents, String> {
@@ -51,7 +46,7 @@ pub(super) fn max_transaction_amount(text: &str) -> Result<Cents, String> {
         .map(Amount::cents)
         .ok_or_else(|| {
             format!(
-                "MAX_TRANSACTION_AMOUNT is an amount from 0.01 to {}, at most two decimals",
+                "it is an amount from 0.01 to {}, with at most two decimals",
                 Cents::MAX
             )
         })
@@ -63,38 +58,29 @@ pub(super) fn idempotency_window(text: &str) -> Result<Duration, String> {
         .filter(|seconds| (1..=IDEMPOTENCY_WINDOW_S_MAX).contains(seconds))
         .map(Duration::from_secs)
         .ok_or_else(|| {
-            format!(
-                "IDEMPOTENCY_WINDOW is a whole number of seconds from 1 to {IDEMPOTENCY_WINDOW_S_MAX}"
-            )
+            format!("it is a whole number of seconds from 1 to {IDEMPOTENCY_WINDOW_S_MAX}")
         })
 }
 
 pub(super) fn idempotency_keys_max(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(keys @ 1..=1_000_000_000) => Ok(keys),
-        _ => Err("IDEMPOTENCY_KEYS_MAX is a whole number from 1 to 1000000000".to_owned()),
-    }
+    count(text, 1_000_000_000)
 }
 
 pub(super) fn max_connections(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(connections @ 1..=1_000_000) => Ok(connections),
-        _ => Err("MAX_CONNECTIONS is a whole number from 1 to 1000000".to_owned()),
-    }
+    count(text, 1_000_000)
 }
 
-/// The origin of `RENDER_EXTERNAL_URL`, if it has one: hosting platforms set variables that they have no
-/// value for to nothing.
-#[derive(Clone, Debug)]
-pub(super) struct ExternalUrl(pub(super) Option<AllowedOrigin>);
+pub(super) fn external_url(text: &str) -> Result<AllowedOrigin, String> {
+    text.parse()
+        .map_err(|error| format!("it is the URL of a site: {error}"))
+}
 
-pub(super) fn external_url(text: &str) -> Result<ExternalUrl, String> {
-    if text.is_empty() {
-        return Ok(ExternalUrl(None));
-    }
-    match text.parse() {
-        Ok(origin) => Ok(ExternalUrl(Some(origin))),
-        Err(error) => Err(format!("RENDER_EXTERNAL_URL is the URL of a site: {error}")),
+/// Reads whether something is to be so.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("it is true or false (or 1 or 0, yes or no, on or off)".to_owned()),
     }
 }
 

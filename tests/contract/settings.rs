@@ -1,7 +1,7 @@
 //! Settings by environment variable and by flag, their defaults, and what is said of bad ones.
 
 use crate::answers::{Invalid, assert_answer};
-use crate::support::{Launch, Server, free_port};
+use crate::support::{Launch, Server, cashpoint, free_port};
 use std::net::TcpListener;
 
 #[test]
@@ -197,13 +197,143 @@ fn a_bad_value_stops_the_start_and_is_named() {
     }
 }
 
+/// Every setting of `cashpoint serve`, by variable and flag, as its help lists them.
+fn settings() -> Vec<(String, String)> {
+    let help = cashpoint().args(["serve", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let mut settings = Vec::new();
+    let mut flag = None;
+    for word in help.split_whitespace() {
+        if word.starts_with("--") {
+            flag = Some(word.trim_end_matches([',', '.']));
+        } else if let Some(variable) = word.strip_suffix("=]")
+            && help.contains(&format!("[env: {variable}=]"))
+        {
+            let flag = flag.expect("a flag stands before its variable");
+            settings.push((variable.to_owned(), flag.to_owned()));
+        }
+    }
+    assert!(settings.len() >= 17, "{settings:?} in\n{help}");
+    settings
+}
+
 #[test]
-fn a_bad_format_of_logs_stops_the_start() {
-    let (status, stderr) = Server::configure()
-        .flag("--log-format", "xml")
-        .run_to_exit();
-    assert!(!status.success());
-    for part in ["--log-format", "xml", "text", "json"] {
+fn every_error_about_a_setting_names_flag_variable_and_value_and_what_is_allowed() {
+    for (variable, flag) in settings() {
+        // Any text may be the name of a directory.
+        if variable == "DATA" {
+            continue;
+        }
+        // No number, no name, no switch, no address.
+        let value = "?! ?!";
+        let by_flag = Launch::bare().argument(&format!("{flag}={value}"));
+        let by_variable = Launch::bare().env(&variable, value);
+        let is_switch = variable == "EXIT_ON_FAILURE";
+        for launch in [by_variable, by_flag]
+            .into_iter()
+            .take(if is_switch { 1 } else { 2 })
+        {
+            let (status, stderr) = launch.run_to_exit();
+            assert_eq!(status.code(), Some(2), "{variable}: {stderr}");
+            for part in [&flag, &variable, value] {
+                let words = stderr.split(|it: char| it.is_whitespace() || it == '\'');
+                let is_there = stderr.contains(part)
+                    && (part == value || words.clone().any(|word| word == part));
+                assert!(is_there, "no {part} in: {stderr}");
+            }
+            let (_, allowed) = stderr
+                .split_once("': ")
+                .or(stderr.split_once("\n"))
+                .unwrap();
+            let says = ["it is ", "possible values: "]
+                .iter()
+                .any(|said| allowed.contains(said));
+            assert!(says, "{variable}: not what is allowed: {stderr}");
+            assert!(!stderr.contains("panicked"), "{stderr}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    let settings = settings();
+    let mut launch = Launch::bare();
+    for (variable, _) in &settings {
+        launch = launch.env(variable, "");
+    }
+    let server = launch.start_on_a_free_port();
+    let health = server.get("/health").json();
+    assert_eq!(health["max_accounts"], 1_000);
+    assert_eq!(health["max_transaction_amount"], 10_000.0);
+    assert_eq!(health["mode"], "memory");
+    let listening = format!(" 00000000:{:04X} 00000000:0000 0A ", server.port());
+    assert!(server.tcp_table().contains(&listening));
+    drop(server);
+    // One by one, so that none is saved by another; the flag counts.
+    for (variable, flag) in [
+        ("MAX_ACCOUNTS", "--max-accounts"),
+        ("LOG_FORMAT", "--log-format"),
+    ] {
+        let value = if variable == "MAX_ACCOUNTS" {
+            "8"
+        } else {
+            "json"
+        };
+        let server = Server::configure()
+            .env(variable, "")
+            .flag(flag, value)
+            .start();
+        assert_eq!(server.get("/health").status, 200, "{variable}");
+    }
+    // Other commands keep to it too.
+    let server = Server::start();
+    let health = cashpoint()
+        .args(["health", &format!("http://127.0.0.1:{}", server.port())])
+        .envs([("HOST", ""), ("PORT", "")])
+        .output()
+        .unwrap();
+    assert!(
+        health.status.success(),
+        "{}",
+        String::from_utf8_lossy(&health.stderr)
+    );
+}
+
+#[test]
+fn an_empty_flag_is_a_bad_value() {
+    for (variable, flag) in settings() {
+        if variable == "EXIT_ON_FAILURE" {
+            continue;
+        }
+        let launch = Launch::bare().argument(&format!("{flag}="));
+        let (status, stderr) = launch.run_to_exit();
+        assert_eq!(status.code(), Some(2), "{flag}: {stderr}");
+        assert!(
+            stderr.contains(&flag) && stderr.contains(&variable),
+            "{stderr}"
+        );
+    }
+}
+
+#[test]
+fn a_switch_is_set_by_words_for_yes_and_no() {
+    for value in ["true", "TRUE", "1", "yes", "on", "false", "0", "No", "off"] {
+        let server = Server::configure().env("EXIT_ON_FAILURE", value).start();
+        assert_eq!(server.get("/health").status, 200, "{value}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_named() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let output = cashpoint()
+        .args(["serve", "--port", "0", "--host", "127.0.0.1"])
+        .env("MAX_ACCOUNTS", std::ffi::OsStr::from_bytes(b"\xff7"))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    for part in ["MAX_ACCOUNTS", "--max-accounts", "UTF-8"] {
         assert!(stderr.contains(part), "no {part} in {stderr}");
     }
 }

@@ -1,0 +1,82 @@
+//! The command line with the settings of the environment, by one rule for all commands: a variable that is empty is
+//! not set. And whatever is wrong with a setting is told with both of its names, the flag and the variable.
+
+use std::env;
+use std::ffi::OsStr;
+
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, Error, Parser, ValueHint};
+
+/// Reads the command line; ends the process where it is wrong, or asks for help.
+pub(super) fn parse<P: Parser>() -> P {
+    let mut command = without_empty(P::command());
+    let parsed = command
+        .try_get_matches_from_mut(env::args_os())
+        .and_then(|matches| P::from_arg_matches(&matches).map_err(|it| it.format(&mut command)));
+    match parsed {
+        Ok(parsed) => parsed,
+        // Help names every variable, also an empty one.
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => P::parse(),
+        Err(error) => with_variable(error, &mut command).exit(),
+    }
+}
+
+/// The command without the variables that are empty: hosting platforms set those that they have no value for to nothing.
+fn without_empty(command: Command) -> Command {
+    let is_empty = |name: &OsStr| env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|argument| match argument.get_env() {
+            Some(name) if is_empty(name) => argument.env(Resettable::Reset),
+            _ => argument,
+        })
+        .mut_subcommands(without_empty)
+}
+
+/// Names the variable beside the flag.
+fn with_variable(error: Error, command: &mut Command) -> Error {
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        let said = called(command).get_arguments().find_map(no_text);
+        return match said {
+            Some(said) => Error::raw(ErrorKind::InvalidUtf8, said).format(command),
+            None => error,
+        };
+    }
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let name = flag.split([' ', '=', '[']).next().unwrap_or_default();
+    let name = name.trim_start_matches('-');
+    let mut arguments = called(command).get_arguments();
+    let argument = arguments.find(|it| it.get_long() == Some(name));
+    let Some(variable) = argument.and_then(Arg::get_env) else {
+        return error;
+    };
+    // Between clap's own quotes.
+    let both = format!("{flag}' or the variable '{}", variable.display());
+    let mut error = error;
+    error.insert(ContextKind::InvalidArg, ContextValue::String(both));
+    error
+}
+
+/// The command that the words of the command line lead to.
+fn called(command: &Command) -> &Command {
+    env::args_os().skip(1).fold(command, |called, word| {
+        called.find_subcommand(&word).unwrap_or(called)
+    })
+}
+
+/// What is wrong with the variable of a setting that has to be text, if it is none.
+fn no_text(argument: &Arg) -> Option<String> {
+    let (flag, variable) = (argument.get_long()?, argument.get_env()?);
+    let value = env::var_os(variable)?;
+    // A path may be any bytes.
+    let is_path = argument.get_value_hint() == ValueHint::AnyPath;
+    (!is_path && value.to_str().is_none()).then(|| {
+        format!(
+            "invalid value '{}' for '--{flag}' or the variable '{}': it is text in UTF-8\n",
+            value.display(),
+            variable.display()
+        )
+    })
+}
