@@ -159,7 +159,12 @@ impl Arguments {
             Some(directory) => {
                 let mut config = DurableConfig::new(self.max_accounts);
                 config.keys = keys;
-                Service::durable(ledger::open(directory, config)?)
+                let ledger = ledger::open(directory, config);
+                Service::durable(ledger.map_err(|Failure(why)| match directory.is_dir() {
+                    true => Failure(why),
+                    // It is the setting that is wrong, not the journal.
+                    false => Failure(format!("{why}; the directory is set by --data or DATA")),
+                })?)
             }
         })
     }

@@ -31,6 +31,8 @@ impl Span {
     /// Whether it can hold no record, whatever the journal is.
     pub(crate) fn is_reversed(&self) -> bool {
         match (self.from, self.to) {
+            // Records are counted from 1.
+            (_, Some(Moment::Position(0))) => true,
             (Some(Moment::Position(from)), Some(Moment::Position(to))) => to < from,
             (Some(from), Some(to)) => {
                 (from.begin().zip(to.end())).is_some_and(|(from, to)| to <= from)
@@ -69,7 +71,8 @@ mod tests {
     #[test]
     fn a_span_ends_after_it_begins() {
         for (from, to) in [
-            ("", "0"),
+            ("", "1"),
+            ("0", "1"),
             ("5", "5"),
             ("5", "2026-01-31"),
             ("2026-01-31", "5"),
@@ -80,6 +83,7 @@ mod tests {
             assert!(!span(from, to).is_reversed(), "{from} to {to}");
         }
         for (from, to) in [
+            ("", "0"),
             ("6", "5"),
             ("2026-01-31", "2026-01-30"),
             ("2026-01-31", "2026-01-31T00:00"),

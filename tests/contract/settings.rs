@@ -197,20 +197,36 @@ fn a_bad_value_stops_the_start_and_is_named() {
     }
 }
 
-/// Every setting of `cashpoint serve`, by variable and flag, as its help lists them.
-fn settings() -> Vec<(String, String)> {
+/// A setting of `cashpoint serve`.
+#[derive(Debug)]
+struct Setting {
+    variable: String,
+    flag: String,
+    /// The name of its value in the help; none of a switch.
+    value: Option<String>,
+}
+
+/// Every setting of `cashpoint serve`, as its help lists them.
+fn settings() -> Vec<Setting> {
     let help = cashpoint().args(["serve", "--help"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let mut settings = Vec::new();
     let mut flag = None;
-    for word in help.split_whitespace() {
+    let mut words = help.split_whitespace().peekable();
+    while let Some(word) = words.next() {
         if word.starts_with("--") {
-            flag = Some(word.trim_end_matches([',', '.']));
+            let value = words.peek().filter(|next| next.starts_with('<'));
+            flag = Some((word.to_owned(), value.map(ToString::to_string)));
         } else if let Some(variable) = word.strip_suffix("=]")
             && help.contains(&format!("[env: {variable}=]"))
         {
-            let flag = flag.expect("a flag stands before its variable");
-            settings.push((variable.to_owned(), flag.to_owned()));
+            let (flag, value) = flag.clone().expect("a flag stands before its variable");
+            let variable = variable.to_owned();
+            settings.push(Setting {
+                variable,
+                flag,
+                value,
+            });
         }
     }
     assert!(settings.len() >= 17, "{settings:?} in\n{help}");
@@ -219,16 +235,21 @@ fn settings() -> Vec<(String, String)> {
 
 #[test]
 fn every_error_about_a_setting_names_flag_variable_and_value_and_what_is_allowed() {
-    for (variable, flag) in settings() {
+    for setting in settings() {
+        let Setting {
+            variable,
+            flag,
+            value: value_name,
+        } = setting;
         // Any text may be the name of a directory.
-        if variable == "DATA" {
+        if value_name.as_deref() == Some("<DIRECTORY>") {
             continue;
         }
         // No number, no name, no switch, no address.
         let value = "?! ?!";
         let by_flag = Launch::bare().argument(&format!("{flag}={value}"));
         let by_variable = Launch::bare().env(&variable, value);
-        let is_switch = variable == "EXIT_ON_FAILURE";
+        let is_switch = value_name.is_none();
         for launch in [by_variable, by_flag]
             .into_iter()
             .take(if is_switch { 1 } else { 2 })
@@ -258,8 +279,8 @@ fn every_error_about_a_setting_names_flag_variable_and_value_and_what_is_allowed
 fn an_empty_variable_is_one_that_is_not_set() {
     let settings = settings();
     let mut launch = Launch::bare();
-    for (variable, _) in &settings {
-        launch = launch.env(variable, "");
+    for setting in &settings {
+        launch = launch.env(&setting.variable, "");
     }
     let server = launch.start_on_a_free_port();
     let health = server.get("/health").json();
@@ -301,8 +322,9 @@ fn an_empty_variable_is_one_that_is_not_set() {
 
 #[test]
 fn an_empty_flag_is_a_bad_value() {
-    for (variable, flag) in settings() {
-        if variable == "EXIT_ON_FAILURE" {
+    for setting in settings() {
+        let Setting { variable, flag, .. } = setting;
+        if setting.value.is_none() {
             continue;
         }
         let launch = Launch::bare().argument(&format!("{flag}="));
@@ -312,6 +334,23 @@ fn an_empty_flag_is_a_bad_value() {
             stderr.contains(&flag) && stderr.contains(&variable),
             "{stderr}"
         );
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_names_its_setting() {
+    for launch in [
+        Launch::bare().env("DATA", "/dev/null"),
+        Launch::bare().flag("--data", "/dev/null"),
+    ] {
+        let (status, stderr) = launch
+            .flag("--host", "127.0.0.1")
+            .flag("--port", "0")
+            .run_to_exit();
+        assert_eq!(status.code(), Some(1), "{stderr}");
+        for part in ["/dev/null", "--data", "DATA"] {
+            assert!(stderr.contains(part), "no {part} in {stderr}");
+        }
     }
 }
 
