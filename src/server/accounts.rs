@@ -29,7 +29,8 @@ use crate::money::Cents;
     responses(
         (status = 201, description = "The account exists", body = AccountCreateResponse),
         (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
-        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key", body = RefusalResponse),
+        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key. \
+            `Retry-After` says after how many seconds, where that is known", body = RefusalResponse),
         (status = 507, description = "There are as many accounts as allowed", body = RefusalResponse)))]
 pub(super) async fn create(
     api: &Api,
@@ -90,7 +91,8 @@ pub(super) fn balance(api: &Api, number: &str) -> Result<Response, Refusal> {
         (status = 200, description = "The money has been added", body = TransactionResponse),
         (status = 404, description = "There is no such account", body = RefusalResponse),
         (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
-        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key", body = RefusalResponse)))]
+        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key. \
+            `Retry-After` says after how many seconds, where that is known", body = RefusalResponse)))]
 pub(super) async fn deposit(
     api: &Api,
     number: &str,
@@ -124,7 +126,8 @@ pub(super) async fn deposit(
         (status = 400, description = "There is not enough money on the account", body = RefusalResponse),
         (status = 404, description = "There is no such account", body = RefusalResponse),
         (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
-        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key", body = RefusalResponse)))]
+        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key. \
+            `Retry-After` says after how many seconds, where that is known", body = RefusalResponse)))]
 pub(super) async fn withdraw(
     api: &Api,
     number: &str,
@@ -150,7 +153,8 @@ pub(super) async fn withdraw(
         (status = 204, description = "The account is gone"),
         (status = 404, description = "There is no such account", body = RefusalResponse),
         (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
-        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key", body = RefusalResponse)))]
+        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key. \
+            `Retry-After` says after how many seconds, where that is known", body = RefusalResponse)))]
 pub(super) async fn delete(
     api: &Api,
     number: &str,
