@@ -377,6 +377,49 @@ mod tests {
         replay("bodies", body);
     }
 
+    /// What a string may hold has two definitions: the one that ships, and the one here. They agree.
+    #[test]
+    fn strings_that_look_like_numbers_break_no_rule() {
+        const PIECES: [&str; 20] = [
+            "0",
+            "0",
+            "1",
+            "5",
+            "9",
+            "00",
+            "10",
+            ".",
+            ".",
+            "e",
+            "E",
+            "e-",
+            "+",
+            "-",
+            "_",
+            "_",
+            " ",
+            "\\u2003",
+            "000000001",
+            "x",
+        ];
+        let mut noise = 0x9E37_79B9_7F4A_7C15_u64;
+        let mut below = |limit: usize| {
+            noise ^= noise << 13;
+            noise ^= noise >> 7;
+            noise ^= noise << 17;
+            (noise >> 11) as usize % limit
+        };
+        for _ in 0..30_000 {
+            let mut text = String::from("j{\"amount\":\"");
+            for _ in 0..=below(7) {
+                text.push_str(PIECES[below(PIECES.len())]);
+            }
+            text.push_str("\"}");
+            println!("{text}");
+            body(text.as_bytes());
+        }
+    }
+
     #[test]
     fn the_corpus_of_targets_breaks_no_rule() {
         replay("targets", target);
