@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,8 +58,8 @@ pub(super) async fn serve_until(
     let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
-            (stream, permit) = accept(&listener, &permits) => {
-                let service = edge::service(api, cors);
+            (stream, peer, permit) = accept(&listener, &permits) => {
+                let service = edge::service(api, cors, peer);
                 if let Err(error) = prepare(&stream, config) {
                     debug!(%error, "connection lost early");
                     continue;
@@ -94,7 +95,7 @@ fn connection_builder(config: &Config) -> http1::Builder {
 async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
-) -> (TcpStream, OwnedSemaphorePermit) {
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     loop {
         let Ok(permit) = Arc::clone(permits).acquire_owned().await else {
             // The semaphore is never closed.
@@ -102,7 +103,7 @@ async fn accept(
             continue;
         };
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, peer)) => return (stream, peer, permit),
             Err(error) if concerns_one_connection(&error) => {
                 debug!(%error, "connection lost early")
             }

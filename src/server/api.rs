@@ -19,6 +19,7 @@ use warp::{Filter, Rejection};
 use super::answer::{self, Refusal};
 use super::decode::{self, RequestBody};
 use super::head::Sent;
+use super::request_log::RequestLog;
 use super::routes::{self, Endpoint};
 use super::{Config, accounts, body, health, history, openapi};
 use crate::money::Cents;
@@ -34,6 +35,7 @@ pub(super) struct Api {
     pub(super) stopping: Arc<AtomicBool>,
     /// One permit for each who may read history at the same time.
     pub(super) history_readers: Arc<Semaphore>,
+    pub(super) request_log: RequestLog,
     body_timeout: Duration,
     openapi: Bytes,
 }
@@ -76,6 +78,7 @@ impl Api {
             started: Instant::now(),
             stopping,
             history_readers: Arc::new(Semaphore::new(history::READERS_MAX)),
+            request_log: RequestLog::default(),
             body_timeout: config.body_timeout,
             openapi: openapi::document(config.transaction_max),
         })

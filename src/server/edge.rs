@@ -2,39 +2,39 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use hyper::Request;
+use hyper::Uri;
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::service::{Service, service_fn};
-use hyper::{Method, StatusCode, Uri};
 use tower_service::Service as _;
-use tracing::{Level, debug, enabled, info};
 use uuid::Uuid;
 use uuid::fmt::Simple;
 use warp::reply::Response;
 
-use super::answer::{Refusal, RefusalReason};
+use super::answer::Refusal;
 use super::api::{self, Api};
 use super::cors::Cors;
 use super::head::{KnownHeaders, Sent, X_REQUEST_ID};
+use super::request_log::Connection;
 
 /// The longest request id that is taken over from a client.
 const REQUEST_ID_MAX_BYTES: usize = 128;
 
-/// The longest path that is logged in full.
-const LOGGED_PATH_MAX_BYTES: usize = 128;
-
-/// The service of one connection.
+/// The service of one connection, which `peer` has opened.
 pub(super) fn service(
     api: &Arc<Api>,
     cors: &Arc<Cors>,
+    peer: SocketAddr,
 ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + use<>
 {
     let filter = warp::service(api::filter(Arc::clone(api)));
     let cors = Arc::clone(cors);
+    let connection = Connection::new(&api.request_log, peer);
     let ids = RequestIds::of_connection();
     service_fn(move |mut request: Request<Incoming>| {
         let mut filter = filter.clone();
@@ -46,11 +46,8 @@ pub(super) fn service(
         if let Some(sent) = Sent::of(&request, headers) {
             request.extensions_mut().insert(sent);
         }
+        let line = connection.line(request.method(), request.uri());
         async move {
-            let line = LogLine {
-                method: request.method().clone(),
-                uri: request.uri().clone(),
-            };
             let preflight = match &origin {
                 Some((origin, cors)) => cors.preflight(origin, request.method(), request.headers()),
                 None => None,
@@ -60,7 +57,9 @@ pub(super) fn service(
                 Some(answered) => answered,
                 None => filter.call(request).await?,
             };
-            line.log(&response, &id);
+            if let Some(line) = line {
+                line.log(&response, &id);
+            }
             if let Some((origin, cors)) = origin {
                 cors.mark(&origin, response.headers_mut());
             }
@@ -114,36 +113,5 @@ impl RequestIds {
         id.extend_from_slice(b"-");
         id.extend_from_slice(digits.as_bytes());
         HeaderValue::from_maybe_shared(id.freeze()).unwrap_or(HeaderValue::from_static("unknown"))
-    }
-}
-
-/// What the log says of a request: refusals at `info`, the others at `debug`. Amounts and balances are
-/// never logged.
-struct LogLine {
-    method: Method,
-    uri: Uri,
-}
-
-impl LogLine {
-    fn log(&self, response: &Response, id: &HeaderValue) {
-        let status = response.status();
-        if status.is_client_error() || status.is_server_error() {
-            self.log_refusal(response, status, id);
-        } else if enabled!(Level::DEBUG) {
-            debug!(method = %self.method, path = self.path(), status = status.as_u16(),
-                request_id = ?id, "answered");
-        }
-    }
-
-    fn log_refusal(&self, response: &Response, status: StatusCode, id: &HeaderValue) {
-        let reason = response.extensions().get::<RefusalReason>();
-        let detail = reason.map_or("", |reason| reason.0.as_str());
-        info!(method = %self.method, path = self.path(), status = status.as_u16(), detail,
-            request_id = ?id, "refused");
-    }
-
-    fn path(&self) -> &str {
-        let path = self.uri.path();
-        path.get(..LOGGED_PATH_MAX_BYTES).unwrap_or(path)
     }
 }

@@ -8,6 +8,7 @@
 #![expect(clippy::panic, reason = "a rule that is broken is told by panicking")]
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -273,6 +274,9 @@ fn with_accounts(bytes: &[u8], service: &Service) -> Vec<u8> {
     request
 }
 
+/// What a client is called in the log.
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 /// Sends a request, and nothing more, and returns all that comes back.
 async fn exchange(api: &Arc<Api>, request: &[u8]) -> Vec<u8> {
     let cors = Arc::new(Cors::new(AllowedOrigin::Any));
@@ -286,7 +290,7 @@ async fn exchange(api: &Arc<Api>, request: &[u8]) -> Vec<u8> {
             .timer(TokioTimer::new())
             .pipeline_flush(true)
             .half_close(true)
-            .serve_connection(TokioIo::new(server), edge::service(api, &cors))
+            .serve_connection(TokioIo::new(server), edge::service(api, &cors, PEER))
             .await;
     };
     let asking = async move {

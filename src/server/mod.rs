@@ -39,6 +39,7 @@ mod number;
 mod openapi;
 mod pages;
 mod query;
+mod request_log;
 mod routes;
 mod wire;
 
@@ -123,5 +124,7 @@ pub async fn run(
         info!(drain_delay_s = config.drain_delay.as_secs_f64(), "stopping");
         tokio::time::sleep(config.drain_delay).await;
     };
-    accept::serve_until(stop, listener, &config, &api, &cors).await
+    let drained = accept::serve_until(stop, listener, &config, &api, &cors).await;
+    api.request_log.finish();
+    drained
 }

@@ -1,5 +1,9 @@
 //! What the service writes to stderr: nothing for what goes well, a line for what it refuses.
 
+use std::time::Instant;
+
+use serde_json::Value;
+
 use crate::support::{Launch, PATIENCE, Request, Server};
 
 /// Does some things that succeed, each with a request id of that prefix.
@@ -137,7 +141,7 @@ fn in_json_every_line_is_an_object() {
         .wait_for(0, |line| line.contains("404"))
         .expect("a line for the refusal");
     for line in server.log().since(0) {
-        let object: serde_json::Value =
+        let object: Value =
             serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert!(object["level"].is_string(), "{line}");
         assert!(object["timestamp"].is_string(), "{line}");
@@ -181,4 +185,125 @@ fn the_start_says_where_the_server_listens() {
         "{}",
         server.log().text()
     );
+}
+
+/// The lines of a log in JSON.
+fn objects(server: &Server) -> Vec<Value> {
+    let lines = server.log().since(0);
+    let object = |line: &String| {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    };
+    lines.iter().map(object).collect()
+}
+
+#[test]
+fn a_request_line_has_its_latency_its_peer_and_its_id_as_they_are() {
+    for level in ["info", "debug"] {
+        let server = Server::configure()
+            .env("LOG_LEVEL", level)
+            .env("LOG_FORMAT", "json")
+            .start();
+        let mut client = server.connect();
+        let path = if level == "info" {
+            "/nowhere"
+        } else {
+            "/livez"
+        };
+        let began = Instant::now();
+        client.send(&Request::get(path).header("X-Request-Id", "a\"b\\c"));
+        let took_us = u64::try_from(began.elapsed().as_micros()).unwrap();
+        server
+            .log()
+            .wait_for(0, |line| line.contains("latency_us"))
+            .unwrap_or_else(|| panic!("{}", server.log().text()));
+        let objects = objects(&server);
+        let line = objects
+            .iter()
+            .find(|line| line["request_id"] == "a\"b\\c")
+            .expect("the id as it was sent");
+        assert_eq!(line["peer"], client.local_address().to_string());
+        let latency_us = line["latency_us"].as_u64().expect("a number");
+        assert!(latency_us <= took_us, "{latency_us} of {took_us}");
+        assert_eq!(line["method"], "GET");
+    }
+}
+
+/// Lines of their own, and how many refusals have none.
+fn refusals(server: &Server) -> (u64, u64) {
+    let objects = objects(server);
+    let single = objects.iter().filter(|line| line["message"] == "refused");
+    let more = objects
+        .iter()
+        .filter_map(|line| line["more_refused"].as_u64());
+    (single.count() as u64, more.sum())
+}
+
+#[test]
+fn a_flood_of_refusals_is_a_few_lines_and_a_number() {
+    let mut server = Server::configure()
+        .env("LOG_FORMAT", "json")
+        .env("MAX_ACCOUNTS", "1")
+        .start();
+    server.open_account("1.0");
+    let began = Instant::now();
+    let mut client = server.connect();
+    for _ in 0..500 {
+        assert_eq!(client.send(&Request::get("/nowhere")).status, 404);
+    }
+    // One of another kind is not lost in it.
+    assert_eq!(client.send(&Request::post("/accounts", "{}")).status, 507);
+    let seconds = began.elapsed().as_secs() + 1;
+    server
+        .log()
+        .wait_for(0, |line| line.contains("more_refused"))
+        .expect("a line for the rest");
+    server
+        .log()
+        .wait_for(0, |line| line.contains("\"status\":507"))
+        .expect("a line for the refusal of another kind");
+    // What was not yet told when the server ends is told then.
+    for _ in 0..100 {
+        assert_eq!(client.send(&Request::get("/nowhere")).status, 404);
+    }
+    server.signal("TERM");
+    assert!(server.exit_within(PATIENCE).is_some());
+    server.log().wait_for(0, |_| false);
+    let (single, more) = refusals(&server);
+    assert_eq!(single + more, 601);
+    assert!(single <= (seconds + 2) * 10 + 1, "{single} in {seconds} s");
+}
+
+#[test]
+fn at_debug_each_refusal_has_its_line() {
+    let mut server = Server::configure()
+        .env("LOG_FORMAT", "json")
+        .env("LOG_LEVEL", "debug")
+        .start();
+    let mut client = server.connect();
+    for _ in 0..100 {
+        client.send(&Request::get("/nowhere"));
+    }
+    server.signal("TERM");
+    assert!(server.exit_within(PATIENCE).is_some());
+    server.log().wait_for(0, |_| false);
+    assert_eq!(refusals(&server), (100, 0));
+}
+
+#[test]
+fn what_is_long_is_cut_between_characters() {
+    let server = Server::configure().env("LOG_FORMAT", "json").start();
+    let mut client = server.connect();
+    let method = "M".repeat(1_000);
+    // The 128th byte is the second one of a character.
+    let path = format!("/{}{}", "a".repeat(126), "é".repeat(1_000));
+    client.write(format!("{method} {path} HTTP/1.1\r\nHost: cashpoint.test\r\n\r\n").as_bytes());
+    assert_eq!(client.receive("GET").status, 404);
+    server
+        .log()
+        .wait_for(0, |line| line.contains("refused"))
+        .expect("a line");
+    let objects = objects(&server);
+    let line = objects.last().unwrap();
+    assert_eq!(line["path"], path[..127]);
+    assert_eq!(line["method"], "M".repeat(32));
 }

@@ -13,6 +13,7 @@
 
 #[path = "../model/mod.rs"]
 mod model;
+#[expect(dead_code, reason = "the tests of the world use the rest")]
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -46,6 +46,16 @@ pub(crate) fn cashpoint() -> Command {
     command
 }
 
+/// The binary as the shell starts it: `"$@"` in the script stands for it and its arguments.
+pub(crate) fn by_shell(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    for setting in SETTINGS {
+        command.env_remove(setting);
+    }
+    command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_cashpoint")]);
+    command
+}
+
 /// The command line and the environment of a server to be started.
 pub(crate) struct Launch(Command);
 
@@ -53,6 +63,13 @@ impl Launch {
     /// `cashpoint serve` and nothing else.
     pub(crate) fn bare() -> Self {
         let mut command = cashpoint();
+        command.arg("serve");
+        Self(command)
+    }
+
+    /// `cashpoint serve` as the shell starts it: `"$@"` in the script stands for the command line.
+    pub(crate) fn by_shell(script: &str) -> Self {
+        let mut command = by_shell(script);
         command.arg("serve");
         Self(command)
     }
@@ -95,21 +112,16 @@ impl Launch {
     pub(crate) fn start_on_a_free_port(self) -> Server {
         let port = free_port();
         let (child, log) = self.flag("--port", &port.to_string()).spawn();
-        let server = Server {
-            child,
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
-            log,
-        };
-        let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(server.address).is_err() {
-            assert!(
-                Instant::now() < deadline,
-                "never listened:\n{}",
-                server.log.text()
-            );
-            thread::sleep(Duration::from_millis(20));
-        }
-        server
+        Server::wait_until_it_listens(child, port, log)
+    }
+
+    /// Starts the server on a port that was free a moment ago, with a log that goes to `stderr`.
+    pub(crate) fn start_logging_to(self, stderr: impl Into<Stdio>) -> Server {
+        let port = free_port();
+        let child = self
+            .flag("--port", &port.to_string())
+            .spawn_logging_to(stderr);
+        Server::wait_until_it_listens(child, port, Log::of(io::empty()))
     }
 
     /// Starts a server that is expected to refuse its settings; returns its exit status and stderr.
@@ -123,13 +135,26 @@ impl Launch {
         (status, log.text())
     }
 
-    fn spawn(mut self) -> (Child, Log) {
+    /// Starts a server that is expected not to start, with a log that goes to `stderr`; returns its exit status.
+    pub(crate) fn run_to_exit_logging_to(self, stderr: impl Into<Stdio>) -> Option<ExitStatus> {
+        let mut child = self.spawn_logging_to(stderr);
+        let status = exit_within(&mut child, PATIENCE);
+        let _ = child.kill();
+        let _ = child.wait();
+        status
+    }
+
+    fn spawn_logging_to(mut self, stderr: impl Into<Stdio>) -> Child {
         raise_open_files_limit();
         self.0
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut child = self.0.spawn().expect("the binary starts");
+            .stderr(stderr);
+        self.0.spawn().expect("the binary starts")
+    }
+
+    fn spawn(self) -> (Child, Log) {
+        let mut child = self.spawn_logging_to(Stdio::piped());
         let log = Log::of(child.stderr.take().expect("stderr is piped"));
         (child, log)
     }
@@ -155,8 +180,35 @@ impl Server {
             .flag("--port", "0")
     }
 
+    fn wait_until_it_listens(child: Child, port: u16, log: Log) -> Self {
+        let mut server = Self {
+            child,
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            log,
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(server.address).is_err() {
+            assert!(
+                Instant::now() < deadline,
+                "never listened:\n{}",
+                server.log.text()
+            );
+            let ended = server
+                .child
+                .try_wait()
+                .expect("the child can be waited for");
+            assert_eq!(ended, None, "it ended:\n{}", server.log.text());
+            thread::sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn log(&self) -> &Log {
@@ -340,6 +392,11 @@ impl Client {
     pub(crate) fn send(&mut self, request: &Request) -> Response {
         self.write(&request.to_bytes());
         self.receive(&request.method)
+    }
+
+    /// The end of the connection that the server sees as its peer.
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.stream.local_addr().unwrap()
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {
