@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use ureq::http::Uri;
 
-use super::{Failure, files, settings, stop_at_interrupt};
+use super::{Failure, files, output, settings, stop_at_interrupt};
 use crate::bench::{
     self, Calls, Case, Manner, Mix, Plan, Report, Skew, Subject, Submissions, file_system, page,
     table,
@@ -263,8 +263,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
         What::Http(http) => http.run(),
         What::Compare(files) => {
             let (a, b) = (Report::read(&files.a)?, Report::read(&files.b)?);
-            print!("{}", bench::compare(&a, &b)?);
-            Ok(())
+            output::print(&bench::compare(&a, &b)?)
         }
     }
 }
@@ -378,13 +377,15 @@ impl Common {
         };
         let stop = stop_at_interrupt()?;
         let report = bench::run(subject, &plan, &stop)?;
-        print!("{}", table(&report));
+        // The files are worth more than what is on the screen: they are written in any case.
+        let printed = output::print(&table(&report));
         if let Some(file) = &self.json {
             files::write(file, &report.json()?)?;
         }
         if let Some(file) = &self.html {
             files::write(file, &page(&report)?)?;
         }
+        printed?;
         report.verdict().map_err(Failure::from)
     }
 }

@@ -8,18 +8,21 @@ use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Error, Parser, ValueHint};
 
-/// Reads the command line; ends the process where it is wrong, or asks for help.
-pub(super) fn parse<P: Parser>() -> P {
+/// Reads the command line.
+///
+/// # Errors
+///
+/// What is to be said, and with which exit code, where it is wrong or asks for help.
+pub(super) fn parse<P: Parser>() -> Result<P, Error> {
     let mut command = without_empty(P::command());
     let parsed = command
         .try_get_matches_from_mut(env::args_os())
         .and_then(|matches| P::from_arg_matches(&matches).map_err(|it| it.format(&mut command)));
-    match parsed {
-        Ok(parsed) => parsed,
+    parsed.or_else(|error| match error.kind() {
         // Help names every variable, also an empty one.
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => P::parse(),
-        Err(error) => with_variable(error, &mut command).exit(),
-    }
+        ErrorKind::DisplayHelp => P::try_parse(),
+        _ => Err(with_variable(error, &mut command)),
+    })
 }
 
 /// The command without the variables that are empty: hosting platforms set those that they have no value for to nothing.

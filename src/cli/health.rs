@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use ureq::http::Uri;
 
-use super::{Failure, settings};
+use super::{Failure, output, settings};
 
 /// Ask a service whether it is well; the exit code is 0 if it is.
 ///
@@ -52,8 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .body_mut()
         .read_to_string()
         .map_err(|error| Failure(format!("{url} broke off: {error}")))?;
-    println!("{health}");
-    Ok(())
+    output::print(&format!("{health}\n"))
 }
 
 impl Arguments {

@@ -2,26 +2,35 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
 use super::Failure;
 use crate::durable::{Condition, DurableConfig, DurableLedger};
 use crate::journal::Recovery;
-use crate::progress::ReadingBar;
 use crate::service::Service;
 
 /// How often it is looked at how a durable ledger is.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Opens the ledger in `directory`, with a bar while old records are read.
+/// How often it is logged how far the reading of old records is.
+const TELL: Duration = Duration::from_secs(2);
+
+/// Opens the ledger in `directory`, and logs how far it is if that takes long. There is no bar: it would wait for a
+/// terminal that is stuck.
 pub(super) fn open(directory: &Path, config: DurableConfig) -> Result<DurableLedger, Failure> {
-    let mut bar = ReadingBar::new("reading the journal");
+    let mut told = Instant::now();
     let ledger = DurableLedger::open_with_progress(directory, config, &mut |progress| {
-        bar.show(progress.position, progress.end)
+        if told.elapsed() >= TELL {
+            told = Instant::now();
+            info!(
+                read_bytes = progress.position,
+                of_bytes = progress.end,
+                "reading the journal"
+            );
+        }
     });
-    drop(bar);
     let ledger = ledger.map_err(|error| Failure(error.to_string()))?;
     log(directory, ledger.recovery());
     Ok(ledger)

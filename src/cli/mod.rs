@@ -7,6 +7,7 @@ mod health;
 mod journal;
 mod ledger;
 mod logging;
+mod output;
 mod serve;
 mod settings;
 mod verify;
@@ -17,8 +18,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
 
 use clap::{Parser, Subcommand};
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::Broken;
 
@@ -81,10 +85,36 @@ fn stop_at_interrupt() -> Result<Arc<AtomicBool>, Broken> {
         if set.swap(true, Relaxed) {
             std::process::exit(INTERRUPTED);
         }
-        tell("stopping, with a report of what was seen; once more to stop at once");
+        // Beside this thread: it has to see the second one, also if nobody reads what is told.
+        thread::spawn(|| {
+            tell("stopping, with a report of what was seen; once more to stop at once");
+        });
     })
     .map_err(|error| Broken(format!("no signal handlers: {error}")))?;
     Ok(stop)
+}
+
+/// Has a write beyond the limit of the size of files (`ulimit -f`) fail as one on a full disk does. As long as nobody
+/// handles its signal, it kills the process without a word.
+fn survive_file_size_limit() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let _entered = runtime.enter();
+    // It stays handled after this, to the end of the process.
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
+}
+
+/// Prints help, or the version, or what is wrong with the command line; returns the exit code.
+fn answer(said: &clap::Error) -> ExitCode {
+    let printed = said.print().and_then(|()| io::stdout().flush());
+    match printed {
+        Err(error) if !said.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+            tell(format_args!("error: {}", output::unwritten(&error)));
+            ExitCode::FAILURE
+        }
+        _ => u8::try_from(said.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+    }
 }
 
 /// Runs the command that the process was started with, and returns its exit code: 0 if it succeeded, 1
@@ -92,8 +122,14 @@ fn stop_at_interrupt() -> Result<Arc<AtomicBool>, Broken> {
 /// fourth: 3 where there is no verdict.
 #[must_use]
 pub fn run() -> ExitCode {
-    let result = match environment::parse::<CommandLine>().command {
-        Command::Serve(arguments) => serve::run(&arguments).map(|()| ExitCode::SUCCESS),
+    // Without it the command does what it does, as long as no file is too large.
+    let _ = survive_file_size_limit();
+    let arguments = match environment::parse::<CommandLine>() {
+        Ok(arguments) => arguments,
+        Err(said) => return answer(&said),
+    };
+    let result = match arguments.command {
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Health(arguments) => health::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Bench(arguments) => bench::run(arguments).map(|()| ExitCode::SUCCESS),
         Command::Verify(arguments) => verify::run(arguments),

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use crate::key_policy::KeyPolicy;
 use crate::money::Cents;
 use crate::server::{self, AllowedOrigin, Config};
 use crate::service::Service;
+
+/// How long a process that is told to stop at once waits for its log.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(100);
 
 /// File descriptors that are needed beside those of connections: the listener, the runtime's, the log.
 const OTHER_FILES: u64 = 64;
@@ -65,7 +69,9 @@ pub(super) struct Arguments {
         value_parser = settings::max_transaction_amount)]
     max_transaction_amount: Cents,
 
-    /// How much to log.
+    /// How much to log, on standard error. Of refused requests ten a second at most get a line of their own (ten of
+    /// 4xx and ten of 5xx), the others one line together; at debug all do. Nothing waits for the log: lines that it
+    /// cannot take in time are left out, and their number is logged.
     #[arg(long, env = "LOG_LEVEL", default_value = "info", ignore_case = true)]
     log_level: logging::Level,
 
@@ -138,8 +144,18 @@ Examples:
 
 A variable that is empty is one that is not set.";
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    logging::start(arguments.log_level, arguments.log_format);
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let log = logging::start(arguments.log_level, arguments.log_format)?;
+    Ok(match run_logged(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            log.say(&failure);
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn run_logged(arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.config();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -289,6 +305,7 @@ fn stop_signal(with_stdin: bool) -> io::Result<impl Future<Output = ()>> {
                 signal = name,
                 "told to stop again: requests still running are cut off"
             );
+            logging::flush(LAST_WORDS_MAX);
             std::process::exit(1);
         });
     })

@@ -1,6 +1,5 @@
 //! `cashpoint verify`.
 
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use ureq::http::Uri;
 
-use super::{Failure, files, settings};
+use super::{Failure, files, output, settings};
 use crate::client::Broken;
 use crate::verify::{self, Phase, Plan, Restarts, Verdict};
 
@@ -221,9 +220,8 @@ impl Common {
             files::check_writable(file)?;
         }
         let report = verify()?;
-        // First of all, for a file may not be writable any more. Who looks at the beginning only, as `head` does,
-        // closes the pipe.
-        let _ = io::stdout().write_all(verify::text(&report).as_bytes());
+        // First of all, for a file may not be writable any more.
+        let printed = output::print(&verify::text(&report));
         let json = match &self.json {
             Some(file) => files::write(file, &report.json()?),
             None => Ok(()),
@@ -232,6 +230,7 @@ impl Common {
             files::write(file, &verify::page(&report))?;
         }
         json?;
+        printed?;
         Ok(report.verdict())
     }
 }

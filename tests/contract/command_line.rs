@@ -1,7 +1,8 @@
 //! The command line apart from serving: help, version, and the check for containers.
 
 use crate::support::{Server, cashpoint, free_port};
-use std::process::Output;
+use std::fs::File;
+use std::process::{Output, Stdio};
 
 fn run(arguments: &[&str]) -> Output {
     cashpoint()
@@ -115,4 +116,110 @@ fn the_health_command_says_by_its_exit_code_whether_a_server_is_healthy() {
             text(&output)
         );
     }
+}
+
+/// What prints something on standard output and is done soon, or measures for a moment.
+fn printers() -> Vec<Vec<&'static str>> {
+    let engine = ["--accounts", "10", "--threads", "1"];
+    let bench = [
+        "bench",
+        "engine",
+        "--mix",
+        "read",
+        "--rounds",
+        "1",
+        "--duration",
+        "0.1",
+        "--warm-up",
+        "0",
+    ];
+    vec![
+        vec!["--help"],
+        vec!["--version"],
+        vec!["serve", "--help"],
+        vec!["journal", "check", "--help"],
+        [&bench[..], &engine[..]].concat(),
+        [
+            &["verify", "engine", "--operations", "1000"][..],
+            &engine[..],
+        ]
+        .concat(),
+    ]
+}
+
+fn print_to(arguments: &[&str], stdout: impl Into<Stdio>) -> Output {
+    cashpoint()
+        .args(arguments)
+        .stdout(stdout)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap()
+}
+
+fn full() -> File {
+    File::options().write(true).open("/dev/full").unwrap()
+}
+
+fn assert_full(arguments: &[&str], output: &Output) {
+    let said = text(output);
+    assert!(
+        matches!(output.status.code(), Some(1 | 3)),
+        "{arguments:?}: {said}"
+    );
+    let why = "error: standard output cannot be written: No space left on device";
+    assert!(said.contains(why), "{arguments:?}: {said}");
+}
+
+#[test]
+fn what_a_full_disk_did_not_take_is_an_error() {
+    for arguments in printers() {
+        assert_full(&arguments, &print_to(&arguments, full()));
+    }
+    let server = Server::start();
+    let url = format!("http://127.0.0.1:{}", server.port());
+    let health = ["health", &url];
+    assert_full(&health, &print_to(&health, full()));
+    let directory = tempfile::tempdir().unwrap();
+    let report = directory.path().join("report.json");
+    let report = report.to_str().unwrap();
+    let bench = [&printers()[4][..], &["--json", report]].concat();
+    assert!(run(&bench).status.success());
+    let compare = ["bench", "compare", report, report];
+    assert_full(&compare, &print_to(&compare, full()));
+}
+
+#[test]
+fn a_pipe_that_is_closed_ends_a_command_quietly() {
+    for arguments in printers() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = print_to(&arguments, writer);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{arguments:?}: {}",
+            text(&output)
+        );
+        assert!(
+            !text(&output).contains("error"),
+            "{arguments:?}: {}",
+            text(&output)
+        );
+    }
+}
+
+#[test]
+fn nothing_that_is_told_on_the_way_can_end_a_command() {
+    let arguments = &printers()[4];
+    let status = cashpoint()
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(full())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let wrong = cashpoint().arg("--wrong").stderr(full()).status().unwrap();
+    assert_eq!(wrong.code(), Some(2));
 }

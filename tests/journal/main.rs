@@ -10,6 +10,7 @@ mod check;
 mod damage;
 mod export;
 mod on_its_way;
+mod output;
 mod show;
 mod written;
 

@@ -1,6 +1,6 @@
 //! `cashpoint journal check`.
 
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,7 +8,8 @@ use clap::Args;
 
 use super::report::{self, Report};
 use super::{NOT_LOOKED_AT, Trouble};
-use crate::journal::{ChainHash, audit};
+use crate::cli::output;
+use crate::journal::{Audit, ChainHash, audit};
 use crate::progress::ReadingBar;
 
 /// Check everything in a journal: every byte, every hash, every balance.
@@ -19,7 +20,7 @@ use crate::progress::ReadingBar;
 /// that nothing before was rewritten.
 ///
 /// It only reads, also while a server writes. The exit code is 0 if all is whole, 1 if something is not, 2 if nothing
-/// could be looked at.
+/// could be looked at, or if what was found could not be written.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
@@ -54,20 +55,32 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Trouble> {
     })?
     .ok_or_else(|| super::no_journal(&arguments.directory))?;
     drop(bar);
-    let mut out = BufWriter::new(io::stdout().lock());
-    let written = if arguments.json {
-        Report::new(&audit, arguments.balances).write(&mut out)
-    } else {
-        report::write_text(&audit, arguments.balances, &mut out)
-    };
-    // The exit code tells also whom nobody listens to.
-    let _ = written.and_then(|()| out.flush());
+    let printed = print(&audit, arguments);
     for problem in report::problems(&audit) {
         crate::cli::tell(format_args!("error: {problem}"));
     }
+    if let Err(error) = &printed {
+        crate::cli::tell(format_args!("error: {}", output::unwritten(error)));
+    }
     Ok(match &audit.damage {
         Some(error) if super::is_unreadable(error) => ExitCode::from(NOT_LOOKED_AT),
-        _ if audit.is_whole() => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
+        _ if !audit.is_whole() => ExitCode::FAILURE,
+        // Whole, but not as it was to be told.
+        _ if printed.is_err() => ExitCode::from(NOT_LOOKED_AT),
+        _ => ExitCode::SUCCESS,
     })
+}
+
+/// Prints what was found. If nobody reads it any more, the exit code tells.
+fn print(audit: &Audit, arguments: &Arguments) -> io::Result<()> {
+    let mut out = output::standard()?;
+    let written = if arguments.json {
+        Report::new(audit, arguments.balances).write(&mut out)
+    } else {
+        report::write_text(audit, arguments.balances, &mut out)
+    };
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::{PartArguments, Trouble};
+use crate::cli::output;
 use crate::export::{self, Beancount, CURRENCY, Csv, ExportError, Hledger, JsonLines, Part, Sheet};
 use crate::journal::Directory;
 use crate::progress::ReadingBar;
@@ -84,8 +85,9 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
         path: arguments.directory,
     };
     let Some(file) = arguments.output else {
-        let out = BufWriter::with_capacity(PIECE_BYTES, io::stdout().lock());
-        return job.export(&directory, "standard output", out);
+        let place = "standard output";
+        let out = output::standard().map_err(|error| Trouble::output(place, &error))?;
+        return job.export(&directory, place, out);
     };
     // A part of an export looks like a whole one. So it gets its name when it is whole.
     let unfinished = unfinished(&file);

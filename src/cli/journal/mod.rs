@@ -17,7 +17,7 @@ use crate::journal::{Directory, JournalError, newest_beside_writer};
 use crate::moment::{Moment, ParseMomentError};
 
 /// The exit code where nothing was looked at: there is no journal, it may not be read, or the part that was asked for
-/// cannot be meant.
+/// cannot be meant. Also where a check could not print what it found.
 const NOT_LOOKED_AT: u8 = 2;
 
 /// Check, read and export the journal of a durable ledger.

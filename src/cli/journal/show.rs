@@ -1,11 +1,13 @@
 //! `cashpoint journal show`.
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use super::{PartArguments, Trouble};
+use crate::cli::output;
 use crate::export::{Line, Part};
 use crate::idempotency_key::IdempotencyKey;
 use crate::journal::{Kind, Position, Record, Visitor, scan_beside_writer};
@@ -86,7 +88,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
         refusals: arguments.refusals,
         left: arguments.limit.unwrap_or(u64::MAX),
         json: arguments.json,
-        out: BufWriter::new(io::stdout().lock()),
+        out: output::standard().map_err(|error| Trouble::output("standard output", &error))?,
         stopped: None,
     };
     let read = shower.begin().and_then(|()| {
@@ -106,7 +108,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
     }
 }
 
-struct Shower<'a> {
+struct Shower {
     part: Part,
     kinds: Vec<Kind>,
     key: Option<IdempotencyKey>,
@@ -114,12 +116,12 @@ struct Shower<'a> {
     /// How many records may still be shown.
     left: u64,
     json: bool,
-    out: BufWriter<StdoutLock<'a>>,
+    out: BufWriter<File>,
     /// Is there once no more records are wanted.
     stopped: Option<io::Result<()>>,
 }
 
-impl Shower<'_> {
+impl Shower {
     fn begin(&mut self) -> io::Result<()> {
         if self.json {
             return Ok(());
@@ -167,7 +169,7 @@ impl Shower<'_> {
     }
 }
 
-impl Visitor for Shower<'_> {
+impl Visitor for Shower {
     fn record(&mut self, record: &Record, _: Position) -> Result<(), String> {
         if self.left == 0 || self.part.span.ends_before(record) {
             return Err(self.stop(Ok(())));
