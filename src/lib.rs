@@ -41,6 +41,12 @@
 //! The engine needs none: `default-features = false`. `durable` adds the ledger that is kept on disk, with its
 //! journal and the history of accounts; `server` the REST service on top, `cli` (the default) the command line.
 
+// They panic where they cannot write. `cli::output` prints what is to be printed.
+#![cfg_attr(
+    not(any(test, fuzzing)),
+    deny(clippy::print_stdout, clippy::print_stderr)
+)]
+
 mod account;
 mod account_number;
 mod account_summary;

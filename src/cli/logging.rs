@@ -51,7 +51,7 @@ pub(super) enum Format {
 const FLUSH_MAX: Duration = Duration::from_secs(1);
 
 /// Said where lines are missing.
-const LOST: &str = "lines are missing here: they came faster than the log could be written";
+const LOST: &str = "lines are missing here: they could not be written, or not as fast as they came";
 
 /// The lines of this process, for whoever ends it.
 static LINES: OnceLock<Queue> = OnceLock::new();
@@ -73,7 +73,7 @@ pub(super) fn start(level: Level, format: Format) -> Result<Log, Failure> {
     let stderr = io::stderr().as_fd().try_clone_to_owned().map_err(failed)?;
     let (queue, end) = queue::queue();
     thread::Builder::new()
-        .name("log".to_owned())
+        .name("cashpoint-log".to_owned())
         .spawn(move || {
             Outlet::new(File::from(stderr), |lost| voice.lost_line(lost)).run(&end);
         })
