@@ -130,14 +130,14 @@ impl Line {
     }
 
     fn log_answer(&self, status: StatusCode, id: &HeaderValue) {
-        debug!(method = self.method(), path = self.path(), status = status.as_u16(),
+        debug!(method = %self.method(), path = self.path(), status = status.as_u16(),
             latency_us = self.latency_us(), peer = %self.connection.peer, request_id = text(id), "answered");
     }
 
     fn log_refusal(&self, response: &Response, status: StatusCode, id: &HeaderValue) {
         let reason = response.extensions().get::<RefusalReason>();
         let detail = reason.map_or("", |reason| cut(&reason.0, LOGGED_DETAIL_MAX_BYTES));
-        info!(method = self.method(), path = self.path(), status = status.as_u16(), detail,
+        info!(method = %self.method(), path = self.path(), status = status.as_u16(), detail,
             latency_us = self.latency_us(), peer = %self.connection.peer, request_id = text(id), "refused");
     }
 
