@@ -71,6 +71,14 @@ impl Keys {
         (!left.is_zero()).then_some(left)
     }
 
+    /// When the oldest key makes room, if as many are kept as may be.
+    pub(crate) fn full_until(&self) -> Option<Timestamp> {
+        let (oldest, _) = self.by_age.front()?;
+        let window = i64::try_from(self.policy.window.as_micros()).unwrap_or(i64::MAX);
+        let until = Timestamp::from_micros(oldest.as_micros().saturating_add(window));
+        (self.kept.len() >= self.policy.keys_max).then_some(until)
+    }
+
     pub(crate) fn find(&self, key: &IdempotencyKey, now: Timestamp) -> Option<&Kept> {
         self.kept
             .get(key)

@@ -94,6 +94,7 @@ mod sync;
 mod timestamp;
 #[cfg(feature = "cli")]
 mod verify;
+mod warning;
 
 pub use account::Account;
 pub use account_number::{AccountNumber, ParseAccountNumberError};
@@ -110,6 +111,7 @@ pub use money::{Amount, Cents, ParseCentsError};
 pub use operation::{Operation, Outcome};
 pub use roster::CreationNumber;
 pub use session::{AccountView, Posting, Session};
+pub use warning::{NextStart, Warning};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

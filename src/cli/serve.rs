@@ -45,6 +45,10 @@ pub(super) struct Arguments {
     #[arg(long, env = "DATA", value_name = "DIRECTORY")]
     data: Option<PathBuf>,
 
+    /// Go on though the clock is years ahead of or behind the last record of the ledger, as it is right.
+    #[arg(long, env = "ACCEPT_CLOCK", value_parser = settings::switch)]
+    accept_clock: bool,
+
     /// Stop with an error once the journal cannot be written any more, instead of going on for readers.
     #[arg(long, env = "EXIT_ON_FAILURE", value_parser = settings::switch)]
     exit_on_failure: bool,
@@ -175,6 +179,7 @@ impl Arguments {
             Some(directory) => {
                 let mut config = DurableConfig::new(self.max_accounts);
                 config.keys = keys;
+                config.accept_clock = self.accept_clock;
                 let ledger = ledger::open(directory, config);
                 Service::durable(ledger.map_err(|Failure(why)| match directory.is_dir() {
                     true => Failure(why),

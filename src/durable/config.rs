@@ -1,6 +1,7 @@
 //! Settings of the durable ledger.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::key_policy::KeyPolicy;
 use crate::timestamp::Timestamp;
@@ -24,6 +25,12 @@ pub struct DurableConfig {
     pub write_beside_bytes: usize,
     /// The clock. Times in the journal never run backwards, whatever it says.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// How long it has been since some moment, by a clock that nobody sets: times in the journal go on by it where `clock`
+    /// cannot be right.
+    pub uptime: Arc<dyn Fn() -> Duration + Send + Sync>,
+    /// Whether to go on though `clock` is years ahead of or behind the last record. Without it, that is an error: a
+    /// clock that is wrong by years would spoil all later times.
+    pub accept_clock: bool,
 }
 
 impl DurableConfig {
@@ -33,6 +40,7 @@ impl DurableConfig {
     /// The default settings, for up to `account_limit` accounts.
     #[must_use]
     pub fn new(account_limit: usize) -> Self {
+        let begun = Instant::now();
         Self {
             account_limit,
             keys: KeyPolicy::default(),
@@ -41,6 +49,8 @@ impl DurableConfig {
             waiting_max: 1 << 17,
             write_beside_bytes: 32 << 10,
             clock: Arc::new(Timestamp::now),
+            uptime: Arc::new(move || begun.elapsed()),
+            accept_clock: false,
         }
     }
 }
@@ -54,6 +64,7 @@ impl std::fmt::Debug for DurableConfig {
             .field("snapshot_bytes", &self.snapshot_bytes)
             .field("waiting_max", &self.waiting_max)
             .field("write_beside_bytes", &self.write_beside_bytes)
+            .field("accept_clock", &self.accept_clock)
             .finish_non_exhaustive()
     }
 }

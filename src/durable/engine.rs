@@ -39,7 +39,6 @@ use super::snapshots::Snapshots;
 use crate::change::NotDone;
 use crate::journal::segment::{self, Prepared};
 use crate::journal::{Batch, JournalError, Storage, Writer};
-use crate::timestamp::Timestamp;
 
 /// How long after the disk was found to be full it is tried again.
 const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
@@ -105,7 +104,6 @@ impl Engine {
             shared,
             sequencer,
             write_beside_bytes: config.write_beside_bytes,
-            clock: Arc::clone(&config.clock),
             submitted,
             batches,
             written,
@@ -201,7 +199,6 @@ struct Desk {
     /// Here, unless the disk's thread is writing.
     scribe: Option<Scribe>,
     write_beside_bytes: usize,
-    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     submitted: Receiver<Submission>,
     batches: Sender<(Scribe, Sealed)>,
     written: Receiver<Written>,
@@ -258,7 +255,14 @@ impl Desk {
                 Err(TryRecvError::Empty) => return Next::Decide,
                 Err(TryRecvError::Disconnected) => return Next::Close,
             };
-            match self.sequencer.take(submission, (self.clock)()) {
+            let reading = self.shared.clock.read();
+            let taken = self.sequencer.take(submission, reading.time);
+            self.shared
+                .clock
+                .recorded(self.sequencer.last_at(), reading);
+            self.shared
+                .set_keys_full_until(self.sequencer.keys_full_until());
+            match taken {
                 Ok(()) if self.sequencer.has_failed() => {
                     self.fail("the books contradict what was decided on them");
                     return Next::Close;
@@ -275,6 +279,7 @@ impl Desk {
                         continue;
                     }
                     self.ask_for_segment();
+                    self.shared.segment.begin(self.shared.clock.uptime());
                     self.held = Some(submission);
                     return Next::Wait;
                 }
@@ -350,6 +355,7 @@ impl Desk {
 
     fn segment(&mut self, segment: Option<Result<Prepared, JournalError>>) {
         self.segment_asked = false;
+        self.shared.segment.end();
         match segment {
             Some(Ok(segment)) => {
                 self.sequencer.prepare(segment);

@@ -36,6 +36,7 @@ mod backlog;
 pub(crate) mod command;
 mod config;
 mod engine;
+pub(crate) mod ledger_clock;
 mod pending;
 pub(crate) mod published;
 mod scribe;
@@ -44,6 +45,7 @@ mod shared;
 #[cfg(test)]
 mod simulation;
 mod snapshots;
+mod under_way;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -58,14 +60,18 @@ use crate::idempotency_key::IdempotencyKey;
 use crate::journal::{Directory, JournalError, Progress, Recovered, Recovery, Storage, recover};
 use crate::money::{Amount, Cents};
 use crate::roster::CreationNumber;
+use crate::timestamp::Timestamp;
+use crate::warning::Warning;
 
 pub use command::DurableCommand;
 pub use config::DurableConfig;
 pub use pending::{Pending, PendingAll};
 pub use shared::Condition;
+pub use snapshots::SnapshotFailure;
 
 use command::Submission;
 use engine::{Engine, Parts};
+use ledger_clock::{FOLLOWED_MAX, LedgerClock};
 use published::Published;
 use sequencer::Sequencer;
 use shared::Shared;
@@ -142,8 +148,12 @@ impl DurableLedger {
                 limit: config.account_limit,
             });
         }
+        let last_record = (books.next_sequence > 1).then_some(books.last_at);
+        believe(&config, last_record)?;
+        let clock = LedgerClock::new(&config, last_record);
         let published = Published::new(&books, reader, config.account_limit, tail.position());
-        let shared = Arc::new(Shared::new(published, config.waiting_max));
+        let shared = Arc::new(Shared::new(published, clock, config.waiting_max));
+        shared.set_keys_full_until(books.keys.full_until());
         let sequencer = Sequencer::new(
             books,
             tail,
@@ -266,6 +276,8 @@ impl DurableLedger {
     }
 
     /// How it is.
+    ///
+    /// To ask never waits, also while the disk does not answer.
     #[must_use]
     pub fn condition(&self) -> Condition {
         self.shared.condition()
@@ -274,8 +286,14 @@ impl DurableLedger {
     /// Why the last snapshot could not be taken, if it could not. Everything goes on, and the next start takes longer;
     /// if the reason is damage, that start will be refused.
     #[must_use]
-    pub fn snapshot_failure(&self) -> Option<String> {
+    pub fn snapshot_failure(&self) -> Option<SnapshotFailure> {
         self.shared.snapshot_failure()
+    }
+
+    /// All that whoever runs it should know of: trouble with the disk, snapshots, keys and the clock.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.shared.warnings()
     }
 
     /// How many commands wait for their answer.
@@ -293,4 +311,16 @@ impl DurableLedger {
     pub(crate) fn published(&self) -> &Published {
         &self.shared.published
     }
+}
+
+/// Whether the clock may be right, by the time of the last record.
+fn believe(config: &DurableConfig, last_record: Option<Timestamp>) -> Result<(), JournalError> {
+    let Some(last_record) = last_record.filter(|_| !config.accept_clock) else {
+        return Ok(());
+    };
+    let clock = (config.clock)();
+    if clock.distance(last_record) <= FOLLOWED_MAX {
+        return Ok(());
+    }
+    Err(JournalError::Clock { clock, last_record })
 }

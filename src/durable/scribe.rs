@@ -33,7 +33,10 @@ impl Scribe {
         batch: Batch,
         settlement: Settlement,
     ) -> Result<Self, JournalError> {
-        if let Err(error) = self.writer.append(batch) {
+        self.shared.batch.begin(self.shared.clock.uptime());
+        let written = self.writer.append(batch);
+        self.shared.batch.end();
+        if let Err(error) = written {
             self.shared
                 .fail(settlement, NotDone::Failed, &error.to_string());
             return Err(error);

@@ -146,6 +146,16 @@ impl Sequencer {
         }
     }
 
+    /// The time of the last record.
+    pub(crate) fn last_at(&self) -> Timestamp {
+        self.books.last_at
+    }
+
+    /// When there will be room for one more idempotency key, if there is none.
+    pub(crate) fn keys_full_until(&self) -> Option<Timestamp> {
+        self.books.keys.full_until()
+    }
+
     /// Whether the books are of no use any more: then nothing may be decided, nor written.
     pub(crate) fn has_failed(&self) -> bool {
         self.has_failed

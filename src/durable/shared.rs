@@ -1,14 +1,23 @@
 //! What the threads of the durable ledger and its callers share.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::backlog::Backlog;
 use super::command::Reply;
+use super::ledger_clock::{ClockFault, LedgerClock};
 use super::published::Published;
 use super::sequencer::Settlement;
+use super::snapshots::SnapshotFailure;
+use super::under_way::UnderWay;
 use crate::change::NotDone;
+use crate::timestamp::Timestamp;
+use crate::warning::Warning;
+
+/// For how long the disk may leave callers waiting before that is trouble.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
 
 /// How a durable ledger is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +25,8 @@ use crate::change::NotDone;
 pub enum Condition {
     /// Changes are made.
     Healthy,
+    /// Callers have been waiting for the disk for seconds. Changes are made once it answers; balances can be read.
+    DiskStuck,
     /// A segment of the journal is full, and there is no room for the next. Changes are refused until there is.
     DiskFull,
     /// A write or a sync failed, or the ledger has a fault. Nothing is changed any more; balances can be read.
@@ -30,21 +41,32 @@ pub enum Condition {
 pub(crate) struct Shared {
     pub(crate) published: Published,
     pub(crate) backlog: Backlog,
+    pub(crate) clock: LedgerClock,
+    /// A batch, on its way to the disk.
+    pub(super) batch: UnderWay,
+    /// A segment that callers wait for.
+    pub(super) segment: UnderWay,
     condition: Mutex<Condition>,
     /// Why the last snapshot could not be taken.
-    snapshot_failure: Mutex<Option<String>>,
+    snapshot_failure: Mutex<Option<SnapshotFailure>>,
+    /// The time, in microseconds, until which there is no room for one more idempotency key.
+    keys_full_until: AtomicI64,
     /// Whether nothing more will be submitted.
     stopping: AtomicBool,
     batches: AtomicU64,
 }
 
 impl Shared {
-    pub(crate) fn new(published: Published, waiting_max: usize) -> Self {
+    pub(crate) fn new(published: Published, clock: LedgerClock, waiting_max: usize) -> Self {
         Self {
             published,
             backlog: Backlog::new(waiting_max),
+            clock,
+            batch: UnderWay::default(),
+            segment: UnderWay::default(),
             condition: Mutex::new(Condition::Healthy),
             snapshot_failure: Mutex::new(None),
+            keys_full_until: AtomicI64::new(i64::MIN),
             stopping: AtomicBool::new(false),
             batches: AtomicU64::new(0),
         }
@@ -52,7 +74,64 @@ impl Shared {
 
     pub(crate) fn condition(&self) -> Condition {
         let condition = self.condition.lock();
-        condition.unwrap_or_else(PoisonError::into_inner).clone()
+        let condition = condition.unwrap_or_else(PoisonError::into_inner).clone();
+        match condition {
+            Condition::Healthy if self.stuck_for().is_some() => Condition::DiskStuck,
+            condition => condition,
+        }
+    }
+
+    /// For how long callers have been waiting for the disk, if that is too long.
+    pub(super) fn stuck_for(&self) -> Option<Duration> {
+        self.waits_for().filter(|waits| *waits >= STUCK_AFTER)
+    }
+
+    /// For how long callers have been waiting for the disk.
+    pub(super) fn waits_for(&self) -> Option<Duration> {
+        let uptime = self.clock.uptime();
+        let lasts = [&self.batch, &self.segment].map(|it| it.lasts(uptime));
+        lasts.into_iter().flatten().max()
+    }
+
+    /// What whoever runs it should know of.
+    pub(super) fn warnings(&self) -> Vec<Warning> {
+        let disk = match self.condition() {
+            Condition::Healthy => None,
+            Condition::DiskStuck => self
+                .stuck_for()
+                .map(|waiting| Warning::DiskStuck { waiting }),
+            Condition::DiskFull => Some(Warning::DiskFull),
+            Condition::Failed { reason } => Some(Warning::ReadOnly { reason }),
+        };
+        let snapshot = self.snapshot_failure().map(|failure| Warning::NoSnapshot {
+            reason: failure.reason,
+            next_start: failure.next_start,
+        });
+        let keys = self
+            .keys_full_for()
+            .map(|room_in| Warning::KeysFull { room_in });
+        let clock = self.clock.fault().map(|fault| match fault {
+            ClockFault::Behind(by) => Warning::ClockBehind { by },
+            ClockFault::Ahead(by) => Warning::ClockAhead { by },
+        });
+        [disk, snapshot, keys, clock]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// How long there will be no room for one more idempotency key, if there is none.
+    fn keys_full_for(&self) -> Option<Duration> {
+        let until = self.keys_full_until.load(Relaxed);
+        let left = until.saturating_sub(self.clock.read().time.as_micros());
+        (left > 0).then(|| Duration::from_micros(left.unsigned_abs()))
+    }
+
+    pub(super) fn set_keys_full_until(&self, until: Option<Timestamp>) {
+        let until = until.map_or(i64::MIN, Timestamp::as_micros);
+        if self.keys_full_until.load(Relaxed) != until {
+            self.keys_full_until.store(until, Relaxed);
+        }
     }
 
     pub(super) fn set_condition(&self, condition: Condition) {
@@ -62,12 +141,12 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner) = condition;
     }
 
-    pub(super) fn snapshot_failure(&self) -> Option<String> {
+    pub(super) fn snapshot_failure(&self) -> Option<SnapshotFailure> {
         let failure = self.snapshot_failure.lock();
         failure.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn set_snapshot_failure(&self, failure: Option<String>) {
+    pub(super) fn set_snapshot_failure(&self, failure: Option<SnapshotFailure>) {
         *self
             .snapshot_failure
             .lock()

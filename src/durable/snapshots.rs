@@ -1,13 +1,39 @@
 //! Snapshots, taken behind the way of a batch. Nobody waits for one.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam::channel::Receiver;
 
 use super::config::DurableConfig;
 use super::shared::Shared;
-use crate::journal::{Position, Storage, snapshot};
+use crate::journal::{JournalError, Position, Storage, snapshot};
 use crate::key_policy::KeyPolicy;
+use crate::warning::NextStart;
+
+/// Why a snapshot could not be taken, and what that means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SnapshotFailure {
+    /// What the disk said, or what is wrong with the journal.
+    pub reason: String,
+    /// What becomes of the next start.
+    pub next_start: NextStart,
+}
+
+impl From<JournalError> for SnapshotFailure {
+    /// A snapshot reads what the next start will read.
+    fn from(error: JournalError) -> Self {
+        Self {
+            next_start: match &error {
+                error if error.is_damage() => NextStart::Refused,
+                error if error.is_disk_full() => NextStart::Longer,
+                _ => NextStart::Uncertain,
+            },
+            reason: error.to_string(),
+        }
+    }
+}
 
 /// The thread that takes snapshots.
 #[derive(Debug)]
@@ -54,7 +80,10 @@ impl Snapshots {
         if taken.is_ok() {
             self.snapshot_at = at;
         }
-        let failure = taken.err().map(|error| error.to_string());
-        self.shared.set_snapshot_failure(failure);
+        // One that is given up because all ends has found nothing.
+        if !self.shared.stopping().load(Relaxed) {
+            self.shared
+                .set_snapshot_failure(taken.err().map(Into::into));
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::storage::Storage;
+use crate::timestamp::{Timestamp, about};
 
 /// Why a journal cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +71,18 @@ pub enum JournalError {
         /// The largest number allowed.
         limit: usize,
     },
+    /// The clock is years ahead of or behind the last record.
+    #[error(
+        "the clock is {} {} the last record of the journal: one of the two times is wrong. Correct the clock; if it is \
+         right, accept it (--accept-clock)",
+        about(clock.distance(*last_record)), if clock > last_record { "ahead of" } else { "behind" }
+    )]
+    Clock {
+        /// What the clock shows.
+        clock: Timestamp,
+        /// The time of the last record.
+        last_record: Timestamp,
+    },
 }
 
 impl JournalError {
@@ -92,6 +105,15 @@ impl JournalError {
             path: format!("{}/{name}", storage.describe()),
             source,
         }
+    }
+
+    /// Whether what is on the disk is not what was written there: then a start is refused.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Damaged { .. } | Self::Missing { .. } | Self::Version { .. }
+        )
     }
 
     /// Whether the disk is full: then nothing is broken, and to make room helps.

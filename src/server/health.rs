@@ -14,7 +14,7 @@ use crate::service::Timestamp;
 /// `GET /health`: how the service is, in numbers.
 #[utoipa::path(get, path = "/health", tag = "health",
     summary = "Health check",
-    description = "How the service is, in numbers.",
+    description = "How the service is, in numbers; and what whoever runs it should know of.",
     responses(
         (status = 200, description = "The service is well", body = HealthResponse),
         (status = 503, description = "Balances can be read, and nothing can be changed: `status` and `journal` say why",
@@ -24,6 +24,7 @@ pub(super) fn health(api: &Api) -> Response {
     let condition = ledger.map(DurableLedger::condition);
     let (code, status) = match &condition {
         None | Some(Condition::Healthy) => (StatusCode::OK, "healthy"),
+        Some(Condition::DiskStuck) => (StatusCode::SERVICE_UNAVAILABLE, "disk stuck"),
         Some(Condition::DiskFull) => (StatusCode::SERVICE_UNAVAILABLE, "disk full"),
         Some(Condition::Failed { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "read-only"),
     };
@@ -42,9 +43,11 @@ pub(super) fn health(api: &Api) -> Response {
         },
         journal: condition.map(|condition| match condition {
             Condition::Healthy => "healthy".to_owned(),
+            Condition::DiskStuck => "the disk does not answer".to_owned(),
             Condition::DiskFull => "the disk is full".to_owned(),
             Condition::Failed { reason } => format!("failed: {reason}"),
         }),
+        warnings: api.service.warnings(),
     };
     answer::json_text(code, health.to_json())
 }
@@ -64,8 +67,8 @@ pub(super) fn live() -> Response {
     description = "Whether the service wants new requests. If not, send them elsewhere.",
     responses(
         (status = 200, description = "It does", body = StatusResponse),
-        (status = 503, description = "It is stopping, the disk is full, or the journal has failed",
-            body = StatusResponse)))]
+        (status = 503, description = "It is stopping, the disk is full or has not answered for seconds, or the \
+            journal has failed", body = StatusResponse)))]
 pub(super) fn ready(api: &Api) -> Response {
     // ORDERING: Acquire, pairs with the Release store in `server::run`.
     if api.stopping.load(Acquire) {
@@ -73,6 +76,7 @@ pub(super) fn ready(api: &Api) -> Response {
     }
     match api.service.durable_ledger().map(DurableLedger::condition) {
         None | Some(Condition::Healthy) => status(StatusCode::OK, "ready"),
+        Some(Condition::DiskStuck) => status(StatusCode::SERVICE_UNAVAILABLE, "disk stuck"),
         Some(Condition::DiskFull) => status(StatusCode::SERVICE_UNAVAILABLE, "disk full"),
         Some(Condition::Failed { .. }) => status(StatusCode::SERVICE_UNAVAILABLE, "read-only"),
     }

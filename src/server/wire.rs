@@ -13,6 +13,7 @@ use crate::idempotency_key::IdempotencyKey;
 use crate::journal::Kind;
 use crate::money::{Amount, Cents};
 use crate::service::{AccountSummary, Timestamp};
+use crate::warning::Warning;
 
 /// What to create an account with.
 #[derive(ToSchema)]
@@ -356,6 +357,9 @@ pub(super) struct HealthResponse {
     /// How the journal is, where there is one.
     #[schema(value_type = String, required = false, example = "healthy")]
     pub(super) journal: Option<String>,
+    /// What whoever runs the service should know of, a sentence each.
+    #[schema(value_type = Vec<String>, example = json!([]))]
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl HealthResponse {
@@ -370,6 +374,7 @@ impl HealthResponse {
             uptime_seconds,
             mode,
             journal,
+            warnings,
         } = self;
         let json = Json::new(r#"{"status":""#)
             .text(status)
@@ -388,11 +393,16 @@ impl HealthResponse {
             .text(r#","mode":""#)
             .text(mode)
             .text("\"");
-        match journal {
-            Some(journal) => json.text(r#","journal":"#).string(journal).text("}"),
-            None => json.text("}"),
+        let json = match journal {
+            Some(journal) => json.text(r#","journal":"#).string(journal),
+            None => json,
+        };
+        let mut json = json.text(r#","warnings":["#);
+        for (index, warning) in warnings.iter().enumerate() {
+            let separator = if index > 0 { "," } else { "" };
+            json = json.text(separator).string(&warning.to_string());
         }
-        .done()
+        json.text("]}").done()
     }
 }
 

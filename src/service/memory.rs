@@ -11,6 +11,7 @@ use crate::key_policy::KeyPolicy;
 use crate::ledger::Ledger;
 use crate::session::Posting;
 use crate::timestamp::Timestamp;
+use crate::warning::Warning;
 
 /// A ledger that lives as long as the process.
 #[derive(Debug)]
@@ -36,6 +37,13 @@ impl Memory {
                 .slots
                 .answer(key, change, Instant::now(), || self.apply(change)),
         }
+    }
+
+    /// What whoever runs it should know of.
+    pub(super) fn warnings(&self) -> Vec<Warning> {
+        let keys = self.slots.full_for(Instant::now());
+        let keys = keys.map(|room_in| Warning::KeysFull { room_in });
+        keys.into_iter().collect()
     }
 
     #[inline]

@@ -18,6 +18,7 @@ use crate::idempotency_key::IdempotencyKey;
 use crate::key_policy::KeyPolicy;
 use crate::money::{Amount, Cents};
 use crate::roster::CreationNumber;
+use crate::warning::Warning;
 
 use memory::Memory;
 
@@ -186,6 +187,16 @@ impl Service {
         match &self.mode {
             Mode::Memory(memory) => memory.ledger.last_created(),
             Mode::Durable(ledger) => ledger.published().ledger.last_created(),
+        }
+    }
+
+    /// What whoever runs the ledger should know of, such as a clock that is wrong or keys that are all in use.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        match &self.mode {
+            Mode::Memory(memory) => memory.warnings(),
+            #[cfg(feature = "durable")]
+            Mode::Durable(ledger) => ledger.warnings(),
         }
     }
 

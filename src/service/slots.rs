@@ -164,6 +164,13 @@ impl Slots {
             .map_err(|_| NotDone::TooManyKeys { retry_after })
     }
 
+    /// How long there will be no room for one more key, if there is none.
+    pub(super) fn full_for(&self, now: Instant) -> Option<Duration> {
+        // Whoever holds it drops keys: then there is room, or a request is turned away and says so.
+        let left = self.drop_some(self.oldest.try_lock().ok()?, now);
+        (self.room.in_use() >= self.policy.keys_max && !left.is_zero()).then_some(left)
+    }
+
     /// Drops some of the keys that are past their time, the oldest first. Returns how long the oldest of the others is
     /// to be kept still: nothing where all are on their way.
     fn drop_some(&self, mut oldest: MutexGuard<'_, Option<Arc<Slot>>>, now: Instant) -> Duration {
@@ -330,6 +337,7 @@ mod tests {
             );
         }
         let almost = begun + WINDOW - Duration::from_nanos(1);
+        assert_eq!(slots.full_for(almost), Some(Duration::from_nanos(1)));
         let turned_away = slots.answer(&key(9), open(1), almost, never);
         assert_eq!(turned_away, full(Duration::from_nanos(1)));
         let earlier = slots.answer(&key(9), open(1), begun, never);
@@ -337,6 +345,7 @@ mod tests {
         let again = slots.answer(&key(0), open(1), almost, never);
         assert_eq!(again, replay(granted(1)));
         // One is over: there is room for one.
+        assert_eq!(slots.full_for(begun + WINDOW), None);
         let taken = slots.answer(&key(9), open(1), begun + WINDOW, || granted(2));
         assert_eq!(taken, first(granted(2)));
         let turned_away = slots.answer(&key(0), open(1), begun + WINDOW, never);

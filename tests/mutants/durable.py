@@ -10,8 +10,8 @@ DURABLE = [
     (
         "published before it is durable",
         "durable/scribe.rs",
-        "        if let Err(error) = self.writer.append(batch) {",
-        "        self.shared.published.publish(&settlement);\n        if let Err(error) = self.writer.append(batch) {",
+        "        let written = self.writer.append(batch);",
+        "        self.shared.published.publish(&settlement);\n        let written = self.writer.append(batch);",
         "nothing_is_visible_or_answered_before_it_is_durable",
     ),
     (
@@ -184,6 +184,34 @@ DURABLE = [
         "        (!left.is_zero()).then_some(left)",
         "        Some(left)",
         CRASHES,
+    ),
+    (
+        "keys do not age while the clock is behind",
+        "durable/ledger_clock.rs",
+        "Timestamp::from_micros(believed.max(self.not_before(uptime)))",
+        "Timestamp::from_micros(believed)",
+        "behind_the_last_record_times_go_on_and_keys_age",
+    ),
+    (
+        "a jump of years is followed",
+        "durable/ledger_clock.rs",
+        "            true => expected,",
+        "            true => system,",
+        "a_jump_of_years_is_not_followed_and_one_of_days_is",
+    ),
+    (
+        "a clock in 2099 is believed at a start",
+        "durable/mod.rs",
+        "    if clock.distance(last_record) <= FOLLOWED_MAX {",
+        "    if clock > last_record || clock.distance(last_record) <= FOLLOWED_MAX {",
+        "a_clock_years_away_from_the_last_record_is_asked_about",
+    ),
+    (
+        "the end of a batch is not noted",
+        "durable/scribe.rs",
+        "        self.shared.batch.end();\n",
+        "",
+        "a_batch_that_waits_for_the_disk_for_seconds_is_told_while_it_does",
     ),
     # Opening.
     (

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Settings of the service; a test sees the ones that it sets, not those of whoever runs it.
-const SETTINGS: [&str; 18] = [
+const SETTINGS: [&str; 19] = [
     "HOST",
     "PORT",
     "MAX_ACCOUNTS",
@@ -31,6 +31,7 @@ const SETTINGS: [&str; 18] = [
     "SHUTDOWN_TIMEOUT",
     "DRAIN_DELAY",
     "DATA",
+    "ACCEPT_CLOCK",
     "EXIT_ON_FAILURE",
     "IDEMPOTENCY_WINDOW",
     "IDEMPOTENCY_KEYS_MAX",
@@ -287,7 +288,7 @@ impl Server {
     /// Sends a signal, by its name without `SIG`.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")
-            .args(["-s", name, &self.child.id().to_string()])
+            .args(["-s", name, &self.process().to_string()])
             .status();
         assert!(
             sent.expect("`kill` starts").success(),

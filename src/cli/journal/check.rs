@@ -11,6 +11,7 @@ use super::{NOT_LOOKED_AT, Trouble};
 use crate::cli::output;
 use crate::journal::{Audit, ChainHash, audit};
 use crate::progress::ReadingBar;
+use crate::timestamp::Timestamp;
 
 /// Check everything in a journal: every byte, every hash, every balance.
 ///
@@ -18,6 +19,8 @@ use crate::progress::ReadingBar;
 /// each record follows from those before it. Then each snapshot is compared with what the records lead to. Prints
 /// what it all adds up to, and the hash that stands for the journal: noted elsewhere, it proves later, with --expect,
 /// that nothing before was rewritten.
+///
+/// Records from the future, by the clock of this machine, are whole, and are told on standard error.
 ///
 /// It only reads, also while a server writes. The exit code is 0 if all is whole, 1 if something is not, 2 if nothing
 /// could be looked at, or if what was found could not be written.
@@ -61,6 +64,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Trouble> {
     }
     if let Err(error) = &printed {
         crate::cli::tell(format_args!("error: {}", output::unwritten(error)));
+    }
+    if let Some(future) = report::from_the_future(&audit, Timestamp::now()) {
+        crate::cli::tell(format_args!("warning: {future}"));
     }
     Ok(match &audit.damage {
         Some(error) if super::is_unreadable(error) => ExitCode::from(NOT_LOOKED_AT),

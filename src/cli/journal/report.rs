@@ -1,6 +1,7 @@
 //! What an audit has found, for a person and for programs.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -8,9 +9,13 @@ use crate::export::exact;
 use crate::journal::{Audit, JournalError, Likeness, Sum, Total};
 use crate::moment::time_text;
 use crate::money::Cents;
+use crate::timestamp::{Timestamp, about};
 
 /// The version of this form, for programs that read it.
 const FORMAT: u32 = 1;
+
+/// A last record that is less ahead is no news: two machines do not show the same time.
+const FUTURE_TOLD: Duration = Duration::from_secs(60);
 
 /// What is wrong, a line each.
 pub(super) fn problems(audit: &Audit) -> Vec<String> {
@@ -46,6 +51,20 @@ pub(super) fn problems(audit: &Audit) -> Vec<String> {
         .chain(snapshots)
         .chain(expected)
         .collect()
+}
+
+/// What is to be said if the last record is of a time that this machine's clock has not reached.
+pub(super) fn from_the_future(audit: &Audit, now: Timestamp) -> Option<String> {
+    let (_, last) = audit.totals.times?;
+    let ahead = last.distance(now);
+    (last > now && ahead >= FUTURE_TOLD).then(|| {
+        format!(
+            "the last record is of {} UTC, {} ahead of this machine's clock: this clock is wrong, or it was wrong when that \
+             record was written. Later records carry on from that time",
+            time_text(last),
+            about(ahead)
+        )
+    })
 }
 
 /// The audit as text.

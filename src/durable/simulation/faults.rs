@@ -17,6 +17,7 @@ use crate::durable::{
 use crate::journal::{Directory, JournalError};
 use crate::money::{Amount, Cents};
 use crate::timestamp::Timestamp;
+use crate::warning::NextStart;
 
 /// How long nothing has to happen for a test to believe that it will not.
 const A_WHILE: Duration = Duration::from_millis(50);
@@ -24,7 +25,7 @@ const A_WHILE: Duration = Duration::from_millis(50);
 /// How long something may take.
 const LONG: Duration = Duration::from_secs(20);
 
-fn config() -> DurableConfig {
+pub(super) fn config() -> DurableConfig {
     let mut config = DurableConfig::new(1_000);
     // What is decided while a batch is on its way is part of what is tested.
     config.write_beside_bytes = 0;
@@ -32,27 +33,27 @@ fn config() -> DurableConfig {
     config
 }
 
-fn open(disk: &Disk) -> DurableLedger {
+pub(super) fn open(disk: &Disk) -> DurableLedger {
     open_with(disk, config()).unwrap()
 }
 
-fn open_with(disk: &Disk, config: DurableConfig) -> Result<DurableLedger, JournalError> {
+pub(super) fn open_with(disk: &Disk, config: DurableConfig) -> Result<DurableLedger, JournalError> {
     DurableLedger::open_on(disk.mount(), config, &mut |_| {})
 }
 
-fn amount(cents: i64) -> Amount {
+pub(super) fn amount(cents: i64) -> Amount {
     Amount::from_cents(cents).unwrap()
 }
 
-fn cents(value: i64) -> Cents {
+pub(super) fn cents(value: i64) -> Cents {
     Cents::new(value).unwrap()
 }
 
-fn receipt(answer: Answer) -> Receipt {
+pub(super) fn receipt(answer: Answer) -> Receipt {
     answer.unwrap().outcome.unwrap()
 }
 
-fn create(ledger: &DurableLedger, initial: i64) -> AccountNumber {
+pub(super) fn create(ledger: &DurableLedger, initial: i64) -> AccountNumber {
     receipt(ledger.create(cents(initial), None).wait()).number
 }
 
@@ -61,7 +62,7 @@ fn answer_of(pending: &mut Pending) -> Option<Answer> {
     pending.0.try_recv().unwrap_or(None)
 }
 
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(super) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < LONG, "waited for it in vain: {what}");
@@ -72,7 +73,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// Holds the syncs back, submits something, and waits until it is written and not synced.
 ///
 /// What holds them back has to go before the ledger does, which waits for the disk: also if a test fails.
-fn held_back<T>(disk: &Disk, submit: impl FnOnce() -> T) -> (Held, T) {
+pub(super) fn held_back<T>(disk: &Disk, submit: impl FnOnce() -> T) -> (Held, T) {
     let held = disk.hold_syncs();
     let calls = disk.calls();
     let pending = submit();
@@ -225,7 +226,7 @@ fn a_sync_that_fails_is_the_last() {
 }
 
 /// Submits as much as a submission holds.
-fn submit_much(ledger: &DurableLedger, number: AccountNumber) -> PendingAll {
+pub(super) fn submit_much(ledger: &DurableLedger, number: AccountNumber) -> PendingAll {
     let deposit = Change::Deposit {
         number,
         amount: amount(1),
@@ -313,7 +314,8 @@ fn a_snapshot_that_fails_is_nobodys_trouble() {
     assert_eq!(ledger.condition(), Condition::Healthy);
     wait_until("it is told", || ledger.snapshot_failure().is_some());
     let failure = ledger.snapshot_failure().unwrap();
-    assert!(failure.contains(".snapshot"), "{failure}");
+    assert!(failure.reason.contains(".snapshot"), "{failure:?}");
+    assert_eq!(failure.next_start, NextStart::Longer);
     drop(ledger);
     let names = disk.names();
     assert!(
@@ -455,6 +457,7 @@ fn times_never_run_backwards() {
     let mut config = config();
     let told = Arc::clone(&clock);
     config.clock = Arc::new(move || Timestamp::from_micros(told.load(Relaxed)));
+    config.uptime = Arc::new(|| Duration::ZERO);
     let ledger = open_with(&disk, config.clone()).unwrap();
     let opened = receipt(ledger.create(cents(1), None).wait());
     let deposit = |ledger: &DurableLedger, at| {
@@ -477,6 +480,7 @@ fn a_clock_that_jumps_ahead_and_back_drops_no_key() {
     let mut config = config();
     let told = Arc::clone(&clock);
     config.clock = Arc::new(move || Timestamp::from_micros(told.load(Relaxed)));
+    config.uptime = Arc::new(|| Duration::ZERO);
     let day_us = i64::try_from(config.keys.window.as_micros()).unwrap();
     let ledger = open_with(&disk, config.clone()).unwrap();
     let key = || Some("key".parse().unwrap());

@@ -5,7 +5,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::time::Duration;
 
 use futures_channel::oneshot;
 use rand::RngExt;
@@ -17,7 +19,9 @@ use super::workload::{Workload, any_number};
 use crate::Answer;
 use crate::KeyPolicy;
 use crate::change::NotDone;
+use crate::durable::DurableConfig;
 use crate::durable::command::{DurableCommand, Reply, Submission};
+use crate::durable::ledger_clock::{LedgerClock, Reading};
 use crate::durable::published::Published;
 use crate::durable::sequencer::{NotTaken, Sequencer, Settlement};
 use crate::journal::{
@@ -66,6 +70,7 @@ pub(super) struct Life<'run> {
     pub(super) workload: &'run mut Workload,
     pub(super) decided: &'run mut Decided,
     pub(super) clock: &'run mut Micros,
+    ledger_clock: SimulatedClock,
     storage: Arc<dyn Storage>,
     settings: Settings,
     sequencer: Sequencer,
@@ -100,6 +105,8 @@ impl<'run> Life<'run> {
             reader,
             recovery: _,
         } = recovered;
+        let last_record = (books.next_sequence > 1).then_some(books.last_at);
+        let ledger_clock = SimulatedClock::new(*clock, last_record);
         let published = Published::new(&books, reader, settings.accounts_max, tail.position());
         let mut numbers: Xoshiro256PlusPlus = rand::SeedableRng::seed_from_u64(random.random());
         let sequencer = Sequencer::new(
@@ -114,6 +121,7 @@ impl<'run> Life<'run> {
             workload,
             decided,
             clock,
+            ledger_clock,
             storage,
             settings,
             sequencer,
@@ -163,6 +171,11 @@ impl<'run> Life<'run> {
             3 => 0,
             _ => self.random.random_range(0..window / 8),
         };
+        let passed = match self.random.random_range(0..12) {
+            0 => window,
+            _ => self.random.random_range(0..window / 8),
+        };
+        self.ledger_clock.uptime.fetch_add(passed, Relaxed);
     }
 
     /// A client asks for something, or once more for what it was not told.
@@ -199,9 +212,12 @@ impl<'run> Life<'run> {
             Submission::One(command, _) => vec![command.clone()],
             Submission::Many(commands, _) => commands.clone(),
         };
-        let now = Timestamp::from_micros(*self.clock);
-        match self.sequencer.take(submission, now) {
-            Ok(()) => self.taken.push((commands, *self.clock)),
+        let reading = self.ledger_clock.read(*self.clock);
+        let taken = self.sequencer.take(submission, reading.time);
+        self.ledger_clock
+            .recorded(self.sequencer.last_at(), reading);
+        match taken {
+            Ok(()) => self.taken.push((commands, reading.time.as_micros())),
             Err(NotTaken::BatchFull(submission)) => {
                 self.queue.push_front(submission);
                 self.hand_over();
@@ -360,5 +376,60 @@ impl<'run> Life<'run> {
             let keyed = commands.into_iter().filter(|it| it.key.is_some());
             self.decided.untold.extend(keyed);
         }
+    }
+}
+
+/// The clock of a process: the shipped one, over times that are ours, held against what it promises.
+struct SimulatedClock {
+    clock: LedgerClock,
+    system: Arc<AtomicI64>,
+    uptime: Arc<AtomicI64>,
+    /// The times of records, and the uptime at each.
+    recorded: Vec<(Micros, Micros)>,
+}
+
+impl SimulatedClock {
+    fn new(system: Micros, last_record: Option<Timestamp>) -> Self {
+        let system = Arc::new(AtomicI64::new(system));
+        let uptime = Arc::new(AtomicI64::new(0));
+        let mut config = DurableConfig::new(1);
+        let (shown, passed) = (Arc::clone(&system), Arc::clone(&uptime));
+        config.clock = Arc::new(move || Timestamp::from_micros(shown.load(Relaxed)));
+        config.uptime =
+            Arc::new(move || Duration::from_micros(passed.load(Relaxed).unsigned_abs()));
+        Self {
+            clock: LedgerClock::new(&config, last_record),
+            system,
+            uptime,
+            recorded: last_record
+                .map(|at| (at.as_micros(), 0))
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    /// Behind the last record, time goes on at fifteen sixteenths of the world's; otherwise it is the system's.
+    fn read(&self, system: Micros) -> Reading {
+        self.system.store(system, Relaxed);
+        let reading = self.clock.read();
+        let uptime = self.uptime.load(Relaxed);
+        let passed = self
+            .recorded
+            .iter()
+            .map(|(at, then)| at + (uptime - then) * 15 / 16);
+        let not_before = passed.max().unwrap_or(system);
+        let time = reading.time.as_micros();
+        // A microsecond may be lost where each is rounded.
+        assert!(
+            (system.max(not_before) - time).abs() <= 1,
+            "{time}, {system}, {not_before}"
+        );
+        reading
+    }
+
+    fn recorded(&mut self, at: Timestamp, reading: Reading) {
+        self.clock.recorded(at, reading);
+        let uptime = self.uptime.load(Relaxed);
+        self.recorded.push((at.as_micros(), uptime));
     }
 }

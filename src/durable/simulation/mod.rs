@@ -24,4 +24,5 @@ mod life;
 mod model;
 mod run;
 mod threads;
+mod trouble;
 mod workload;
