@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod ending;
 mod environment;
 mod files;
 mod health;

@@ -13,8 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tracing::{info, warn};
 
-use super::{Failure, ledger, logging, settings};
-use crate::durable::DurableConfig;
+use super::{Failure, ending, ledger, logging, settings};
+use crate::durable::{DurableConfig, DurableLedger};
 use crate::key_policy::KeyPolicy;
 use crate::money::Cents;
 use crate::server::{self, AllowedOrigin, Config};
@@ -165,7 +165,10 @@ fn run_logged(arguments: &Arguments) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure(format!("the runtime does not start: {error}")))?;
-    runtime.block_on(serve(arguments, config))
+    let served = runtime.block_on(serve(arguments, config));
+    // What still reads, from a disk that does not answer, is not waited for: all that was asked is done.
+    runtime.shutdown_background();
+    served
 }
 
 impl Arguments {
@@ -233,11 +236,23 @@ async fn serve(arguments: &Arguments, config: Config) -> Result<(), Failure> {
             false => std::future::pending().await,
         }
     };
+    let observer = service.durable_ledger().map(DurableLedger::observer);
+    let (in_time, observed) = (
+        config.drain_delay + config.shutdown_timeout,
+        observer.clone(),
+    );
     let stop = async {
         tokio::select! { () = stop => {}, () = exit => {} }
+        ending::within(in_time, observed);
     };
-    let _ = server::run(listener, service, config, stop).await;
+    let _ = server::run(listener, Arc::clone(&service), config, stop).await;
     watching.abort();
+    let _ = watching.await;
+    if let Some(ledger) = observer {
+        ending::finished(&ledger).await;
+    }
+    // It waits for the threads of the ledger, and nothing must wait for it: a second signal has to be heard.
+    tokio::task::block_in_place(|| drop(service));
     let reason = failure
         .borrow()
         .clone()

@@ -37,6 +37,8 @@ pub(crate) mod command;
 mod config;
 mod engine;
 pub(crate) mod ledger_clock;
+#[cfg(feature = "cli")]
+mod observer;
 mod pending;
 pub(crate) mod published;
 mod scribe;
@@ -65,6 +67,8 @@ use crate::warning::Warning;
 
 pub use command::DurableCommand;
 pub use config::DurableConfig;
+#[cfg(feature = "cli")]
+pub(crate) use observer::Observer;
 pub use pending::{Pending, PendingAll};
 pub use shared::Condition;
 pub use snapshots::SnapshotFailure;
@@ -294,6 +298,12 @@ impl DurableLedger {
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         self.shared.warnings()
+    }
+
+    /// For those who have to know how much is unfinished while the ledger ends.
+    #[cfg(feature = "cli")]
+    pub(crate) fn observer(&self) -> Observer {
+        Observer::new(Arc::clone(&self.shared))
     }
 
     /// How many commands wait for their answer.

@@ -1,0 +1,39 @@
+//! A look at a ledger from outside, also while it ends and waits for a disk that does not answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::shared::{Condition, Shared};
+
+/// How long the disk may leave a ledger waiting that is to end.
+const STUCK_AT_END: Duration = Duration::from_secs(1);
+
+/// Sees what a ledger has not finished, also after it was dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct Observer(Arc<Shared>);
+
+impl Observer {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self(shared)
+    }
+
+    /// How many commands wait for their answer.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.backlog.waiting()
+    }
+
+    /// Whether nothing can be changed any more.
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self.0.condition(), Condition::Failed { .. })
+    }
+
+    /// For how long the disk has not answered, if something waits for it.
+    pub(crate) fn waits_for(&self) -> Option<Duration> {
+        self.0.waits_for()
+    }
+
+    /// Whether the disk has not answered for a while: for an end that cannot wait, it will not.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.waits_for().is_some_and(|waits| waits >= STUCK_AT_END)
+    }
+}
