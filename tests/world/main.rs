@@ -20,3 +20,4 @@ mod clock;
 mod directory;
 mod disk;
 mod log;
+mod stuck_disk;
