@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info};
 
+use super::logging;
 use crate::durable::Observer;
 use crate::timestamp::about;
 
@@ -23,6 +24,9 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// For the server to say what it has cut off, at the same time.
 const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// How long the log may take to be written then.
+const FLUSH_MAX: Duration = Duration::from_millis(100);
 
 /// How often it is looked at what is left.
 const LOOK: Duration = Duration::from_millis(5);
@@ -72,5 +76,6 @@ fn end(ledger: Option<&Observer>) -> ! {
     }
     let is_clean = unfinished == 0 && !ledger.is_some_and(Observer::has_failed);
     // The one place where a process ends that cannot be waited for.
+    logging::flush(FLUSH_MAX);
     std::process::exit(if is_clean { CLEAN } else { UNFINISHED })
 }

@@ -26,12 +26,13 @@ impl HeldBack {
         let strace = Command::new("strace")
             .args(["-f", "-q", "-e", "trace=fdatasync"])
             .args(["-e", "inject=fdatasync:delay_enter=600s", "-o", "/dev/null"])
-            .args(["-p", &server.id().to_string()])
+            .args(["-p", &server.process().to_string()])
             .stderr(Stdio::null())
             .spawn();
         let held = Self(strace.unwrap());
         let traced = || {
-            let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+            let status =
+                std::fs::read_to_string(format!("/proc/{}/status", server.process())).unwrap();
             !status.contains("TracerPid:\t0\n")
         };
         wait_until("it is traced", PATIENCE, traced);
@@ -215,7 +216,7 @@ fn stuck(data: &Path, timeout: &str) -> (Server, HeldBack, crate::support::Clien
 
 /// Waits until a server has ended, and returns its exit code. `strace` keeps what it traces until it has gone itself.
 fn exit_code(server: &mut Server, held: HeldBack, limit: Duration) -> Option<i32> {
-    let status = format!("/proc/{}/status", server.id());
+    let status = format!("/proc/{}/status", server.process());
     wait_until("it ends", limit, || {
         std::fs::read_to_string(&status)
             .unwrap()
