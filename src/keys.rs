@@ -1,7 +1,10 @@
 //! The idempotency keys that are kept, with what was answered.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
+
+use hashbrown::HashTable;
 
 use crate::change::{Answer, Answered, Change, ChangeOutcome, NotDone};
 use crate::idempotency_key::IdempotencyKey;
@@ -20,23 +23,61 @@ pub(crate) struct Kept {
     pub(crate) at: Timestamp,
 }
 
-/// Keys in the order of their requests, and by name. Times never run backwards, so the first is the oldest.
+/// A key, and what it stands for.
+#[derive(Clone, Debug)]
+struct Entry {
+    key: IdempotencyKey,
+    kept: Kept,
+}
+
+/// Keys in the order of their requests, and an index by name. Times never run backwards, so the first is the oldest.
 ///
-/// The names are the clients' choice: the map hashes them with a secret.
+/// The index holds no names, only places in the queue: a hash table has up to twice as many places as entries, and
+/// these are small. The names are the clients' choice: they are hashed with a secret.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     policy: KeyPolicy,
-    kept: HashMap<IdempotencyKey, Kept>,
-    by_age: VecDeque<(Timestamp, IdempotencyKey)>,
+    /// The oldest first. A key that was used anew has an older entry, too, until that is dropped.
+    queue: VecDeque<Entry>,
+    /// For each name, how many came before its newest entry since the first of all, modulo 2^32.
+    places: HashTable<u32>,
+    /// How many have been dropped from the front of the queue, modulo 2^32.
+    dropped: u32,
+    secret: RandomState,
+}
+
+/// How many keys are dropped as a record of `now` is entered, if they are so old.
+pub(crate) fn expired(
+    policy: KeyPolicy,
+    now: Timestamp,
+    oldest: impl Iterator<Item = Timestamp>,
+) -> usize {
+    let oldest = oldest.take(EXPIRED_MAX);
+    oldest.take_while(|at| policy.is_over(*at, now)).count()
 }
 
 impl Keys {
     pub(crate) fn new(policy: KeyPolicy) -> Self {
         Self {
             policy,
-            kept: HashMap::new(),
-            by_age: VecDeque::new(),
+            queue: VecDeque::new(),
+            places: HashTable::new(),
+            dropped: 0,
+            secret: RandomState::new(),
         }
+    }
+
+    /// Makes room for so many more.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.queue.reserve(more);
+        let Self {
+            queue,
+            places,
+            dropped,
+            secret,
+            ..
+        } = self;
+        places.reserve(more, |place| hash(secret, at(queue, *dropped, *place)));
     }
 
     /// What a request with `key` is answered at `now` without doing anything, if it is to be.
@@ -62,65 +103,98 @@ impl Keys {
     /// How long until one more may be kept. `None` if it may be now: there is room, or the oldest is past its time and
     /// will be dropped for it.
     fn room_after(&self, now: Timestamp) -> Option<Duration> {
-        if self.kept.len() < self.policy.keys_max {
+        if self.len() < self.policy.keys_max {
             return None;
         }
         // Without a key there is nothing to wait for: none may be kept at all.
-        let oldest = self.by_age.front();
-        let left = oldest.map_or(self.policy.window, |(at, _)| self.policy.left(*at, now));
+        let oldest = self.queue.front();
+        let left = oldest.map_or(self.policy.window, |it| self.policy.left(it.kept.at, now));
         (!left.is_zero()).then_some(left)
     }
 
     /// When the oldest key makes room, if as many are kept as may be.
     pub(crate) fn full_until(&self) -> Option<Timestamp> {
-        let (oldest, _) = self.by_age.front()?;
+        let oldest = self.queue.front()?.kept.at;
         let window = i64::try_from(self.policy.window.as_micros()).unwrap_or(i64::MAX);
         let until = Timestamp::from_micros(oldest.as_micros().saturating_add(window));
-        (self.kept.len() >= self.policy.keys_max).then_some(until)
+        (self.len() >= self.policy.keys_max).then_some(until)
     }
 
     pub(crate) fn find(&self, key: &IdempotencyKey, now: Timestamp) -> Option<&Kept> {
-        self.kept
-            .get(key)
-            .filter(|kept| !self.policy.is_over(kept.at, now))
+        let hash = self.secret.hash_one(key);
+        let is_it =
+            |place: &u32| at(&self.queue, self.dropped, *place).is_some_and(|it| it.key == *key);
+        let place = self.places.find(hash, is_it)?;
+        let kept = &at(&self.queue, self.dropped, *place)?.kept;
+        (!self.policy.is_over(kept.at, now)).then_some(kept)
     }
 
     /// Keeps a key. One of the same name is past its time.
     pub(crate) fn keep(&mut self, key: IdempotencyKey, kept: Kept) {
-        self.by_age.push_back((kept.at, key.clone()));
-        self.kept.insert(key, kept);
+        let Self {
+            queue,
+            places,
+            dropped,
+            secret,
+            ..
+        } = self;
+        let new_hash = secret.hash_one(&key);
+        // There are never so many that two places are the same.
+        let new_place = dropped.wrapping_add(queue.len() as u32);
+        let is_it = |place: &u32| at(queue, *dropped, *place).is_some_and(|it| it.key == key);
+        match places.find_mut(new_hash, is_it) {
+            Some(place) => *place = new_place,
+            None => {
+                let hash = |place: &u32| hash(secret, at(queue, *dropped, *place));
+                places.insert_unique(new_hash, new_place, hash);
+            }
+        }
+        queue.push_back(Entry { key, kept });
     }
 
     /// Drops some of what is past its time, the oldest first, as a record of `now` is entered: before its own key
     /// is kept. At no other time: the clock may jump ahead and back, and only what is recorded moves the time
     /// of the books on.
     pub(crate) fn expire(&mut self, now: Timestamp) {
-        for _ in 0..EXPIRED_MAX {
-            match self.by_age.front() {
-                Some((at, _)) if self.policy.is_over(*at, now) => {}
-                _ => return,
-            }
-            let Some((at, key)) = self.by_age.pop_front() else {
+        let times = self.queue.iter().map(|entry| entry.kept.at);
+        for _ in 0..expired(self.policy, now, times) {
+            let Some(oldest) = self.queue.pop_front() else {
                 return;
             };
-            // It may have been used anew.
-            if self.kept.get(&key).is_some_and(|kept| kept.at == at) {
-                self.kept.remove(&key);
+            let hash = self.secret.hash_one(&oldest.key);
+            let its_place = self.dropped;
+            self.dropped = self.dropped.wrapping_add(1);
+            // It may have been used anew: then its place is another one.
+            if let Ok(place) = self.places.find_entry(hash, |place| *place == its_place) {
+                place.remove();
             }
         }
     }
 
     /// All of them, the oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&IdempotencyKey, &Kept)> {
-        self.by_age.iter().filter_map(|(at, key)| {
-            let kept = self.kept.get(key).filter(|kept| kept.at == *at)?;
+        let entries = self.queue.iter().enumerate();
+        entries.filter_map(|(index, Entry { key, kept })| {
+            let its_place = self.dropped.wrapping_add(index as u32);
+            let hash = self.secret.hash_one(key);
+            self.places.find(hash, |place| *place == its_place)?;
             Some((key, kept))
         })
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.kept.len()
+        self.places.len()
     }
+}
+
+/// The entry at a place, after so many were dropped.
+fn at(queue: &VecDeque<Entry>, dropped: u32, place: u32) -> Option<&Entry> {
+    queue.get(place.wrapping_sub(dropped) as usize)
+}
+
+/// The hash of an entry's name. There is one at each place.
+fn hash(secret: &RandomState, entry: Option<&Entry>) -> u64 {
+    entry.map_or(0, |entry| secret.hash_one(&entry.key))
 }
 
 #[cfg(test)]
@@ -170,7 +244,7 @@ mod tests {
             assert!(keys.len() <= 100);
         }
         assert_eq!(
-            (keys.len(), keys.by_age.len(), keys.iter().count()),
+            (keys.len(), keys.queue.len(), keys.iter().count()),
             (34, 34, 34)
         );
         let again = keep(&mut keys, 99, at(19));
