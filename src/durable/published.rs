@@ -52,7 +52,7 @@ impl Published {
             };
             (number, account.created, account.balance, facts)
         });
-        ledger.restore(accounts, books.opened());
+        ledger.restore(accounts, books.opened);
         let closed = books.closed.iter().map(|(number, head)| (*number, *head));
         Self {
             ledger,

@@ -42,6 +42,13 @@ impl Accounts {
         self.standings.reserve_exact(more);
     }
 
+    /// Takes all out, and keeps the room for others.
+    pub(crate) fn clear(&mut self) {
+        self.index.clear();
+        self.standings.clear();
+        self.free.clear();
+    }
+
     pub(crate) fn contains(&self, number: AccountNumber) -> bool {
         self.index.contains_key(&number)
     }

@@ -21,7 +21,7 @@ use super::error::JournalError;
 use super::record::Record;
 use super::scan::{Boundary, Progress, Torn, Visitor, scan_beside_writer};
 use super::segment;
-use super::snapshot;
+use super::snapshot::{self, Flaw, Reading};
 use super::storage::Storage;
 use super::totals::{Sum, Totals};
 use super::{ChainHash, LedgerId, Position};
@@ -73,6 +73,8 @@ pub enum Likeness {
     Different(String),
     /// It is not whole, or cannot be read.
     Broken(String),
+    /// It is whole, and of a format version that this program does not know: this one.
+    Foreign(u32),
     /// The records up to it are not whole.
     Unknown,
 }
@@ -235,22 +237,34 @@ impl<'a> Auditor<'a> {
             .iter()
             .position(|it| it.position == boundary.position);
         let Some(index) = found else { return };
-        match snapshot::load(self.storage, KeyPolicy::default(), boundary.position) {
-            // A newer one has replaced it meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.snapshots.remove(index);
-            }
-            Err(error) => self.judge(index, Likeness::Broken(error.to_string())),
-            Ok(None) => self.judge(index, Likeness::Broken("it is not whole".to_owned())),
-            Ok(Some(snapshot)) => {
-                let difference = difference(&snapshot, &self.books, boundary);
+        match self.read(boundary) {
+            Ok((ledger, difference)) => {
                 let likeness = difference.map_or(Likeness::Equal, Likeness::Different);
                 self.judge(index, likeness);
                 if let Some(saved) = self.snapshots.get_mut(index) {
-                    saved.ledger = Some(snapshot.ledger);
+                    saved.ledger = Some(ledger);
                 }
             }
+            // A newer one has replaced it meanwhile.
+            Err(Flaw::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                self.snapshots.remove(index);
+            }
+            Err(Flaw::Io(error)) => self.judge(index, Likeness::Broken(error.to_string())),
+            Err(Flaw::NotWhole) => {
+                self.judge(index, Likeness::Broken("it is not whole".to_owned()));
+            }
+            Err(Flaw::Version(found)) => self.judge(index, Likeness::Foreign(found)),
         }
+    }
+
+    /// Whose the snapshot at the boundary is, and in what it differs.
+    fn read(&self, boundary: Boundary) -> Result<(LedgerId, Option<String>), Flaw> {
+        let mut snapshot = Reading::open(self.storage, boundary.position)?;
+        let ledger = snapshot.header().ledger;
+        let difference = difference(&mut snapshot, &self.books, boundary)?;
+        snapshot.skip()?;
+        snapshot.finish()?;
+        Ok((ledger, difference))
     }
 
     fn judge(&mut self, index: usize, likeness: Likeness) {

@@ -6,6 +6,7 @@
 //! rebuilt is what was decided on.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::Position;
 use super::accounts::{Accounts, Standing};
@@ -37,6 +38,8 @@ pub(crate) struct Books {
     /// Where the last entries of closed accounts are.
     pub(crate) closed: HashMap<AccountNumber, Position, AccountNumberHash>,
     pub(crate) keys: Keys,
+    /// How many accounts were ever opened.
+    pub(crate) opened: u64,
     /// The sequence number of the next record.
     pub(crate) next_sequence: u64,
     /// The time of the last record.
@@ -49,19 +52,24 @@ impl Books {
             accounts: Accounts::default(),
             closed: HashMap::default(),
             keys: Keys::new(policy),
+            opened: 0,
             next_sequence: 1,
             last_at: Timestamp::from_micros(0),
         }
     }
 
+    /// Becomes as `other`, which holds no accounts, and keeps the room that it has.
+    pub(super) fn begin_anew(&mut self, other: &Self) {
+        self.accounts.clear();
+        self.closed.clear();
+        self.opened = other.opened;
+        self.next_sequence = other.next_sequence;
+        self.last_at = other.last_at;
+    }
+
     /// The time to record at `now`: never before the last one, whatever the clock does.
     pub(crate) fn time(&self, now: Timestamp) -> Timestamp {
         now.max(self.last_at)
-    }
-
-    /// How many accounts were ever opened.
-    pub(crate) fn opened(&self) -> u64 {
-        (self.accounts.len() + self.closed.len()) as u64
     }
 
     /// What `change` comes to at `now`. `draw` makes the number of a new account.
@@ -159,18 +167,49 @@ impl Books {
     ///
     /// What is wrong, if the record does not follow from those before it. The books are of no use then.
     pub(crate) fn apply(&mut self, record: &Record, position: Position) -> Result<(), String> {
-        if record.sequence != self.next_sequence || record.at < self.last_at {
-            return Err("a record is not behind the one before it".to_owned());
-        }
+        self.go_on(record)?;
         if let Ok(receipt) = record.outcome {
             self.enter(record, receipt, position)?;
         }
-        self.next_sequence += 1;
-        self.last_at = record.at;
         self.keys.expire(record.at);
         if let Some(key) = &record.key {
             self.keys.keep(key.clone(), record.kept());
         }
+        Ok(())
+    }
+
+    /// Enters a record that is at `position`, in books that hold some of the accounts and no keys: those that are in
+    /// them, and those that are opened as one of `wanted`. Returns whether it is of such an account.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`apply`](Self::apply), but that an account which is not here may be in other books.
+    pub(super) fn apply_to_some(
+        &mut self,
+        record: &Record,
+        position: Position,
+        wanted: &Range<u64>,
+    ) -> Result<bool, String> {
+        self.go_on(record)?;
+        let Ok(receipt) = record.outcome else {
+            return Ok(false);
+        };
+        let is_here = self.accounts.contains(receipt.number);
+        let is_opened = matches!(record.change, Change::Open { .. });
+        if is_here || is_opened && wanted.contains(&(self.opened + 1)) {
+            return self.enter(record, receipt, position).map(|()| true);
+        }
+        self.opened += u64::from(is_opened);
+        Ok(false)
+    }
+
+    /// The next record is there.
+    fn go_on(&mut self, record: &Record) -> Result<(), String> {
+        if record.sequence != self.next_sequence || record.at < self.last_at {
+            return Err("a record is not behind the one before it".to_owned());
+        }
+        self.next_sequence += 1;
+        self.last_at = record.at;
         Ok(())
     }
 
@@ -185,9 +224,10 @@ impl Books {
             let mut trail = Trail::default();
             let is_consistent = record.link == trail.next() && receipt.balance == initial;
             trail.advance(position);
+            self.opened += 1;
             let opened = Standing {
                 balance: initial,
-                created: CreationNumber::from_u64(self.opened() + 1),
+                created: CreationNumber::from_u64(self.opened),
                 created_at: record.at,
                 last_updated: record.at,
                 trail,

@@ -1,72 +1,91 @@
-//! Compares a snapshot with what the records lead to.
+//! Compares a snapshot with what the records lead to, as it is read.
 
 use super::books::Books;
 use super::scan::Boundary;
-use super::snapshot::Snapshot;
+use super::snapshot::{Flaw, Reading};
 
 /// The first thing in which `snapshot` is not what was replayed up to `boundary`.
 ///
 /// How long the ledger keeps keys is a setting that no file has. So of the keys, the newest are compared, as many as both
 /// have.
+///
+/// # Errors
+///
+/// [`Flaw`]: then there is nothing to be compared. Nor is there if the snapshot is not whole, which is known at its end.
 pub(super) fn difference(
-    snapshot: &Snapshot,
+    snapshot: &mut Reading,
     replayed: &Books,
     boundary: Boundary,
-) -> Option<String> {
-    let saved = &snapshot.books;
-    if snapshot.boundary != boundary || saved.last_at != replayed.last_at {
-        return Some("its place in the journal is another one".to_owned());
+) -> Result<Option<String>, Flaw> {
+    let header = snapshot.header();
+    if header.boundary != boundary || header.last_at != replayed.last_at {
+        return Ok(Some("its place in the journal is another one".to_owned()));
     }
-    accounts(saved, replayed)
-        .or_else(|| {
-            (saved.closed != replayed.closed).then(|| "its closed accounts are others".to_owned())
-        })
-        .or_else(|| keys(saved, replayed))
+    if let Some(difference) = accounts(snapshot, replayed)? {
+        return Ok(Some(difference));
+    }
+    match closed(snapshot, replayed)? {
+        true => keys(snapshot, replayed),
+        false => Ok(Some("its closed accounts are others".to_owned())),
+    }
 }
 
-fn accounts(saved: &Books, replayed: &Books) -> Option<String> {
-    let (count, count_replayed) = (saved.accounts.len(), replayed.accounts.len());
-    if count != count_replayed {
-        return Some(format!(
+fn accounts(snapshot: &mut Reading, replayed: &Books) -> Result<Option<String>, Flaw> {
+    let count = snapshot.header().accounts;
+    let count_replayed = replayed.accounts.len();
+    if count != count_replayed as u64 {
+        return Ok(Some(format!(
             "it has {count} open accounts, and there are {count_replayed}"
-        ));
+        )));
     }
-    let mut pairs = saved
-        .accounts
-        .by_creation()
-        .zip(replayed.accounts.by_creation());
-    pairs.find_map(
-        |((number, standing), (number_replayed, standing_replayed))| {
-            if number != number_replayed {
-                return Some(format!(
-                    "it has account {number} in the place of {number_replayed}"
-                ));
-            }
-            (standing != standing_replayed).then(|| {
-                let (balance, balance_replayed) = (standing.balance, standing_replayed.balance);
-                if balance == balance_replayed {
-                    format!("it has other times or entries of account {number}")
-                } else {
-                    format!(
-                        "it has {balance} on account {number}, and there are {balance_replayed}"
-                    )
-                }
-            })
-        },
-    )
+    for (number_replayed, standing_replayed) in replayed.accounts.by_creation() {
+        let (number, standing) = snapshot.account()?.ok_or(Flaw::NotWhole)?;
+        if number != number_replayed {
+            return Ok(Some(format!(
+                "it has account {number} in the place of {number_replayed}"
+            )));
+        }
+        if standing != *standing_replayed {
+            let (balance, balance_replayed) = (standing.balance, standing_replayed.balance);
+            return Ok(Some(if balance == balance_replayed {
+                format!("it has other times or entries of account {number}")
+            } else {
+                format!("it has {balance} on account {number}, and there are {balance_replayed}")
+            }));
+        }
+    }
+    Ok(None)
 }
 
-fn keys(saved: &Books, replayed: &Books) -> Option<String> {
-    let newest = |books: &Books| {
-        let keys = books.keys.iter().map(|(key, kept)| (key.clone(), *kept));
-        let mut keys: Vec<_> = keys.collect();
-        keys.reverse();
-        keys
-    };
-    let (saved, replayed) = (newest(saved), newest(replayed));
-    let differs = saved
-        .iter()
-        .zip(&replayed)
-        .find(|(one, other)| one != other);
-    differs.map(|((key, _), _)| format!("it has other keys, or other answers to them; see {key}"))
+/// Whether the closed accounts are the same, in whatever order.
+fn closed(snapshot: &mut Reading, replayed: &Books) -> Result<bool, Flaw> {
+    let mut seen = Vec::new();
+    while let Some((number, position)) = snapshot.closed()? {
+        if replayed.closed.get(&number) != Some(&position) {
+            return Ok(false);
+        }
+        seen.push(position);
+    }
+    // No two are at one place, so these are all, unless one is there twice.
+    seen.sort_unstable();
+    seen.dedup();
+    Ok(seen.len() == replayed.closed.len())
+}
+
+fn keys(snapshot: &mut Reading, replayed: &Books) -> Result<Option<String>, Flaw> {
+    let count = snapshot.header().keys;
+    let count_replayed = replayed.keys.len() as u64;
+    let more_replayed = usize::try_from(count_replayed.saturating_sub(count)).unwrap_or(usize::MAX);
+    for _ in count_replayed..count {
+        snapshot.key()?;
+    }
+    for (key_replayed, kept_replayed) in replayed.keys.iter().skip(more_replayed) {
+        let (key, kept) = snapshot.key()?.ok_or(Flaw::NotWhole)?;
+        if key != *key_replayed || kept != *kept_replayed {
+            return Ok(Some(format!(
+                "it has other keys, or other answers to them; see {key}"
+            )));
+        }
+    }
+    Ok(None)
 }

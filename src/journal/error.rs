@@ -34,7 +34,7 @@ pub enum JournalError {
         super::FORMAT_VERSION
     )]
     Version {
-        /// The file.
+        /// The file: a segment or a snapshot.
         segment: String,
         /// The version in it.
         found: u32,

@@ -190,6 +190,17 @@ fn a_snapshot_is_held_against_the_records() {
     );
     fs::write(&snapshot, &honest).unwrap();
 
+    // One of a later format is not broken, and not to be removed.
+    forge(&snapshot, |content| content[8] = 2);
+    let (report, errors) = convicted(&directory);
+    assert_eq!(report["snapshots"][0]["likeness"], "foreign");
+    assert!(
+        errors.contains(&format!("snapshot {name} has format version 2"))
+            && !errors.contains("Remove"),
+        "{errors}"
+    );
+    fs::write(&snapshot, &honest).unwrap();
+
     // Damage before it leaves nothing to compare it with.
     let first = directory.file(".journal");
     flip(&first, 700);

@@ -38,6 +38,11 @@ pub(super) fn problems(audit: &Audit) -> Vec<String> {
             "snapshot {} is of no use: {what}. Remove it: a start passes it over and reads the segments",
             it.name
         )),
+        Likeness::Foreign(version) => Some(format!(
+            "snapshot {} has format version {version}, which this program does not know: check it with the program that \
+             wrote it. Nothing says that it is damaged",
+            it.name
+        )),
     });
     let expected = audit.expected.filter(|it| it.found.is_none()).map(|it| {
         format!(
@@ -144,6 +149,7 @@ fn write_files(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
             Likeness::Equal => "says what the records say",
             Likeness::Different(_) => "does not say what the records say",
             Likeness::Broken(_) => "is of no use",
+            Likeness::Foreign(_) => "is of a format that this program does not know",
             Likeness::Unknown => "cannot be compared: the records before it are damaged",
         };
         writeln!(out, "snapshot      {} {likeness}", snapshot.name)?;
@@ -351,6 +357,7 @@ fn snapshots(audit: &Audit) -> Vec<Snapshot> {
             Likeness::Equal => "equal",
             Likeness::Different(_) => "different",
             Likeness::Broken(_) => "broken",
+            Likeness::Foreign(_) => "foreign",
             Likeness::Unknown => "unknown",
         },
     });

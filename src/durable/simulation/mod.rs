@@ -23,6 +23,7 @@ mod judge;
 mod life;
 mod model;
 mod run;
+mod snapshots;
 mod threads;
 mod trouble;
 mod workload;

@@ -1,0 +1,504 @@
+//! Snapshots: to the byte what they would be if they were made with everything in memory, from whatever journal; and
+//! what becomes of one that is not finished, or not to be believed.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::disk::Disk;
+use crate::account_number::AccountNumber;
+use crate::change::Change;
+use crate::idempotency_key::IdempotencyKey;
+use crate::journal::batch::HEADER_BYTES;
+use crate::journal::books::{Books, Decision};
+use crate::journal::segment::{self, SECTOR_BYTES};
+use crate::journal::snapshot::{self, reference, take_in_parts};
+use crate::journal::{
+    Batch, JournalError, Position, Record, Recovered, Storage, Tail, Writer, encoded_bytes, recover,
+};
+use crate::key_policy::KeyPolicy;
+use crate::money::{Amount, Cents};
+use crate::timestamp::Timestamp;
+
+const SEGMENT_BYTES: u64 = 8 * SECTOR_BYTES as u64;
+
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+fn policy(window_us: u64) -> KeyPolicy {
+    KeyPolicy {
+        window: Duration::from_micros(window_us),
+        keys_max: 30,
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+enum Ask {
+    Open,
+    Deposit,
+    Withdraw,
+    Close,
+}
+
+#[derive(Clone, Debug)]
+struct Command {
+    ask: Ask,
+    /// Which of the accounts that were ever opened.
+    account: usize,
+    cents: i64,
+    key: Option<u8>,
+    /// How much later than the one before.
+    later_us: i64,
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let ask = prop_oneof![
+        2 => Just(Ask::Open),
+        5 => Just(Ask::Deposit),
+        3 => Just(Ask::Withdraw),
+        2 => Just(Ask::Close),
+    ];
+    let later_us = prop_oneof![4 => 0_i64..3, 2 => 3_i64..20, 1 => 20_i64..200];
+    let key = proptest::option::weighted(0.6, 0_u8..40);
+    (ask, 0_usize..1000, 1_i64..400, key, later_us).prop_map(
+        |(ask, account, cents, key, later_us)| Command {
+            ask,
+            account,
+            cents,
+            key,
+            later_us,
+        },
+    )
+}
+
+/// Writes a journal.
+struct Author {
+    storage: Arc<dyn Storage>,
+    segment_bytes: u64,
+    books: Books,
+    tail: Tail,
+    writer: Writer,
+    opened: Vec<AccountNumber>,
+    /// Where segments begin, other than the first.
+    begun: VecDeque<Position>,
+    /// Whether the next batch begins a segment.
+    roll: bool,
+    now: i64,
+}
+
+impl Author {
+    fn new(disk: &Disk, policy: KeyPolicy, segment_bytes: u64) -> Self {
+        let storage = disk.mount();
+        let Recovered {
+            books,
+            writer,
+            tail,
+            ..
+        } = recover(Arc::clone(&storage), policy, segment_bytes, &mut |_| {}).unwrap();
+        Self {
+            storage,
+            segment_bytes,
+            books,
+            tail,
+            writer,
+            opened: Vec::new(),
+            begun: VecDeque::new(),
+            roll: false,
+            now: 1_000,
+        }
+    }
+
+    fn key(number: u8) -> IdempotencyKey {
+        let text = format!("{number}-{}", "k".repeat(usize::from(number) * 5 % 90));
+        text.parse().unwrap()
+    }
+
+    fn write(&mut self, commands: &[Command]) {
+        let keys = commands.iter().map(|it| it.key.map(Self::key));
+        let commands: Vec<_> = commands.iter().zip(keys).collect();
+        let bytes = commands.iter().map(|(_, key)| encoded_bytes(key.as_ref()));
+        self.roll_for(HEADER_BYTES + bytes.sum::<usize>());
+        let (mut bytes, first_sequence) = (vec![0; HEADER_BYTES], self.books.next_sequence);
+        for (command, key) in commands {
+            self.now += command.later_us;
+            let known = self.opened.get(command.account % self.opened.len().max(1));
+            let number = known.copied().unwrap_or(AccountNumber::from_halves((9, 9)));
+            let amount = Amount::from_cents(command.cents).unwrap();
+            let change = match command.ask {
+                Ask::Open => Change::Open {
+                    initial: amount.cents(),
+                },
+                Ask::Deposit => Change::Deposit { number, amount },
+                Ask::Withdraw => Change::Withdraw { number, amount },
+                Ask::Close => Change::Close { number },
+            };
+            let next = self.opened.len() as u64 + 1;
+            let drawn =
+                AccountNumber::from_halves((next.wrapping_mul(0x9E37_79B9_7F4A_7C15), next));
+            let now = Timestamp::from_micros(self.now);
+            let decision = self
+                .books
+                .decide(change, key.as_ref(), now, 1_000, || drawn);
+            if let Decision::Record(record) = decision {
+                if record.number() == Some(drawn) {
+                    self.opened.push(drawn);
+                }
+                let position = self.tail.position() + bytes.len() as u64;
+                self.books.apply(&record, position).unwrap();
+                record.encode(&mut bytes);
+            }
+        }
+        self.append(first_sequence, bytes);
+    }
+
+    /// Begins another segment, if this one has no room for so many bytes.
+    fn roll_for(&mut self, bytes: usize) {
+        if !self.roll && !self.tail.fits(bytes) {
+            self.tail.roll();
+            self.roll = true;
+        }
+    }
+
+    fn append(&mut self, first_sequence: u64, bytes: Vec<u8>) {
+        if bytes.len() == HEADER_BYTES {
+            return;
+        }
+        let roll = std::mem::take(&mut self.roll);
+        let batch = Batch {
+            roll_to: roll.then(|| segment::prepare(&*self.storage, self.segment_bytes).unwrap()),
+            position: self.tail.position(),
+            first_sequence,
+            bytes,
+        };
+        self.begun.extend(batch.begun());
+        self.tail.advance(batch.bytes.len());
+        self.writer.append(batch).unwrap();
+    }
+
+    /// Writes a record as it is, whatever the books say.
+    fn forge(&mut self, record: &Record) {
+        let mut bytes = vec![0; HEADER_BYTES];
+        record.encode(&mut bytes);
+        self.roll_for(bytes.len());
+        self.append(record.sequence, bytes);
+    }
+}
+
+fn file_name(position: Position) -> String {
+    format!("{position:020}.snapshot")
+}
+
+fn snapshots(disk: &Disk) -> Vec<String> {
+    let names = disk.names().into_iter();
+    names.filter(|name| name.ends_with("snapshot")).collect()
+}
+
+/// A journal with all that there is to it, in a few segments.
+fn author(disk: &Disk) -> Author {
+    let mut author = Author::new(disk, policy(100), SEGMENT_BYTES);
+    for round in 0..40_usize {
+        let command = |index: usize| Command {
+            ask: match (round + index) % 7 {
+                0 | 1 => Ask::Open,
+                2 if round > 5 => Ask::Close,
+                3 => Ask::Withdraw,
+                _ => Ask::Deposit,
+            },
+            account: round * 7 + index * 3,
+            cents: 1 + (round + index) as i64,
+            key: (index != 1).then_some(((round * 3 + index) % 50) as u8),
+            later_us: 5,
+        };
+        author.write(&[command(0), command(1), command(2)]);
+    }
+    assert!(author.begun.len() > 3);
+    author
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_snapshot_is_what_it_would_be_if_all_of_it_were_in_memory(
+        batches in proptest::collection::vec(proptest::collection::vec(command(), 1..7), 1..60),
+        takes in proptest::collection::vec((1_usize..4, 1_u64..6, 0_usize..4), 1..8),
+    ) {
+        let disk = Disk::new(1);
+        let mut author = Author::new(&disk, policy(100), SEGMENT_BYTES);
+        let mut takes = takes.into_iter().cycle();
+        let (mut skip, mut part_accounts_min, mut window) = (2, 1, 0);
+        for batch in &batches {
+            author.write(batch);
+            if author.begun.len() < skip {
+                continue;
+            }
+            let until = author.begun.drain(..).next_back().unwrap();
+            // The window may have been another one when the journal was written.
+            let policy = policy([100, 100, 1_000_000, 0][window]);
+            let expected = reference::at(&author.storage, policy, until);
+            let expected = reference::content(&expected, false);
+            take_in_parts(&*author.storage, policy, until, &NEVER, part_accounts_min).unwrap();
+            prop_assert!(disk.content(&file_name(until)) == expected);
+            (skip, part_accounts_min, window) = takes.next().unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_order_of_closed_accounts_does_not_matter() {
+    let disk = Disk::new(1);
+    let author = author(&disk);
+    let (base, until) = (author.begun[1], *author.begun.back().unwrap());
+    take_in_parts(&*author.storage, policy(100), base, &NEVER, 2).unwrap();
+    let snapshot = reference::at(&author.storage, policy(100), base);
+    assert!(snapshot.books.closed.len() > 2);
+    let otherwise = reference::content(&snapshot, true);
+    assert_ne!(disk.content(&file_name(base)), otherwise);
+    disk.overwrite(&file_name(base), otherwise);
+    let expected = reference::at(&author.storage, policy(100), until);
+    take_in_parts(&*author.storage, policy(100), until, &NEVER, 2).unwrap();
+    let taken = reference::at(&author.storage, policy(100), until);
+    assert_eq!(taken.boundary, expected.boundary);
+    assert_eq!(
+        reference::content(&taken, false),
+        reference::content(&expected, false)
+    );
+}
+
+#[test]
+fn a_record_that_does_not_follow_is_found_in_whatever_part_its_account_is() {
+    let unknown = AccountNumber::from_halves((77, 77));
+    for part_accounts_min in [1, 3, 1_000] {
+        for forgery in 0..4 {
+            let disk = Disk::new(1);
+            let mut author = author(&disk);
+            let base = author.begun[1];
+            take_in_parts(&*author.storage, policy(100), base, &NEVER, 1).unwrap();
+            let open = author.books.accounts.by_creation();
+            let numbers: Vec<_> = open.map(|(number, _)| number).collect();
+            let number = match forgery {
+                0 => numbers[0],
+                1 | 3 => *numbers.last().unwrap(),
+                _ => unknown,
+            };
+            let deposit = Change::Deposit {
+                number: numbers[0],
+                amount: Amount::from_cents(1).unwrap(),
+            };
+            let at = author.books.last_at;
+            let Decision::Record(mut record) =
+                author
+                    .books
+                    .decide(deposit, None, at, 1_000, AccountNumber::random)
+            else {
+                unreachable!()
+            };
+            // An account that is not open, one that is opened again, and a balance that does not follow.
+            let mut receipt = record.outcome.unwrap();
+            receipt.number = number;
+            receipt.balance = Cents::new(receipt.balance.get() + i64::from(forgery == 0)).unwrap();
+            record.change = match forgery {
+                3 => Change::Open {
+                    initial: receipt.balance,
+                },
+                _ => Change::Deposit {
+                    number,
+                    amount: Amount::from_cents(1).unwrap(),
+                },
+            };
+            record.outcome = Ok(receipt);
+            author.begun.clear();
+            author.forge(&record);
+            // Whatever comes behind is as it should be.
+            while author.begun.is_empty() {
+                author.books.next_sequence += 1;
+                let mut behind = record.clone();
+                behind.sequence = author.books.next_sequence;
+                behind.outcome = Err(crate::error::UnknownAccount.into());
+                behind.change = deposit;
+                behind.link = crate::journal::Link::default();
+                behind.key = Some(Author::key(3));
+                author.forge(&behind);
+            }
+            let until = author.begun[0];
+            let taken = take_in_parts(
+                &*author.storage,
+                policy(100),
+                until,
+                &NEVER,
+                part_accounts_min,
+            );
+            assert!(
+                matches!(taken, Err(JournalError::Damaged { .. })),
+                "{forgery} in parts of {part_accounts_min}: {taken:?}"
+            );
+            assert_eq!(snapshots(&disk), [file_name(base)]);
+        }
+    }
+}
+
+#[test]
+fn a_taking_that_is_stopped_ends_at_once_and_leaves_nothing_behind() {
+    let disk = Disk::new(1);
+    let author = author(&disk);
+    let (base, until) = (author.begun[1], author.begun[3]);
+    take_in_parts(&*author.storage, policy(100), base, &NEVER, 1).unwrap();
+    for at in 0.. {
+        let disk = disk.copy();
+        let (stop, calls) = (Arc::new(AtomicBool::new(false)), AtomicUsize::new(0));
+        let stopping = Arc::clone(&stop);
+        disk.trouble(move |_, _| {
+            stopping.fetch_or(calls.fetch_add(1, Relaxed) == at, Relaxed);
+            None
+        });
+        let taken = take_in_parts(&*disk.mount(), policy(100), until, &stop, 1);
+        if !stop.load(Relaxed) {
+            assert!(at > 20, "{at} calls");
+            taken.unwrap();
+            return;
+        }
+        match taken {
+            Err(JournalError::Io { source, .. }) if source.kind() == ErrorKind::Interrupted => {
+                assert_eq!(snapshots(&disk), [file_name(base)], "call {at}");
+            }
+            // Too late: all that was to be written was written.
+            Ok(()) => assert!(snapshots(&disk).contains(&file_name(until)), "call {at}"),
+            other => panic!("call {at}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_taking_that_fails_or_is_killed_changes_nothing() {
+    let disk = Disk::new(1);
+    let author = author(&disk);
+    let (base, until) = (author.begun[1], author.begun[3]);
+    take_in_parts(&*author.storage, policy(100), base, &NEVER, 2).unwrap();
+    let open = |disk: &Disk| {
+        let storage = disk.mount();
+        let books = recover(storage, policy(100), SEGMENT_BYTES, &mut |_| {})
+            .unwrap()
+            .books;
+        let accounts = books.accounts.by_creation();
+        let accounts: Vec<_> = accounts.map(|(number, it)| (number, it.clone())).collect();
+        let keys = books.keys.iter().map(|(key, kept)| (key.clone(), *kept));
+        (
+            accounts,
+            books.closed.len(),
+            keys.collect::<Vec<_>>(),
+            books.opened,
+        )
+    };
+    let expected = open(&disk.copy());
+    let first = disk.calls();
+    for is_killed in [true, false] {
+        for at in first.. {
+            let disk = disk.copy();
+            match is_killed {
+                true => disk.end_at(at),
+                false => disk.fail_at(at, ErrorKind::Other),
+            }
+            let taken = take_in_parts(&*disk.mount(), policy(100), until, &NEVER, 2);
+            let has_passed = disk.calls() <= at;
+            disk.lose_power();
+            assert_eq!(open(&disk), expected, "call {at}");
+            if has_passed {
+                taken.unwrap();
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_of_another_format_is_told_as_that_and_not_passed_over() {
+    let disk = Disk::new(1);
+    let author = author(&disk);
+    let (base, until) = (author.begun[1], author.begun[3]);
+    take_in_parts(&*author.storage, policy(100), base, &NEVER, 2).unwrap();
+    let name = file_name(base);
+    let mut content = disk.content(&name);
+    // It says more than this program knows of.
+    content[8] = 2;
+    content.truncate(content.len() - 32);
+    content.extend_from_slice(b"something new");
+    let hash = blake3::hash(&content);
+    content.extend_from_slice(hash.as_bytes());
+    disk.overwrite(&name, content.clone());
+    let opened = recover(disk.mount(), policy(100), SEGMENT_BYTES, &mut |_| {});
+    let taken = snapshot::take(&*author.storage, policy(100), until, &NEVER);
+    for refused in [opened.map(drop), taken] {
+        let error = refused.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{name} has format version 2, and this program reads version 1: use the program that wrote it"
+            )
+        );
+    }
+    assert_eq!(snapshots(&disk), std::slice::from_ref(&name));
+    // One that is not whole may be of any version.
+    content[100] ^= 1;
+    disk.overwrite(&name, content);
+    let opened = recover(disk.mount(), policy(100), SEGMENT_BYTES, &mut |_| {});
+    assert_eq!(opened.unwrap().recovery.broken_snapshots, [name]);
+}
+
+#[test]
+fn no_count_is_believed_for_more_than_the_file_has_bytes_for() {
+    let disk = Disk::new(1);
+    let author = author(&disk);
+    let base = author.begun[1];
+    take_in_parts(&*author.storage, policy(100), base, &NEVER, 2).unwrap();
+    let name = file_name(base);
+    let content = disk.content(&name);
+    for count in [88, 96, 104] {
+        for huge in [u64::MAX, u64::MAX / 72, 1 << 40, content.len() as u64] {
+            let mut content = content.clone();
+            content[count..count + 8].copy_from_slice(&huge.to_le_bytes());
+            disk.overwrite(&name, content);
+            let opened = recover(disk.mount(), policy(100), SEGMENT_BYTES, &mut |_| {});
+            assert_eq!(opened.unwrap().recovery.broken_snapshots, [name.as_str()]);
+        }
+    }
+}
+
+/// Batches and segments that are larger than what is read at a time.
+#[test]
+fn what_is_longer_than_what_is_read_at_a_time_is_read_as_it_is() {
+    let disk = Disk::new(1);
+    let policy = KeyPolicy::default();
+    let mut author = Author::new(&disk, policy, 8 << 20);
+    let command = |ask, account| Command {
+        ask,
+        account,
+        cents: 1,
+        key: None,
+        later_us: 1,
+    };
+    author.write(&vec![command(Ask::Open, 0); 900]);
+    let counts = [
+        1, 900, 20_000, 1, 7_000, 11_000, 1, 1, 30_000, 13_107, 5, 40_000,
+    ];
+    for count in counts.into_iter().chain(counts) {
+        let deposits = (0..count).map(|index| command(Ask::Deposit, index));
+        author.write(&deposits.collect::<Vec<_>>());
+    }
+    assert!(author.begun.len() > 1);
+    let expected: Vec<_> = author.books.accounts.by_creation().collect();
+    let opened = recover(disk.mount(), policy, 8 << 20, &mut |_| {}).unwrap();
+    assert_eq!(opened.books.next_sequence, author.books.next_sequence);
+    assert_eq!(
+        opened.books.accounts.by_creation().collect::<Vec<_>>(),
+        expected
+    );
+    let until = author.begun[1];
+    let expected = reference::content(&reference::at(&author.storage, policy, until), false);
+    take_in_parts(&*author.storage, policy, until, &NEVER, 100).unwrap();
+    assert!(disk.content(&file_name(until)) == expected);
+}
