@@ -42,6 +42,7 @@ pub(crate) mod snapshot;
 mod storage;
 mod totals;
 pub(crate) mod trail;
+mod window;
 mod writer;
 
 pub use audit::{Audit, Expected, Judged, Likeness, audit};

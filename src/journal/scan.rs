@@ -21,7 +21,8 @@ use super::batch::{self, ChainHash, FILL, HEADER_BYTES};
 use super::error::JournalError;
 use super::record::Record;
 use super::segment::{self, SECTOR_BYTES};
-use super::storage::{Storage, read_whole};
+use super::storage::Storage;
+use super::window::{PIECE_BYTES, Window};
 use super::{LedgerId, Position};
 
 /// How far a journal has been read.
@@ -144,9 +145,8 @@ pub(crate) fn newest_beside_writer(storage: &dyn Storage) -> Result<Option<u64>,
     let Some(position) = segment::positions(storage)?.last().copied() else {
         return Ok(None);
     };
-    let mut bytes = Vec::new();
-    read(storage, position, &mut bytes)?;
-    let header = segment::Header::decode(&bytes, &segment::name(position))?;
+    let mut last = Segment::open(storage, position, None)?;
+    let header = segment::Header::decode(last.bytes(0, SECTOR_BYTES)?, &segment::name(position))?;
     let begin = Boundary {
         position,
         next_sequence: header.first_sequence,
@@ -182,7 +182,6 @@ fn read_through(
         };
     };
     let mut scanner = Scanner {
-        storage,
         writing,
         ledger: from.map(|(ledger, _)| ledger),
         boundary: from.map(|(_, boundary)| boundary),
@@ -191,67 +190,51 @@ fn read_through(
         segment: start,
         last: start,
     };
-    let mut bytes = Vec::new();
+    let mut last = None;
     for (index, position) in relevant.iter().enumerate() {
         if until.is_some_and(|until| *position >= until) {
             break;
         }
         let next = relevant.get(index + 1).copied();
-        read(storage, *position, &mut bytes)?;
-        let mut segment = Segment {
-            name: segment::name(*position),
-            position: *position,
-            bytes: &mut bytes,
-            next,
-        };
+        let mut segment = Segment::open(storage, *position, next)?;
         scanner.segment(&mut segment, visitor)?;
         progress(Progress {
             position: scanner.boundary.unwrap_or_default().position,
-            end: relevant.last().map_or(0, |last| last + bytes.len() as u64),
+            end: relevant.last().map_or(0, |last| last + segment.length()),
             records: scanner.records,
         });
+        last = Some(segment);
     }
-    let boundary = scanner.boundary.unwrap_or_default();
-    let offset = |position: Position| usize::try_from(position - scanner.segment).ok();
-    let last = offset(scanner.last).zip(offset(boundary.position));
-    let last = last.and_then(|(from, to)| bytes.get(from..to));
-    Ok(Some(End {
-        ledger: scanner.ledger.unwrap_or_default(),
-        boundary,
-        segment: scanner.segment,
-        segment_bytes: bytes.len() as u64,
-        last: last.unwrap_or_default().to_vec(),
-        torn: scanner.torn,
-    }))
+    scanner.end(last)
 }
 
-/// Reads a whole segment. It is not large.
-fn read(
-    storage: &dyn Storage,
-    position: Position,
-    bytes: &mut Vec<u8>,
-) -> Result<(), JournalError> {
-    let name = segment::name(position);
-    read_whole(storage, &name, bytes).map_err(JournalError::file("read", storage, &name))
-}
-
-/// A segment in memory.
+/// A segment, a part of which is in memory.
 struct Segment<'a> {
+    storage: &'a dyn Storage,
     name: String,
     position: Position,
-    bytes: &'a mut Vec<u8>,
+    window: Window,
     /// The position of the segment behind it, where this one has to end.
     next: Option<Position>,
 }
 
 /// What is found where a batch may begin.
-enum Found<'a> {
-    Batch(&'a [u8], batch::Header),
+enum Found {
+    /// A batch that is whole. It is in memory, and so long without the fill.
+    Batch(usize, batch::Header),
     End(Option<Torn>),
 }
 
-struct Scanner<'a> {
-    storage: &'a dyn Storage,
+/// What is behind a place in a segment, up to its end.
+#[derive(Default)]
+struct Behind {
+    /// How many bytes there are up to the last one that is not zero.
+    used: u64,
+    /// Whether there is the head of a batch in its own place.
+    has_batch: bool,
+}
+
+struct Scanner {
     writing: Writing,
     ledger: Option<LedgerId>,
     boundary: Option<Boundary>,
@@ -262,7 +245,27 @@ struct Scanner<'a> {
     torn: Option<Torn>,
 }
 
-impl Scanner<'_> {
+impl Scanner {
+    /// Where the journal ends, once its `last` segment has been read.
+    fn end(self, last: Option<Segment<'_>>) -> Result<Option<End>, JournalError> {
+        let boundary = self.boundary.unwrap_or_default();
+        let (mut segment_bytes, mut batch) = (0, Vec::new());
+        if let Some(mut segment) = last {
+            segment_bytes = segment.length();
+            let length = usize::try_from(boundary.position - self.last).unwrap_or(usize::MAX);
+            let offset = segment.offset_of(self.last);
+            batch = segment.bytes(offset, length)?.to_vec();
+        }
+        Ok(Some(End {
+            ledger: self.ledger.unwrap_or_default(),
+            boundary,
+            segment: self.segment,
+            segment_bytes,
+            last: batch,
+            torn: self.torn,
+        }))
+    }
+
     fn segment(
         &mut self,
         segment: &mut Segment<'_>,
@@ -273,11 +276,8 @@ impl Scanner<'_> {
         let mut boundary = self.begin(segment)?;
         loop {
             let offset = segment.offset_of(boundary.position);
-            if self.writing == Writing::Perhaps && segment.next.is_none() {
-                segment.settle(self.storage, offset)?;
-            }
-            let (batch, header) = match segment.at(offset)? {
-                Found::Batch(batch, header) => (batch, header),
+            let (length, header) = match segment.look(offset, self.writing)? {
+                Found::Batch(length, header) => (length, header),
                 Found::End(torn) => {
                     if segment.next.is_some_and(|next| next != boundary.position)
                         || segment.next.is_some() && torn.is_some()
@@ -296,28 +296,32 @@ impl Scanner<'_> {
             if header.first_sequence != boundary.next_sequence {
                 return Err(segment.damaged(offset, "records are missing before this batch"));
             }
-            let records = self.records(segment, offset, batch, boundary.next_sequence, visitor)?;
+            let batch = segment.bytes(offset, length)?;
+            let chain = batch::hash(batch);
+            let first_sequence = boundary.next_sequence;
+            let records = self.records(segment, offset, length, first_sequence, visitor)?;
             self.last = boundary.position;
             boundary = Boundary {
-                position: boundary.position + batch.len().next_multiple_of(SECTOR_BYTES) as u64,
-                next_sequence: boundary.next_sequence + records,
-                chain: batch::hash(batch),
+                position: boundary.position + length.next_multiple_of(SECTOR_BYTES) as u64,
+                next_sequence: first_sequence + records,
+                chain,
             };
             visitor.boundary(boundary);
         }
     }
 
     /// Where to begin in a segment: after its header, or after what is known already.
-    fn begin(&mut self, segment: &Segment<'_>) -> Result<Boundary, JournalError> {
-        let header = segment::Header::decode(segment.bytes, &segment.name)?;
+    fn begin(&mut self, segment: &mut Segment<'_>) -> Result<Boundary, JournalError> {
+        let name = segment.name.clone();
+        let header = segment::Header::decode(segment.bytes(0, SECTOR_BYTES)?, &name)?;
         if header.position != segment.position {
             return Err(segment.damaged(0, "it is not the segment that its name says"));
         }
         if *self.ledger.get_or_insert(header.ledger) != header.ledger {
             return Err(segment.damaged(0, "it belongs to another ledger"));
         }
-        if header.segment_bytes != segment.bytes.len() as u64 {
-            let place = header.segment_bytes.min(segment.bytes.len() as u64);
+        if header.segment_bytes != segment.length() {
+            let place = header.segment_bytes.min(segment.length());
             return Err(segment.damaged(place, "it has not the length that it was made with"));
         }
         let start = Boundary {
@@ -339,25 +343,25 @@ impl Scanner<'_> {
     /// Visits the records of a batch, and returns how many there are.
     fn records(
         &mut self,
-        segment: &Segment<'_>,
+        segment: &mut Segment<'_>,
         offset: u64,
-        batch: &[u8],
+        length: usize,
         first_sequence: u64,
         visitor: &mut dyn Visitor,
     ) -> Result<u64, JournalError> {
         let mut at = HEADER_BYTES;
         let mut count = 0;
-        while let Some(rest) = batch.get(at..).filter(|rest| !rest.is_empty()) {
+        while at < length {
             let place = offset + at as u64;
-            let (record, length) =
-                Record::decode(rest).map_err(|what| segment.damaged(place, what))?;
+            let decoded = Record::decode(segment.bytes(place, length - at)?);
+            let (record, record_bytes) = decoded.map_err(|what| segment.damaged(place, what))?;
             if record.sequence != first_sequence + count {
                 return Err(segment.damaged(place, "a record is out of sequence"));
             }
             visitor
                 .record(&record, segment.position + place)
                 .map_err(|what| segment.damaged(place, &what))?;
-            at += length;
+            at += record_bytes;
             count += 1;
         }
         self.records += count;
@@ -365,17 +369,47 @@ impl Scanner<'_> {
     }
 }
 
-impl Segment<'_> {
-    /// Gives a batch that is on its way to `offset` the time to become whole.
-    fn settle(&mut self, storage: &dyn Storage, offset: u64) -> Result<(), JournalError> {
-        for _ in 0..LOOKS_MAX {
-            if let Ok(Found::Batch(..) | Found::End(None)) = self.at(offset) {
-                break;
+impl<'a> Segment<'a> {
+    fn open(
+        storage: &'a dyn Storage,
+        position: Position,
+        next: Option<Position>,
+    ) -> Result<Self, JournalError> {
+        let name = segment::name(position);
+        let window =
+            Window::open(storage, &name).map_err(JournalError::file("read", storage, &name))?;
+        Ok(Self {
+            storage,
+            name,
+            position,
+            window,
+            next,
+        })
+    }
+
+    fn length(&self) -> u64 {
+        self.window.length()
+    }
+
+    /// The `count` bytes from `offset` on; fewer at the end of the segment.
+    fn bytes(&mut self, offset: u64, count: usize) -> Result<&[u8], JournalError> {
+        let bytes = self.window.get(offset, count);
+        bytes.map_err(JournalError::file("read", self.storage, &self.name))
+    }
+
+    /// What is at `offset`, the start of a sector. If somebody may be writing, a batch that is on its way there is
+    /// given the time to become whole.
+    fn look(&mut self, offset: u64, writing: Writing) -> Result<Found, JournalError> {
+        if writing == Writing::Perhaps && self.next.is_none() {
+            for _ in 0..LOOKS_MAX {
+                if let Ok(found @ (Found::Batch(..) | Found::End(None))) = self.at(offset) {
+                    return Ok(found);
+                }
+                thread::sleep(ON_ITS_WAY);
+                self.window.forget();
             }
-            thread::sleep(ON_ITS_WAY);
-            read(storage, self.position, self.bytes)?;
         }
-        Ok(())
+        self.at(offset)
     }
 
     fn offset_of(&self, position: Position) -> u64 {
@@ -390,64 +424,77 @@ impl Segment<'_> {
         }
     }
 
-    /// What is at `offset`, the start of a sector.
-    fn at(&self, offset: u64) -> Result<Found<'_>, JournalError> {
-        let damaged = |what| self.damaged(offset, what);
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let rest = self.bytes.get(start..).unwrap_or_default();
-        let (sector, _) = rest.split_at(rest.len().min(SECTOR_BYTES));
+    fn at(&mut self, offset: u64) -> Result<Found, JournalError> {
+        let sector = self.bytes(offset, SECTOR_BYTES)?;
         if is_zero(sector) {
-            return self.end(offset, rest);
+            return self.end(offset);
         }
         let header = batch::Header::decode(sector)
-            .ok_or_else(|| damaged("the head of a batch is not whole"))?;
+            .ok_or_else(|| self.damaged(offset, "the head of a batch is not whole"))?;
         if header.position != self.position + offset {
-            return Err(damaged("a batch is in another one's place"));
+            return Err(self.damaged(offset, "a batch is in another one's place"));
         }
         let length = HEADER_BYTES + header.records_bytes;
         let padded = length.next_multiple_of(SECTOR_BYTES);
-        let batch = rest
-            .get(..padded)
-            .ok_or_else(|| damaged("a batch breaks off at the end of the segment"))?;
-        let (batch, fill) = batch.split_at(length);
-        let records = batch.get(HEADER_BYTES..).unwrap_or_default();
+        let batch = self.bytes(offset, padded)?;
+        if batch.len() < padded {
+            return Err(self.damaged(offset, "a batch breaks off at the end of the segment"));
+        }
+        let (records, fill) = batch.split_at(length);
+        let records = records.get(HEADER_BYTES..).unwrap_or_default();
         let is_whole =
             crc32c::crc32c(records) == header.records_crc && fill.iter().all(|byte| *byte == FILL);
         if is_whole {
-            return Ok(Found::Batch(batch, header));
+            return Ok(Found::Batch(length, header));
         }
-        let (written, behind) = rest.split_at(padded);
-        let has_gap = written.chunks(SECTOR_BYTES).any(is_zero);
-        if has_gap && is_zero(behind) {
-            return self.torn(offset, rest);
+        let has_gap = batch.chunks(SECTOR_BYTES).any(is_zero);
+        if has_gap && self.behind(offset + padded as u64)?.used == 0 {
+            let bytes = self.behind(offset)?.used;
+            return Ok(self.torn(offset, bytes));
         }
-        Err(damaged("the checksum of a batch is wrong"))
+        Err(self.damaged(offset, "the checksum of a batch is wrong"))
     }
 
     /// The end, if nothing that was whole once is behind it.
-    fn end(&self, offset: u64, rest: &[u8]) -> Result<Found<'static>, JournalError> {
-        if is_zero(rest) {
+    fn end(&mut self, offset: u64) -> Result<Found, JournalError> {
+        let behind = self.behind(offset)?;
+        if behind.used == 0 {
             return Ok(Found::End(None));
         }
-        // In its own place: a client may choose a key that looks like a header, but not like that of this place,
-        // for that is no visible text.
-        let mut places = (self.position + offset..).step_by(SECTOR_BYTES);
-        let is_header = |sector: &[u8]| {
-            batch::Header::decode(sector).map(|header| header.position) == places.next()
-        };
-        if rest.chunks(SECTOR_BYTES).any(is_header) {
+        if behind.has_batch {
             return Err(self.damaged(offset, "a batch is gone, and there are others behind it"));
         }
-        self.torn(offset, rest)
+        Ok(self.torn(offset, behind.used))
     }
 
-    fn torn(&self, offset: u64, rest: &[u8]) -> Result<Found<'static>, JournalError> {
-        let bytes = rest.iter().rposition(|byte| *byte != 0);
-        Ok(Found::End(Some(Torn {
+    /// Looks through all that is from `offset` on, the start of a sector.
+    fn behind(&mut self, offset: u64) -> Result<Behind, JournalError> {
+        let mut behind = Behind::default();
+        for start in (offset..self.length()).step_by(PIECE_BYTES) {
+            let mut places = (self.position + start..).step_by(SECTOR_BYTES);
+            let piece = self.bytes(start, PIECE_BYTES)?;
+            if is_zero(piece) {
+                continue;
+            }
+            let last = piece.iter().rposition(|byte| *byte != 0);
+            behind.used = last.map_or(behind.used, |last| start - offset + last as u64 + 1);
+            // In its own place: a client may choose a key that looks like a header, but not like that of this place,
+            // for that is no visible text.
+            let is_header = |sector: &[u8]| {
+                batch::Header::decode(sector).map(|header| header.position) == places.next()
+            };
+            behind.has_batch |= piece.chunks(SECTOR_BYTES).any(is_header);
+        }
+        Ok(behind)
+    }
+
+    /// The torn end at `offset`, of so many bytes.
+    fn torn(&self, offset: u64, bytes: u64) -> Found {
+        Found::End(Some(Torn {
             segment: self.name.clone(),
             offset,
-            bytes: bytes.map_or(0, |last| last as u64 + 1),
-        })))
+            bytes,
+        }))
     }
 }
 

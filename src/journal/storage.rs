@@ -55,19 +55,6 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn describe(&self) -> String;
 }
 
-/// Puts all of a file into `bytes`, in the place of what was there.
-///
-/// # Errors
-///
-/// Those of the disk.
-pub(super) fn read_whole(storage: &dyn Storage, name: &str, bytes: &mut Vec<u8>) -> io::Result<()> {
-    let file = storage.open(name)?;
-    bytes.resize(usize::try_from(file.length()?).unwrap_or(usize::MAX), 0);
-    let length = file.read_at(bytes, 0)?;
-    bytes.truncate(length);
-    Ok(())
-}
-
 /// A file. What was written is durable once [`sync`](StoredFile::sync) has returned; before, any sector of it
 /// may be or not, in any order.
 pub trait StoredFile: fmt::Debug + Send + Sync {

@@ -14,7 +14,7 @@ const SECTOR: usize = 512;
 /// How the bytes from the last but one batch on look to whoever reads too early.
 type Veil = fn(&mut [u8], last_batch: usize);
 
-/// A disk on which the end looks otherwise for the first few reads.
+/// A disk on which the end looks otherwise for the first few reads of where it begins.
 #[derive(Debug)]
 struct Veiled {
     disk: Directory,
@@ -69,14 +69,26 @@ impl Storage for Veiled {
 
 impl StoredFile for VeiledFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        assert_eq!(offset, 0, "segments are read as a whole");
         let read = self.file.read_at(buffer, offset)?;
-        let is_early = self
-            .reads_left
-            .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
-        if is_early.is_ok() {
-            let [begin, last] = self.begins;
-            (self.veil)(&mut buffer[begin..], last - begin);
+        let [begin, last] = self.begins;
+        let start = usize::try_from(offset).unwrap();
+        let is_early = if (start..start + read).contains(&begin) {
+            let left = &self.reads_left;
+            let early = left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+            early.is_ok()
+        } else {
+            // Another part of what the read before was about.
+            self.reads_left.load(Relaxed) > 0
+        };
+        if is_early && start + read > begin {
+            let mut end = vec![0; usize::try_from(self.file.length()?).unwrap() - begin];
+            self.file.read_at(&mut end, begin as u64)?;
+            (self.veil)(&mut end, last - begin);
+            let covered = begin.saturating_sub(start);
+            let end = &end[(start + covered) - begin..];
+            for (byte, veiled) in buffer[covered..read].iter_mut().zip(end) {
+                *byte = *veiled;
+            }
         }
         Ok(read)
     }

@@ -1,0 +1,111 @@
+//! A file, read through a buffer that holds a part of it.
+
+use std::io;
+use std::sync::Arc;
+
+use super::storage::{Storage, StoredFile};
+
+/// How much is read at a time, unless more is asked for.
+pub(super) const PIECE_BYTES: usize = 1 << 20;
+
+/// A part of a file, in memory. What is in it stays as it was read until something outside it is asked for.
+#[derive(Debug)]
+pub(super) struct Window {
+    file: Arc<dyn StoredFile>,
+    length: u64,
+    /// Where in the file the part begins.
+    from: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    /// Opens the file called `name`. Nothing of it is read yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub(super) fn open(storage: &dyn Storage, name: &str) -> io::Result<Self> {
+        let file = storage.open(name)?;
+        let length = file.length()?;
+        Ok(Self {
+            file,
+            length,
+            from: 0,
+            bytes: Vec::new(),
+        })
+    }
+
+    /// How long the file was when it was opened.
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The `count` bytes from `offset` on; fewer at the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub(super) fn get(&mut self, offset: u64, count: usize) -> io::Result<&[u8]> {
+        let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let count = count.min(left);
+        if self.held(offset, count).is_none() {
+            self.read(offset, count.max(PIECE_BYTES).min(left))?;
+        }
+        let held = self.held(offset, count);
+        // Shorter only if the file became shorter meanwhile.
+        Ok(held.unwrap_or(&self.bytes))
+    }
+
+    /// What has been read is read anew.
+    pub(super) fn forget(&mut self) {
+        self.bytes.clear();
+    }
+
+    fn held(&self, offset: u64, count: usize) -> Option<&[u8]> {
+        let start = usize::try_from(offset.checked_sub(self.from)?).ok()?;
+        self.bytes.get(start..start.checked_add(count)?)
+    }
+
+    fn read(&mut self, offset: u64, count: usize) -> io::Result<()> {
+        self.from = offset;
+        self.bytes.resize(count, 0);
+        // Should it fail, nothing is held that was not read.
+        let read = self.file.read_at(&mut self.bytes, offset);
+        self.bytes.truncate(*read.as_ref().unwrap_or(&0));
+        read.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Directory;
+
+    #[test]
+    fn any_part_is_read_as_it_is_in_the_file() {
+        let place = tempfile::tempdir().unwrap();
+        let content: Vec<u8> = (0..3 * PIECE_BYTES + 5).map(|at| (at / 7) as u8).collect();
+        std::fs::write(place.path().join("file"), &content).unwrap();
+        let storage = Directory::open_read_only(place.path()).unwrap();
+        let mut window = Window::open(&storage, "file").unwrap();
+        assert_eq!(window.length(), content.len() as u64);
+        let most = content.len();
+        for offset in [
+            0,
+            1,
+            PIECE_BYTES - 1,
+            PIECE_BYTES,
+            5,
+            most - 1,
+            most,
+            most + 9,
+        ] {
+            for count in [0, 1, 512, PIECE_BYTES, PIECE_BYTES + 1, most, most + 1] {
+                let start = offset.min(most);
+                let expected = &content[start..(start + count).min(most)];
+                let got = window.get(offset as u64, count).unwrap();
+                assert!(got == expected, "{count} bytes at {offset}");
+            }
+        }
+    }
+}
