@@ -3,31 +3,21 @@
 //! It is ours, and not `warp::serve`, because that sets no TCP_NODELAY (pipelined requests then stall),
 //! no timeout and no limit.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::Service;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tracing::{debug, error, info, warn};
-use warp::reply::Response;
 
 use super::Config;
 use super::api::Api;
 use super::cors::Cors;
-use super::edge;
-
-/// The most that hyper buffers of one connection: the head of a request must fit in.
-const CONNECTION_BUFFER_MAX_BYTES: usize = 64 * 1024;
+use super::transport::Transport;
+use super::{connection, edge};
 
 /// How long to wait before accepting again when the process is out of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -48,11 +38,11 @@ pub(super) async fn serve_until(
     api: &Arc<Api>,
     cors: &Arc<Cors>,
 ) -> Drained {
-    let builder = connection_builder(config);
+    let builder = Arc::new(connection::builder(config));
     let permits = Arc::new(Semaphore::new(
         config.connections_max.min(Semaphore::MAX_PERMITS),
     ));
-    let graceful = GracefulShutdown::new();
+    let (running, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
 
     let mut stop = std::pin::pin!(stop);
@@ -64,9 +54,10 @@ pub(super) async fn serve_until(
                     debug!(%error, "connection lost early");
                     continue;
                 }
-                let served = serve(stream, builder.clone(), service, graceful.watcher());
+                let transport = Transport::new(stream.into_split());
+                let (builder, stop) = (Arc::clone(&builder), stopped.clone());
                 connections.spawn(async move {
-                    served.await;
+                    connection::serve(transport, &builder, service, stop).await;
                     drop(permit);
                 });
             }
@@ -77,17 +68,7 @@ pub(super) async fn serve_until(
 
     // From here on new connections are refused.
     drop(listener);
-    drain(connections, graceful, config.shutdown_timeout).await
-}
-
-fn connection_builder(config: &Config) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.header_timeout)
-        .max_buf_size(CONNECTION_BUFFER_MAX_BYTES)
-        .pipeline_flush(true);
-    builder
+    drain(connections, running, config.shutdown_timeout).await
 }
 
 /// The next connection, once there is a permit for it. Errors of single connections are passed over;
@@ -133,18 +114,6 @@ fn prepare(stream: &TcpStream, config: &Config) -> io::Result<()> {
     Ok(())
 }
 
-/// Serves one connection to its end.
-async fn serve<S>(stream: TcpStream, builder: http1::Builder, service: S, watcher: Watcher)
-where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
-{
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
-        // What a client does wrong below HTTP, a timeout included, is its own affair.
-        debug!(%error, "connection ended early");
-    }
-}
-
 /// A connection's task can only have ended well, or by a panic, which is a defect of ours.
 fn report(ended: Result<(), JoinError>) {
     if let Err(failure) = ended {
@@ -155,7 +124,7 @@ fn report(ended: Result<(), JoinError>) {
 /// Lets the connections finish the requests that they are in, for as long as `timeout`.
 async fn drain(
     mut connections: JoinSet<()>,
-    graceful: GracefulShutdown,
+    running: watch::Sender<()>,
     timeout: Duration,
 ) -> Drained {
     info!(
@@ -163,16 +132,15 @@ async fn drain(
         timeout_s = timeout.as_secs_f64(),
         "finishing running requests"
     );
-    let finished = tokio::time::timeout(timeout, graceful.shutdown()).await;
-    while let Some(ended) = connections.try_join_next() {
-        report(ended);
-    }
-    // A task may be a step behind the end of its connection.
-    let connections_cut = if finished.is_ok() {
-        0
-    } else {
-        connections.len()
+    drop(running);
+    let finished = async {
+        while let Some(ended) = connections.join_next().await {
+            report(ended);
+        }
     };
+    // What has not finished in time is counted.
+    let _ = tokio::time::timeout(timeout, finished).await;
+    let connections_cut = connections.len();
     if connections_cut > 0 {
         warn!(
             connections_cut,

@@ -15,10 +15,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use hyper::header::LOCATION;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::value::RawValue;
 use tokio::net::UnixStream;
+use tokio::sync::watch;
 
 use super::api::Api;
 use super::cors::Cors;
@@ -26,7 +25,8 @@ use super::decode::{self, ContentType, RequestBody};
 use super::invalid::InvalidInput;
 use super::query;
 use super::routes::{self, Endpoint};
-use super::{AllowedOrigin, Config, answer, edge};
+use super::transport::Transport;
+use super::{AllowedOrigin, Config, answer, connection, edge};
 use crate::account_number::AccountNumber;
 use crate::key_policy::KeyPolicy;
 use crate::money::{Amount, Cents};
@@ -283,15 +283,12 @@ async fn exchange(api: &Arc<Api>, request: &[u8]) -> Vec<u8> {
     let Ok((client, server)) = UnixStream::pair() else {
         panic!("no sockets");
     };
+    // The client says that nothing more comes by ending its half of the connection.
     let serving = async move {
-        // As the accept loop does, but that the client may end its half of the connection first: here that is how
-        // it says that nothing more comes. What is wrong below HTTP ends the connection.
-        let _ = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .pipeline_flush(true)
-            .half_close(true)
-            .serve_connection(TokioIo::new(server), edge::service(api, &cors, PEER))
-            .await;
+        let builder = connection::builder(&Config::default());
+        let (_running, stop) = watch::channel(());
+        let transport = Transport::new(server.into_split());
+        connection::serve(transport, &builder, edge::service(api, &cors, PEER), stop).await;
     };
     let asking = async move {
         send(&client, request).await;

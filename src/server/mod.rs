@@ -1,6 +1,6 @@
 //! The REST service: warp over hyper, with an accept loop of our own.
 //!
-//! A request takes this way: `accept` takes the connection, `edge` gives the request its id and what
+//! A request takes this way: `accept` takes the connection, `connection` serves it through `transport`, `edge` gives the request its id and what
 //! every answer needs, `api` is the warp filter that takes it apart, `routes` says what its path means,
 //! the handlers in `accounts` and `health` decode it, call the [`Service`] once and encode the answer.
 //! Only this module knows JSON and status codes.
@@ -23,6 +23,7 @@ mod accounts;
 mod answer;
 mod api;
 mod body;
+mod connection;
 mod cors;
 mod decode;
 mod edge;
@@ -41,6 +42,7 @@ mod pages;
 mod query;
 mod request_log;
 mod routes;
+mod transport;
 mod wire;
 
 use std::sync::Arc;

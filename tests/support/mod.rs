@@ -636,6 +636,15 @@ pub(crate) fn status_of(line: &str) -> Option<u16> {
     rest.split(' ').nth(1)?.parse().ok()
 }
 
+/// The status of every answer in what came back on a connection. A status line may follow upon a body that ends
+/// without a line break.
+pub(crate) fn statuses_in(answers: &[u8]) -> Vec<u16> {
+    let text = String::from_utf8_lossy(answers);
+    text.match_indices("HTTP/1.")
+        .filter_map(|(at, _)| status_of(&text[at..]))
+        .collect()
+}
+
 /// A TCP port of 127.0.0.1 that nobody listened on a moment ago.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0))

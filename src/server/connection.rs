@@ -1,0 +1,141 @@
+//! One connection, from its first byte to its last: hyper serves it, and what hyper leaves undone is done here.
+//!
+//! hyper hangs up on some requests without a word, and whoever hangs up while bytes are unread makes the system reset the
+//! connection, which takes the last answer from a client that has not read it yet. So a client that is not understood gets
+//! one refusal, and at the end the connection is closed for sending only, and what still comes is read and thrown away,
+//! for a short time.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::fmt::rfc2822::DateTimePrinter;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
+use tracing::debug;
+use warp::reply::Response;
+
+use super::Config;
+use super::transport::Transport;
+
+/// The most that hyper buffers of what a client sends: the head of a request must fit in.
+const CONNECTION_BUFFER_MAX_BYTES: usize = 64 * 1024;
+
+/// How long a client is still listened to after the last answer, unless it ends the connection itself.
+const LINGER_MAX: Duration = Duration::from_secs(5);
+
+/// How much is read in that time.
+const LINGER_MAX_BYTES: usize = 2 * 1024 * 1024;
+
+/// How much of it is read at a time.
+const LINGER_READ_BYTES: usize = 16 * 1024;
+
+/// Becomes ready when the server is to stop: its sender is dropped then.
+pub(super) type Stop = watch::Receiver<()>;
+
+/// How hyper serves each connection.
+pub(super) fn builder(config: &Config) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.header_timeout)
+        .max_buf_size(CONNECTION_BUFFER_MAX_BYTES)
+        // A client that ends its sending side may still wait for answers. One that is gone looks the same: its
+        // connection ends with the answer to the request that it is in.
+        .half_close(true);
+    builder
+}
+
+/// Serves one connection to its end; once the server is to stop, to the end of the request that it is in.
+pub(super) async fn serve<S, R, W>(
+    transport: Transport<R, W>,
+    builder: &http1::Builder,
+    service: S,
+    mut stop: Stop,
+) where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+    R: AsyncRead + Unpin + 'static,
+    W: AsyncWrite + Unpin + 'static,
+{
+    let outgoing = transport.outgoing();
+    let mut connection = builder.serve_connection(TokioIo::new(transport), service);
+    let served = tokio::select! {
+        biased;
+        served = outgoing.drive(&mut connection) => served,
+        _ = stop.changed() => {
+            Pin::new(&mut connection).graceful_shutdown();
+            outgoing.drive(&mut connection).await
+        }
+    };
+    let left = connection.into_parts();
+    let mut transport = left.io.into_inner();
+    // What a client does wrong below HTTP, a timeout included, is its own affair.
+    let ended = match served {
+        Ok(Ok(())) => outgoing.finish(b"").await,
+        Ok(Err(error)) => {
+            debug!(%error, "connection ended early");
+            let refusal = refusal(&error, &left.read_buf).filter(|_| !outgoing.is_finished());
+            let refusal = refusal.map(last_answer).unwrap_or_default();
+            outgoing.finish(refusal.as_bytes()).await
+        }
+        Err(error) => Err(error),
+    };
+    match ended {
+        Ok(()) if transport.is_at_end() => {}
+        Ok(()) => tokio::select! {
+            biased;
+            () = linger(&mut transport) => {}
+            _ = stop.changed() => {}
+        },
+        Err(error) => debug!(%error, "connection lost"),
+    }
+}
+
+/// The answer to what is no request, where hyper has not answered itself: `unread` is what it has read and not
+/// understood. Whoever has sent nothing of a request is told nothing.
+fn refusal(error: &hyper::Error, unread: &[u8]) -> Option<StatusCode> {
+    let has_begun = unread.iter().any(|byte| !b"\r\n".contains(byte));
+    match error {
+        _ if !has_begun => None,
+        error if error.is_timeout() => Some(StatusCode::REQUEST_TIMEOUT),
+        error if error.is_parse() || error.is_incomplete_message() => Some(StatusCode::BAD_REQUEST),
+        _ => None,
+    }
+}
+
+/// An answer as hyper writes it to what it does not understand.
+fn last_answer(status: StatusCode) -> String {
+    let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&jiff::Timestamp::now());
+    let date = date.map(|date| format!("date: {date}\r\n"));
+    let date = date.unwrap_or_default();
+    format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n{date}\r\n")
+}
+
+/// Reads what a client still sends after the last answer, and throws it away.
+async fn linger(incoming: &mut (impl AsyncRead + Unpin)) {
+    let mut buffer = vec![0; LINGER_READ_BYTES];
+    let discard = async {
+        let mut discarded_bytes = 0;
+        while discarded_bytes < LINGER_MAX_BYTES {
+            match read(incoming, &mut buffer).await {
+                Ok(0) | Err(_) => break,
+                Ok(bytes) => discarded_bytes += bytes,
+            }
+        }
+    };
+    // Too late is as good as done.
+    let _ = tokio::time::timeout(LINGER_MAX, discard).await;
+}
+
+async fn read(from: &mut (impl AsyncRead + Unpin), into: &mut [u8]) -> io::Result<usize> {
+    let mut into = ReadBuf::new(into);
+    poll_fn(|cx| Pin::new(&mut *from).poll_read(cx, &mut into)).await?;
+    Ok(into.filled().len())
+}
