@@ -1,7 +1,12 @@
 //! The server's limit: reading a balance and depositing in raw hyper, with the hardening that
 //! `cashpoint serve` has and nothing else.
 //!
-//! `cargo run --release -p cashpoint-benches --bin raw-hyper [PORT]`
+//! `cargo run --release -p cashpoint-benches --bin raw-hyper [--pipeline-flush]`
+//!
+//! With `--pipeline-flush` hyper sends the answers to pipelined requests together. That is faster, and no way to serve
+//! money: hyper then keeps an answer for as long as a byte stands behind its request, may close the connection with the
+//! answer unsent, and has no bound on what it makes for a client that does not read. It shows what is possible if
+//! answers may be lost. Without it each answer is sent by itself, and none is lost.
 //!
 //! No router, no error texts, no CORS, no log, no id of the request; but the same engine, the same limits
 //! and timeouts, and answers of the same bytes. What `cashpoint serve` lacks to this is what its comforts
@@ -37,15 +42,15 @@ const CONNECTIONS_MAX: usize = 16_384;
 const ACCOUNTS_MAX: usize = 1_000_000;
 
 fn main() -> io::Result<()> {
-    let port = std::env::args().nth(1).and_then(|port| port.parse().ok());
+    let flushes_pipelines = std::env::args().any(|argument| argument == "--pipeline-flush");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(serve(port.unwrap_or_default()))
+    runtime.block_on(serve(flushes_pipelines))
 }
 
-async fn serve(port: u16) -> io::Result<()> {
-    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+async fn serve(flushes_pipelines: bool) -> io::Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);
     let accounts = Arc::new(Accounts::in_memory(ACCOUNTS_MAX));
     let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -56,7 +61,8 @@ async fn serve(port: u16) -> io::Result<()> {
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(CONNECTION_BUFFER_MAX_BYTES)
-        .pipeline_flush(true);
+        .half_close(!flushes_pipelines)
+        .pipeline_flush(flushes_pipelines);
     loop {
         while connections.try_join_next().is_some() {}
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
