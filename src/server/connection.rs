@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper::{Request, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
@@ -23,6 +23,7 @@ use tracing::debug;
 use warp::reply::Response;
 
 use super::Config;
+use super::timer::ConnectionTimer;
 use super::transport::Transport;
 
 /// The most that hyper buffers of what a client sends: the head of a request must fit in.
@@ -40,11 +41,10 @@ const LINGER_READ_BYTES: usize = 16 * 1024;
 /// Becomes ready when the server is to stop: its sender is dropped then.
 pub(super) type Stop = watch::Receiver<()>;
 
-/// How hyper serves each connection.
+/// How hyper serves each connection, but for its timer.
 pub(super) fn builder(config: &Config) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
         .header_read_timeout(config.header_timeout)
         .max_buf_size(CONNECTION_BUFFER_MAX_BYTES)
         // A client that ends its sending side may still wait for answers. One that is gone looks the same: its
@@ -65,6 +65,8 @@ pub(super) async fn serve<S, R, W>(
     W: AsyncWrite + Unpin + 'static,
 {
     let outgoing = transport.outgoing();
+    let mut builder = builder.clone();
+    builder.timer(ConnectionTimer::default());
     let mut connection = builder.serve_connection(TokioIo::new(transport), service);
     let served = tokio::select! {
         biased;

@@ -42,6 +42,7 @@ mod pages;
 mod query;
 mod request_log;
 mod routes;
+mod timer;
 mod transport;
 mod wire;
 

@@ -136,7 +136,11 @@ impl<W: AsyncWrite + Unpin> Buffered<W> {
             if sent == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.waiting.drain(..sent);
+            if sent == self.waiting.len() {
+                self.waiting.clear();
+            } else {
+                self.waiting.drain(..sent);
+            }
         }
         if self.waiting.capacity() > KEPT_MAX_BYTES {
             self.waiting = Vec::new();
