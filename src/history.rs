@@ -143,7 +143,7 @@ pub enum HistoryError {
     #[error(transparent)]
     UnknownAccount(#[from] UnknownAccount),
     /// No page of this account gave that cursor.
-    #[error("the newest entry of account {number} is {newest}, so {cursor} is no cursor")]
+    #[error("the newest entry of account {number} is {newest}, so {cursor} is not a cursor")]
     NoSuchCursor {
         /// The account.
         number: AccountNumber,

@@ -411,7 +411,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     settings::delay(text)
         .ok()
         .filter(|duration| *duration >= Duration::from_millis(100))
-        .ok_or_else(|| "it is a number of seconds from 0.1".to_owned())
+        .ok_or_else(|| "must be a number of seconds from 0.1".to_owned())
 }
 
 fn batch(text: &str) -> Result<usize, String> {
@@ -422,10 +422,10 @@ fn rate(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
         .filter(|rate| (0.1..=1e9).contains(rate))
-        .ok_or_else(|| "it is a number from 0.1 to 1000000000".to_owned())
+        .ok_or_else(|| "must be a number from 0.1 to 1000000000".to_owned())
 }
 
 fn amount(text: &str) -> Result<Amount, String> {
     let cents = text.parse().ok().and_then(Amount::new);
-    cents.ok_or_else(|| format!("it is an amount from 0.01 to {}", Cents::MAX))
+    cents.ok_or_else(|| format!("must be an amount from 0.01 to {}", Cents::MAX))
 }

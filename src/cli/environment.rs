@@ -77,7 +77,7 @@ fn no_text(argument: &Arg) -> Option<String> {
     let is_path = argument.get_value_hint() == ValueHint::AnyPath;
     (!is_path && value.to_str().is_none()).then(|| {
         format!(
-            "invalid value '{}' for '--{flag}' or the variable '{}': it is text in UTF-8\n",
+            "invalid value '{}' for '--{flag}' or the variable '{}': must be text in UTF-8",
             value.display(),
             variable.display()
         )

@@ -146,7 +146,7 @@ Examples:
        -d '{\"initial_balance\": 1000.0}'
   curl localhost:8000/accounts
 
-A variable that is empty is one that is not set.";
+An empty variable counts as not set.";
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let log = logging::start(arguments.log_level, arguments.log_format)?;
@@ -275,7 +275,7 @@ async fn listen(host: &str, port: u16) -> Result<TcpListener, Failure> {
                  --port or PORT"
             ),
             io::ErrorKind::AddrNotAvailable => format!(
-                "{host} is no address of this machine: choose another with --host or HOST, or \
+                "{host} is not an address of this machine: choose another with --host or HOST, or \
                  0.0.0.0 for all"
             ),
             _ => format!(

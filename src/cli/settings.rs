@@ -19,18 +19,18 @@ const IDEMPOTENCY_WINDOW_S_MAX: u64 = 366 * 86_400;
 pub(super) fn count(text: &str, most: usize) -> Result<usize, String> {
     match text.parse() {
         Ok(count) if (1..=most).contains(&count) => Ok(count),
-        _ => Err(format!("it is a whole number from 1 to {most}")),
+        _ => Err(format!("must be a whole number from 1 to {most}")),
     }
 }
 
 pub(super) fn port(text: &str) -> Result<u16, String> {
     text.parse()
-        .map_err(|_| "it is a whole number from 0 (any free port) to 65535".to_owned())
+        .map_err(|_| "must be a whole number from 0 (any free port) to 65535".to_owned())
 }
 
 pub(super) fn host(text: &str) -> Result<String, String> {
     if text.is_empty() || text.contains(|character: char| character.is_whitespace()) {
-        return Err("it is an address or a host name, such as 0.0.0.0 or localhost".to_owned());
+        return Err("must be an address or a host name, such as 0.0.0.0 or localhost".to_owned());
     }
     Ok(text.to_owned())
 }
@@ -46,7 +46,7 @@ pub(super) fn max_transaction_amount(text: &str) -> Result<Cents, String> {
         .map(Amount::cents)
         .ok_or_else(|| {
             format!(
-                "it is an amount from 0.01 to {}, with at most two decimals",
+                "must be an amount from 0.01 to {}, with at most two decimals",
                 Cents::MAX
             )
         })
@@ -58,7 +58,7 @@ pub(super) fn idempotency_window(text: &str) -> Result<Duration, String> {
         .filter(|seconds| (1..=IDEMPOTENCY_WINDOW_S_MAX).contains(seconds))
         .map(Duration::from_secs)
         .ok_or_else(|| {
-            format!("it is a whole number of seconds from 1 to {IDEMPOTENCY_WINDOW_S_MAX}")
+            format!("must be a whole number of seconds from 1 to {IDEMPOTENCY_WINDOW_S_MAX}")
         })
 }
 
@@ -72,7 +72,7 @@ pub(super) fn max_connections(text: &str) -> Result<usize, String> {
 
 pub(super) fn external_url(text: &str) -> Result<AllowedOrigin, String> {
     text.parse()
-        .map_err(|error| format!("it is the URL of a site: {error}"))
+        .map_err(|error| format!("must be the URL of a site: {error}"))
 }
 
 /// Reads whether something is to be so.
@@ -80,7 +80,7 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err("it is true or false (or 1 or 0, yes or no, on or off)".to_owned()),
+        _ => Err("must be true or false (or 1 or 0, yes or no, on or off)".to_owned()),
     }
 }
 
@@ -90,7 +90,7 @@ pub(super) fn delay(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|seconds| (0.0..=SECONDS_MAX).contains(seconds))
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| format!("it is a number of seconds from 0 to {SECONDS_MAX}"))
+        .ok_or_else(|| format!("must be a number of seconds from 0 to {SECONDS_MAX}"))
 }
 
 /// A time that may not be nothing.
@@ -98,5 +98,5 @@ pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     delay(text)
         .ok()
         .filter(|timeout| *timeout >= Duration::from_millis(1))
-        .ok_or_else(|| format!("it is a number of seconds from 0.001 to {SECONDS_MAX}"))
+        .ok_or_else(|| format!("must be a number of seconds from 0.001 to {SECONDS_MAX}"))
 }

@@ -51,9 +51,9 @@ impl Span {
     }
 }
 
-/// What is said of a number that is no record: it may have been meant for a time.
-pub(crate) fn no_record(flag: &str, position: u64, newest: u64) -> String {
-    format!("{flag}: the newest record is {newest}, so {position} is no record: {WRITTEN}")
+/// What is said of a number above the newest record: it may have been meant for a time.
+pub(crate) fn no_record(flag: &str, newest: u64) -> String {
+    format!("{flag}: the newest record is {newest}, and this is above it; {WRITTEN}")
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::money::Cents;
     summary = "Create an account",
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
             description = "With the same key, the same request is done once, and answered again as it was. \
-                404, 503 and 507 use no key: the same request with it is looked at anew")),
+                404, 503 and 507 do not use up the key: the same request can be sent again with it")),
     request_body = AccountCreate,
     responses(
         (status = 201, description = "The account exists", body = AccountCreateResponse),
@@ -56,7 +56,7 @@ pub(super) async fn create(
     params(("account_number" = String, Path, description = "The account's number"),
         ("at" = Option<String>, Query, example = "2023-12-07T10:30:00.123456",
             description = "For the balance right after everything that happened up to this time (a date means the whole day), or up \
-                to the transaction with this sequence number, which is none above the newest; also of an account that is closed \
+                to the transaction with this sequence number, not above the newest; also of an account that is closed \
                 now. Needs a service that keeps a journal (`--data`)")),
     responses(
         (status = 200, description = "The balance", body = BalanceResponse),
@@ -85,7 +85,7 @@ pub(super) fn balance(api: &Api, number: &str) -> Result<Response, Refusal> {
     params(("account_number" = String, Path, description = "The account's number"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
             description = "With the same key, the same request is done once, and answered again as it was. \
-                404, 503 and 507 use no key: the same request with it is looked at anew")),
+                404, 503 and 507 do not use up the key: the same request can be sent again with it")),
     request_body = TransactionRequest,
     responses(
         (status = 200, description = "The money has been added", body = TransactionResponse),
@@ -119,7 +119,7 @@ pub(super) async fn deposit(
     params(("account_number" = String, Path, description = "The account's number"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
             description = "With the same key, the same request is done once, and answered again as it was. \
-                404, 503 and 507 use no key: the same request with it is looked at anew")),
+                404, 503 and 507 do not use up the key: the same request can be sent again with it")),
     request_body = TransactionRequest,
     responses(
         (status = 200, description = "The money has been taken out", body = TransactionResponse),
@@ -148,7 +148,7 @@ pub(super) async fn withdraw(
     params(("account_number" = String, Path, description = "The account's number"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
             description = "With the same key, the same request is done once, and answered again as it was. \
-                404, 503 and 507 use no key: the same request with it is looked at anew")),
+                404, 503 and 507 do not use up the key: the same request can be sent again with it")),
     responses(
         (status = 204, description = "The account is gone"),
         (status = 404, description = "There is no such account", body = RefusalResponse),

@@ -238,7 +238,7 @@ impl InvalidInput {
         let name = cut(name).to_owned();
         let loc = vec![Location::Name("query".into()), Location::Name(name.into())];
         let known = known.join(", ");
-        let msg = format!("Extra inputs are not permitted; what is known: {known}");
+        let msg = format!("Extra inputs are not permitted; the parameters are {known}");
         Self::new("extra_forbidden", loc, msg, echo_text(input))
     }
 

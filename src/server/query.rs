@@ -124,7 +124,7 @@ fn time(
 ) -> Result<Timestamp, InvalidInput> {
     let moment = moment(place, text)?;
     edge(moment).ok_or_else(|| {
-        let reason = format!("a number is no time: {}", moment::WRITTEN);
+        let reason = format!("a number is not a time: {}", moment::WRITTEN);
         InvalidInput::wrong_form(place, text, &reason)
     })
 }
@@ -189,8 +189,7 @@ impl SentAt {
         match self.at {
             At::Sequence(sequence) if sequence > newest => {
                 let reason = format!(
-                    "the newest sequence number is {newest}, so {} is no position: {}",
-                    self.sent.get(..LONGEST_NUMBER).unwrap_or(&self.sent),
+                    "the newest sequence number is {newest}, and this is above it; {}",
                     moment::WRITTEN
                 );
                 Err(InvalidInput::wrong_form(AT, &self.sent, &reason))
@@ -199,9 +198,6 @@ impl SentAt {
         }
     }
 }
-
-/// As many digits of a number are repeated.
-const LONGEST_NUMBER: usize = 40;
 
 /// Refuses a cursor that no page of this account gave.
 pub(super) fn no_cursor(cursor: u64, newest: u64) -> InvalidInput {

@@ -383,24 +383,24 @@ fn invalid_input_is_refused_before_the_account_is_looked_up() {
             "yesterday",
             Invalid::wrong_form(WRITTEN),
         ),
-        ("from", "2026", "2026", because("a number is no time")),
+        ("from", "2026", "2026", because("a number is not a time")),
         (
             "from",
             "20261125",
             "20261125",
-            because("a number is no time"),
+            because("a number is not a time"),
         ),
         (
             "to",
             "1701945000",
             "1701945000",
-            because("a number is no time"),
+            because("a number is not a time"),
         ),
         (
             "to",
             "1701945000123",
             "1701945000123",
-            because("a number is no time"),
+            because("a number is not a time"),
         ),
         (
             "to",
@@ -479,7 +479,7 @@ fn a_number_that_is_no_position_is_refused() {
             "99999999999999999999999",
         ] {
             let reason =
-                format!("the newest sequence number is 12, so {sent} is no position: {WRITTEN}");
+                format!("the newest sequence number is 12, and this is above it; {WRITTEN}");
             let body = Invalid::wrong_form(&reason).at(r#"["query","at"]"#, &format!("\"{sent}\""));
             let response = server.get(&format!("/accounts/{account}/balance?at={sent}"));
             assert_answer(&response, 422, &body, sent);
@@ -595,7 +595,7 @@ fn a_name_that_a_statement_does_not_know_is_refused() {
         ("?&limit=1&=x", "", "x"),
     ] {
         let message =
-            "Extra inputs are not permitted; what is known: limit, cursor, from, to, order";
+            "Extra inputs are not permitted; the parameters are limit, cursor, from, to, order";
         let body = format!(
             r#"{{"detail":[{{"type":"extra_forbidden","loc":["query","{name}"],"msg":"{message}","input":"{input}"}}]}}"#
         );

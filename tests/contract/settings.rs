@@ -266,7 +266,7 @@ fn every_error_about_a_setting_names_flag_variable_and_value_and_what_is_allowed
                 .split_once("': ")
                 .or(stderr.split_once("\n"))
                 .unwrap();
-            let says = ["it is ", "possible values: "]
+            let says = ["must be ", "possible values: "]
                 .iter()
                 .any(|said| allowed.contains(said));
             assert!(says, "{variable}: not what is allowed: {stderr}");

@@ -162,15 +162,15 @@ fn a_part_that_cannot_be_meant_is_an_error_and_prints_nothing() {
     for (arguments, said) in [
         (
             ["--from", "2026"],
-            format!("the newest record is {newest}, so 2026 is no record: "),
+            format!("--from: the newest record is {newest}, and this is above it; "),
         ),
         (
             ["--to", "20261125"],
-            format!("the newest record is {newest}, so 20261125 is no record: "),
+            format!("--to: the newest record is {newest}, and this is above it; "),
         ),
         (
             ["--from", "1701945000123"],
-            format!("the newest record is {newest}, so 1701945000123 is no record: "),
+            format!("--from: the newest record is {newest}, and this is above it; "),
         ),
     ] {
         for what in [
@@ -187,7 +187,6 @@ fn a_part_that_cannot_be_meant_is_an_error_and_prints_nothing() {
                 errors.contains(&said) && errors.contains(written),
                 "{given:?}: {errors}"
             );
-            assert!(errors.contains(arguments[0]), "{given:?}: {errors}");
             assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{given:?}");
         }
     }
@@ -261,7 +260,7 @@ fn a_filter_that_is_none_is_refused() {
         (["--account", "12"], "an account number is a UUID"),
         (
             ["--from", "yesterday"],
-            "it is a sequence number, or a time: a time is written as 2026-01-31 or",
+            "must be a sequence number or a time: a time is written as 2026-01-31 or",
         ),
         (
             ["--kind", "transfer"],

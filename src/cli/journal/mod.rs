@@ -56,14 +56,14 @@ struct PartArguments {
     #[arg(long, value_name = "SEQUENCE|TIME", value_parser = moment)]
     from: Option<Moment>,
 
-    /// Up to the end of this record or day, or up to just before this time.
+    /// Up to and including this record or day, or up to just before this time.
     #[arg(long, value_name = "SEQUENCE|TIME", value_parser = moment)]
     to: Option<Moment>,
 }
 
 fn moment(text: &str) -> Result<Moment, String> {
     text.parse()
-        .map_err(|error: ParseMomentError| format!("it is a sequence number, or a time: {error}"))
+        .map_err(|error: ParseMomentError| format!("must be a sequence number or a time: {error}"))
 }
 
 impl PartArguments {
@@ -81,9 +81,9 @@ impl PartArguments {
         // Where the journal cannot be read, the reading that follows tells why.
         if positions.peek().is_some()
             && let Ok(Some(newest)) = newest_beside_writer(directory)
-            && let Some((flag, position)) = positions.find(|(_, position)| *position > newest)
+            && let Some((flag, _)) = positions.find(|(_, position)| *position > newest)
         {
-            return Err(Trouble::NoPart(no_record(flag, position, newest)));
+            return Err(Trouble::NoPart(no_record(flag, newest)));
         }
         drop(positions);
         Ok(Part {
