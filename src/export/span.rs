@@ -41,6 +41,23 @@ impl Span {
         }
     }
 
+    /// Its edge that is a position, where the other one is a time: only the record there tells whether it is reversed. If it
+    /// is, that record is no part of it.
+    pub(crate) fn position_beside_time(&self) -> Option<u64> {
+        let is_time = |edge: Moment| edge.begin().is_some();
+        match (self.from?, self.to?) {
+            (Moment::Position(position), time) | (time, Moment::Position(position)) => {
+                is_time(time).then_some(position)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a record is part of it.
+    pub(crate) fn has(&self, record: &Record) -> bool {
+        !self.begins_after(record) && !self.ends_before(record)
+    }
+
     /// Its edges that are positions, with their flags.
     pub(crate) fn positions(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let edges = [("--from", self.from), ("--to", self.to)];

@@ -190,6 +190,9 @@ fn a_part_that_cannot_be_meant_is_an_error_and_prints_nothing() {
             assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{given:?}");
         }
     }
+    let json = printed("show", path, &["--from", "20", "--limit", "1", "--json"]);
+    let twentieth: Value = serde_json::from_str(&json).unwrap();
+    let twentieth = twentieth["timestamp"].as_str().unwrap();
     for range in [
         ["--from", "20", "--to", "19"],
         ["--from", "2026-01-31", "--to", "2026-01-30"],
@@ -201,6 +204,11 @@ fn a_part_that_cannot_be_meant_is_an_error_and_prints_nothing() {
             "2026-01-31T09:00+01:00",
         ],
         ["--from", "2026-01-31", "--to", "2026-01-31T00:00"],
+        // Of a position, the journal knows the time.
+        ["--from", "20", "--to", "2020-01-01"],
+        ["--from", "0", "--to", "2020-01-01"],
+        ["--from", "2099-01-01", "--to", "20"],
+        ["--from", "20", "--to", twentieth],
     ] {
         for what in [&["show"][..], &["export", "--format", "jsonl"]] {
             let given = [&what[1..], &range[..]].concat();
@@ -217,6 +225,9 @@ fn a_part_that_cannot_be_meant_is_an_error_and_prints_nothing() {
     // One record, and the newest one.
     let newest = newest.to_string();
     assert_eq!(shown(path, &["--from", "20", "--to", "20"]), [20]);
+    assert!(shown(path, &["--from", twentieth, "--to", "20"]).ends_with(&[20]));
+    let day = twentieth.split('T').next().unwrap();
+    assert!(shown(path, &["--from", "20", "--to", day]).starts_with(&[20]));
     assert_eq!(
         shown(path, &["--from", &newest]),
         [known.entries.len() as u64]

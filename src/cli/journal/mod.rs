@@ -13,7 +13,9 @@ use clap::{Args, Subcommand};
 
 use crate::account_number::AccountNumber;
 use crate::export::{Part, Span, no_record};
-use crate::journal::{Directory, JournalError, newest_beside_writer};
+use crate::journal::{
+    Directory, JournalError, Position, Record, Visitor, newest_beside_writer, scan_beside_writer,
+};
 use crate::moment::{Moment, ParseMomentError};
 
 /// The exit code where nothing was looked at: there is no journal, it may not be read, or the part that was asked for
@@ -73,12 +75,12 @@ impl PartArguments {
             from: self.from,
             to: self.to,
         };
+        let reversed = "a range ends after it begins: --to must be later than --from";
         if span.is_reversed() {
-            let why = "a range ends after it begins: --to must be later than --from".to_owned();
-            return Err(Trouble::NoPart(why));
+            return Err(Trouble::NoPart(reversed.to_owned()));
         }
-        let mut positions = span.positions().peekable();
         // Where the journal cannot be read, the reading that follows tells why.
+        let mut positions = span.positions().peekable();
         if positions.peek().is_some()
             && let Ok(Some(newest)) = newest_beside_writer(directory)
             && let Some((flag, _)) = positions.find(|(_, position)| *position > newest)
@@ -86,10 +88,38 @@ impl PartArguments {
             return Err(Trouble::NoPart(no_record(flag, newest)));
         }
         drop(positions);
+        if let Some(position) = span.position_beside_time() {
+            let mut edge = Edge {
+                span,
+                position,
+                is_outside: false,
+            };
+            let _ = scan_beside_writer(directory, &mut edge, &mut |_| {});
+            if edge.is_outside {
+                return Err(Trouble::NoPart(reversed.to_owned()));
+            }
+        }
         Ok(Part {
             accounts: self.accounts.into_iter().collect(),
             span,
         })
+    }
+}
+
+/// Looks whether the record at an edge of a span is outside it.
+struct Edge {
+    span: Span,
+    position: u64,
+    is_outside: bool,
+}
+
+impl Visitor for Edge {
+    fn record(&mut self, record: &Record, _: Position) -> Result<(), String> {
+        if record.sequence < self.position {
+            return Ok(());
+        }
+        self.is_outside = !self.span.has(record);
+        Err("found".to_owned())
     }
 }
 
