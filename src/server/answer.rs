@@ -54,8 +54,8 @@ fn retry_after(reason: NotDone) -> Option<HeaderValue> {
         NotDone::Busy | NotDone::DiskFull => Duration::ZERO,
         _ => return None,
     };
-    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-    Some(seconds.max(1).into())
+    let begun = u64::from(after.subsec_nanos() > 0);
+    Some(after.as_secs().saturating_add(begun).max(1).into())
 }
 
 impl Refusal {
@@ -274,4 +274,27 @@ pub(super) fn redirect(path: &str, query: &str) -> Response {
         response.headers_mut().insert(LOCATION, location);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_in_whole_seconds_and_never_too_soon() {
+        for (left, seconds) in [
+            (Duration::ZERO, 1),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_secs(1), 1),
+            (Duration::from_millis(1_001), 2),
+            (Duration::from_secs(86_400), 86_400),
+            // A crate's user may keep keys for ever.
+            (Duration::MAX, u64::MAX),
+        ] {
+            let reason = NotDone::TooManyKeys { retry_after: left };
+            assert_eq!(retry_after(reason), Some(seconds.into()), "{left:?}");
+        }
+        assert_eq!(retry_after(NotDone::DiskFull), Some(1_u64.into()));
+        assert_eq!(retry_after(NotDone::KeyReused), None);
+    }
 }
