@@ -19,18 +19,24 @@ use crate::error::UnknownAccount;
 use crate::idempotency_key::IdempotencyKey;
 use crate::money::Cents;
 
+/// What an idempotency key is for, in the OpenAPI document.
+const KEY: &str = "With the same key, the same request is done once, and answered again as it was. \
+    404, 503 and 507 do not use up the key: the same request can be sent again with it";
+
+/// What a 503 means, in the OpenAPI document.
+const NOT_DONE: &str = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key. \
+    `Retry-After` says after how many seconds, where that is known";
+
 /// `POST /accounts`.
 #[utoipa::path(post, path = "/accounts", tag = "accounts",
     summary = "Create an account",
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
-            description = "With the same key, the same request is done once, and answered again as it was. \
-                404, 503 and 507 do not use up the key: the same request can be sent again with it")),
+            description = KEY)),
     request_body = AccountCreate,
     responses(
         (status = 201, description = "The account exists", body = AccountCreateResponse),
         (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
-        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key. \
-            `Retry-After` says after how many seconds, where that is known", body = RefusalResponse),
+        (status = 503, description = NOT_DONE, body = RefusalResponse),
         (status = 507, description = "There are as many accounts as allowed", body = RefusalResponse)))]
 pub(super) async fn create(
     api: &Api,
@@ -84,15 +90,13 @@ pub(super) fn balance(api: &Api, number: &str) -> Result<Response, Refusal> {
     summary = "Deposit money",
     params(("account_number" = String, Path, description = "The account's number"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
-            description = "With the same key, the same request is done once, and answered again as it was. \
-                404, 503 and 507 do not use up the key: the same request can be sent again with it")),
+            description = KEY)),
     request_body = TransactionRequest,
     responses(
         (status = 200, description = "The money has been added", body = TransactionResponse),
         (status = 404, description = "There is no such account", body = RefusalResponse),
         (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
-        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key. \
-            `Retry-After` says after how many seconds, where that is known", body = RefusalResponse)))]
+        (status = 503, description = NOT_DONE, body = RefusalResponse)))]
 pub(super) async fn deposit(
     api: &Api,
     number: &str,
@@ -118,16 +122,14 @@ pub(super) async fn deposit(
     summary = "Withdraw money",
     params(("account_number" = String, Path, description = "The account's number"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
-            description = "With the same key, the same request is done once, and answered again as it was. \
-                404, 503 and 507 do not use up the key: the same request can be sent again with it")),
+            description = KEY)),
     request_body = TransactionRequest,
     responses(
         (status = 200, description = "The money has been taken out", body = TransactionResponse),
         (status = 400, description = "There is not enough money on the account", body = RefusalResponse),
         (status = 404, description = "There is no such account", body = RefusalResponse),
         (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
-        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key. \
-            `Retry-After` says after how many seconds, where that is known", body = RefusalResponse)))]
+        (status = 503, description = NOT_DONE, body = RefusalResponse)))]
 pub(super) async fn withdraw(
     api: &Api,
     number: &str,
@@ -147,14 +149,12 @@ pub(super) async fn withdraw(
     description = "Closes the account for good, also when money is left on it.",
     params(("account_number" = String, Path, description = "The account's number"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
-            description = "With the same key, the same request is done once, and answered again as it was. \
-                404, 503 and 507 do not use up the key: the same request can be sent again with it")),
+            description = KEY)),
     responses(
         (status = 204, description = "The account is gone"),
         (status = 404, description = "There is no such account", body = RefusalResponse),
         (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
-        (status = 503, description = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key. \
-            `Retry-After` says after how many seconds, where that is known", body = RefusalResponse)))]
+        (status = 503, description = NOT_DONE, body = RefusalResponse)))]
 pub(super) async fn delete(
     api: &Api,
     number: &str,
