@@ -36,14 +36,18 @@ fn without_empty(command: Command) -> Command {
         .mut_subcommands(without_empty)
 }
 
-/// Names the variable beside the flag.
+/// Names the variable beside the flag, where a value is wrong.
 fn with_variable(error: Error, command: &mut Command) -> Error {
-    if error.kind() == ErrorKind::InvalidUtf8 {
-        let said = called(command).get_arguments().find_map(no_text);
-        return match said {
-            Some(said) => Error::raw(ErrorKind::InvalidUtf8, said).format(command),
-            None => error,
-        };
+    match error.kind() {
+        ErrorKind::InvalidUtf8 => {
+            let said = called(command).get_arguments().find_map(no_text);
+            return match said {
+                Some(said) => Error::raw(ErrorKind::InvalidUtf8, said).format(command),
+                None => error,
+            };
+        }
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {}
+        _ => return error,
     }
     let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else {
         return error;

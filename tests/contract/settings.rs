@@ -338,6 +338,23 @@ fn an_empty_flag_is_a_bad_value() {
 }
 
 #[test]
+fn an_error_of_the_command_line_alone_names_no_variable() {
+    for arguments in [
+        &["--port=1", "--port=2"][..],
+        &["--exit-on-failure", "--exit-on-failure"],
+        &["--exit-on-failure=maybe"],
+        &["--prot=1"],
+    ] {
+        let launch = arguments
+            .iter()
+            .fold(Launch::bare(), |launch, it| launch.argument(it));
+        let (status, stderr) = launch.run_to_exit();
+        assert_eq!(status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(!stderr.contains("variable"), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
 fn a_directory_that_cannot_be_names_its_setting() {
     for launch in [
         Launch::bare().env("DATA", "/dev/null"),
