@@ -27,7 +27,7 @@ pub(crate) struct Published {
     pub(crate) reader: Reader,
     /// Where the last entries of closed accounts are.
     closed: HashMap<AccountNumber, Position, AccountNumberHash>,
-    /// The sequence number of the newest record that is published, or is about to be.
+    /// The sequence number of the newest record of which the whole batch is published.
     newest: AtomicU64,
     /// Everything before this position is published.
     watermark: AtomicU64,
@@ -71,15 +71,16 @@ impl Published {
         let Some((newest, last)) = settlement.records.last() else {
             return;
         };
-        // ORDERING: Release, pairs with the Acquire load in `newest_sequence`. Before any of it is seen: whoever was told a
-        // sequence number finds it to be one.
-        self.newest.store(newest.sequence, Release);
         let session = self.ledger.pin();
         for (record, position) in &settlement.records {
             if let Ok(receipt) = record.outcome {
                 self.publish_entry(&session, record.change, receipt, *position);
             }
         }
+        // ORDERING: Release, pairs with the Acquire load in `newest_sequence`: who sees it sees all of the batch, and no
+        // balance at that position changes any more. Before the watermark: a sequence number is told to nobody who has
+        // not waited for that, so whoever was told one finds it here.
+        self.newest.store(newest.sequence, Release);
         // ORDERING: Release, pairs with the Acquire load in `head`: who sees it sees all of the batch.
         self.watermark.store(last + 1, Release);
     }
@@ -119,7 +120,7 @@ impl Published {
         }
     }
 
-    /// The largest sequence number that anybody can have been told.
+    /// The largest sequence number up to which everything is published. Nobody has been told a larger one.
     pub(crate) fn newest_sequence(&self) -> u64 {
         // ORDERING: Acquire, pairs with the Release store in `publish`.
         self.newest.load(Acquire)

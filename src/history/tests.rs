@@ -819,6 +819,44 @@ fn what_a_link_leads_to_has_to_be_the_entry_before() {
     journal.statement(one, &StatementQuery::default()).unwrap();
 }
 
+/// What is a position has happened as a whole: its balance is what it will always be.
+#[test]
+fn the_newest_position_is_not_told_before_it_is_there() {
+    const BATCHES: u64 = 50;
+    const DEPOSITS: u64 = 1_000;
+    let storage = Arc::new(Memory::default());
+    let config = crate::durable::DurableConfig::new(10);
+    let ledger = DurableLedger::open_on(storage, config, &mut |_| {}).unwrap();
+    let [number, other] = [(); 2].map(|()| {
+        let opened = ledger.create(cents(0), None).wait().unwrap();
+        opened.outcome.unwrap().number
+    });
+    // The last of each batch is the one that is looked for.
+    let deposit = |number| DurableCommand {
+        change: Change::Deposit {
+            number,
+            amount: amount(1),
+        },
+        key: None,
+    };
+    let mut batch = vec![deposit(other); DEPOSITS as usize];
+    batch[DEPOSITS as usize - 1] = deposit(number);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..BATCHES {
+                let answers = ledger.submit(batch.clone()).wait();
+                assert!(answers.iter().all(Result::is_ok));
+            }
+        });
+        let mut newest = 0;
+        while newest < 2 + BATCHES * DEPOSITS {
+            newest = ledger.newest_sequence();
+            let balance = ledger.balance_at(number, At::Sequence(newest)).unwrap();
+            assert_eq!(balance.get() as u64, (newest - 2) / DEPOSITS, "{newest}");
+        }
+    });
+}
+
 /// The same through the ledger itself, opened anew.
 #[test]
 fn the_ledger_tells_what_it_answered() {
