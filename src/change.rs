@@ -180,6 +180,9 @@ pub enum NotDone {
     /// The disk is full: ask again once there is room.
     #[error("the disk is full")]
     DiskFull,
+    /// The next file of the journal cannot be made, for another reason than a full disk: ask again a little later.
+    #[error("the next file of the journal cannot be made")]
+    NoSegment,
     /// The journal could not be written while this was on its way. It may have been done or not; the
     /// journal tells, once it is opened again.
     #[error("the journal could not be written; whether this was done is not known")]

@@ -11,6 +11,11 @@ use crate::timestamp::about;
 pub enum Warning {
     /// The disk is full: changes are refused.
     DiskFull,
+    /// The next segment of the journal cannot be made, for another reason than a full disk.
+    NoSegment {
+        /// Why.
+        reason: String,
+    },
     /// The disk has not answered for seconds: changes wait.
     DiskStuck {
         /// For how long.
@@ -62,6 +67,11 @@ impl fmt::Display for Warning {
             Self::DiskFull => {
                 f.write_str("The disk is full: changes are refused until there is room")
             }
+            Self::NoSegment { reason } => write!(
+                f,
+                "The next segment cannot be made, and is tried again: changes are made while there is room in this one: \
+                 {reason}"
+            ),
             Self::DiskStuck { waiting } => write!(
                 f,
                 "The disk has not answered for {}: changes wait, balances can be read",

@@ -66,6 +66,9 @@ fn refusal(directory: &Path, error: JournalError) -> Failure {
 }
 
 fn log(directory: &Path, recovery: &Recovery) {
+    for warning in &recovery.warnings {
+        warn!("{warning}");
+    }
     for snapshot in &recovery.broken_snapshots {
         warn!(
             snapshot,
@@ -142,6 +145,9 @@ impl Watch {
                 lasted_s,
                 "there is room on the disk again: changes are made"
             ),
+            Condition::NoSegment { .. } => {
+                info!(lasted_s, "there is a segment again: changes are made");
+            }
             _ => {}
         }
         match &self.condition {
@@ -152,11 +158,15 @@ impl Watch {
             Condition::DiskFull => {
                 warn!("the disk is full: changes are refused until there is room");
             }
+            Condition::NoSegment { reason } => warn!(
+                reason,
+                "there is no segment to go on in: changes are refused until there is"
+            ),
             Condition::Failed { reason } => {
                 error!(
                     reason,
-                    "the journal failed: nothing is changed any more, balances can be read; restart once the disk is \
-                     well"
+                    "the journal failed: nothing is changed any more, balances can be read; restart once that is \
+                     mended"
                 );
                 return Some(reason.clone());
             }

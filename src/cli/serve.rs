@@ -41,9 +41,14 @@ pub(super) struct Arguments {
     #[arg(long, env = "PORT", default_value = "8000", value_parser = settings::port)]
     port: u16,
 
-    /// Keep the ledger in this directory; it is made if it is not there.
+    /// Keep the ledger in this directory. If it is not there or empty, it is made and a ledger is begun.
     #[arg(long, env = "DATA", value_name = "DIRECTORY")]
     data: Option<PathBuf>,
+
+    /// Stop unless the directory holds a ledger, instead of beginning one: for when it is on a disk that may not
+    /// be mounted.
+    #[arg(long, env = "EXISTING", value_parser = settings::switch)]
+    existing: bool,
 
     /// Go on though the clock is years ahead of or behind the last record of the ledger, as it is right.
     #[arg(long, env = "ACCEPT_CLOCK", value_parser = settings::switch)]
@@ -121,6 +126,10 @@ pub(super) struct Arguments {
         value_parser = settings::delay)]
     shutdown_timeout: Duration,
 
+    /// The length of a segment of the journal, for tests that have to see one end.
+    #[arg(long, hide = true, value_name = "BYTES")]
+    segment_bytes: Option<u64>,
+
     /// Stop when standard input ends: for a program that starts the service and must not leave it behind.
     #[arg(long, hide = true)]
     stop_with_stdin: bool,
@@ -178,11 +187,17 @@ impl Arguments {
             keys_max: self.idempotency_keys_max,
         };
         Ok(match &self.data {
+            None if self.existing => {
+                let what = "--existing (EXISTING) asks for a ledger on disk: name its directory with --data or DATA";
+                return Err(Failure(what.to_owned()));
+            }
             None => Service::in_memory_with_keys(self.max_accounts, keys),
             Some(directory) => {
                 let mut config = DurableConfig::new(self.max_accounts);
                 config.keys = keys;
                 config.accept_clock = self.accept_clock;
+                config.existing = self.existing;
+                config.segment_bytes = self.segment_bytes.unwrap_or(config.segment_bytes);
                 let ledger = ledger::open(directory, config);
                 Service::durable(ledger.map_err(|Failure(why)| match directory.is_dir() {
                     true => Failure(why),

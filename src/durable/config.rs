@@ -12,6 +12,9 @@ use crate::timestamp::Timestamp;
 pub struct DurableConfig {
     /// The largest number of accounts that may exist at a time.
     pub account_limit: usize,
+    /// Whether a ledger has to be there. Then none is begun in a directory that is empty, because its disk is not mounted,
+    /// or is not there.
+    pub existing: bool,
     /// How long idempotency keys are kept, and how many.
     pub keys: KeyPolicy,
     /// The length of a segment of the journal, in bytes; at least [`SEGMENT_BYTES_MIN`](Self::SEGMENT_BYTES_MIN).
@@ -43,6 +46,7 @@ impl DurableConfig {
         let begun = Instant::now();
         Self {
             account_limit,
+            existing: false,
             keys: KeyPolicy::default(),
             segment_bytes: 64 << 20,
             snapshot_bytes: 256 << 20,
@@ -59,6 +63,7 @@ impl std::fmt::Debug for DurableConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DurableConfig")
             .field("account_limit", &self.account_limit)
+            .field("existing", &self.existing)
             .field("keys", &self.keys)
             .field("segment_bytes", &self.segment_bytes)
             .field("snapshot_bytes", &self.snapshot_bytes)

@@ -12,6 +12,7 @@
 //! - *disk*: writes large batches, so that the next can be decided meanwhile.
 //! - *segments*: makes a segment ahead. Nobody waits for it, unless a segment is full before the next one is made.
 //! - *snapshots*: takes snapshots behind. Nobody ever waits for it, so it is a thread of its own.
+//! - *watch*: looks each second whether the directory is still where it was.
 //!
 //! The order of events of a batch: decided, sealed, written, durable, published, answered. Whoever has the
 //! [`Scribe`] does all that follows the seal, and there is one: so one batch after another is durable, published
@@ -19,7 +20,8 @@
 //! single command is a batch.
 //!
 //! After a failure of the disk, what was being written is answered with [`Failed`](NotDone::Failed), all else with
-//! [`ReadOnly`](NotDone::ReadOnly). It is never tried again.
+//! [`ReadOnly`](NotDone::ReadOnly). It is never tried again. To make a segment is: nothing depends on one that is not there
+//! yet, and nobody is refused for it before the present one is full.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -36,17 +38,21 @@ use super::scribe::Scribe;
 use super::sequencer::{NotTaken, Sequencer, Settlement};
 use super::shared::{Condition, Shared};
 use super::snapshots::Snapshots;
+use super::watch::Watch;
 use crate::change::NotDone;
+use crate::journal::lookout::Lookout;
 use crate::journal::segment::{self, Prepared};
 use crate::journal::{Batch, JournalError, Storage, Writer};
 
-/// How long after the disk was found to be full it is tried again.
-const DISK_FULL_PAUSE: Duration = Duration::from_millis(500);
+/// How long after a segment could not be made it is tried again.
+const SEGMENT_PAUSE: Duration = Duration::from_millis(500);
 
 /// The threads. Dropped, it finishes what was submitted, and waits for them.
 #[derive(Debug)]
 pub(crate) struct Engine {
     submissions: Option<Sender<Submission>>,
+    /// Lets the watch go on until it is dropped.
+    watching: Option<Sender<()>>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -79,6 +85,7 @@ impl Engine {
         let (submissions, submitted) = unbounded();
         let mut engine = Self {
             submissions: Some(submissions),
+            watching: None,
             shared: Arc::clone(&shared),
             threads: Vec::new(),
         };
@@ -89,10 +96,20 @@ impl Engine {
         let (wanted, to_make) = bounded(1);
         let (made, segments) = bounded(1);
         let (begun, to_take) = unbounded();
+        let (lost, is_lost) = bounded(1);
+        let (watching, stop) = bounded(0);
+        engine.watching = Some(watching);
         let segment_bytes = config.segment_bytes;
+        let lookout = writer.lookout();
+        let watch = Watch {
+            lookout: Arc::clone(&lookout),
+            shared: Arc::clone(&shared),
+            lost,
+        };
+        engine.spawn("watch", move || watch.run(&stop))?;
         engine.spawn("disk", move || write_batches(&to_write, &come_back))?;
         engine.spawn("segments", move || {
-            make_segments(&*storage, segment_bytes, &to_make, &made);
+            make_segments(&*storage, &lookout, segment_bytes, &to_make, &made);
         })?;
         engine.spawn("snapshots", move || snapshots.run(&to_take))?;
         let desk = Desk {
@@ -111,7 +128,8 @@ impl Engine {
             segments,
             held: None,
             segment_asked: false,
-            disk_full_since: None,
+            is_lost,
+            unmade: None,
             has_failed: false,
         };
         engine.spawn("sequencer", move || desk.run())?;
@@ -156,6 +174,7 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.shared.stopping().store(true, Relaxed);
         self.submissions = None;
+        self.watching = None;
         for thread in self.threads.drain(..) {
             // If it panicked, the condition says so.
             let _ = thread.join();
@@ -178,15 +197,19 @@ fn write_batches(batches: &Receiver<(Scribe, Sealed)>, written: &Sender<Written>
     }
 }
 
-/// The thread that makes segments: one each time that one is `wanted`.
+/// The thread that makes segments: one each time that one is `wanted`, if the directory is still where it was.
 fn make_segments(
     storage: &dyn Storage,
+    lookout: &Lookout,
     segment_bytes: u64,
     wanted: &Receiver<()>,
     made: &Sender<Result<Prepared, JournalError>>,
 ) {
     for () in wanted {
-        if made.send(segment::prepare(storage, segment_bytes)).is_err() {
+        let segment = lookout
+            .look_at_all()
+            .and_then(|()| segment::prepare(storage, segment_bytes));
+        if made.send(segment).is_err() {
             return;
         }
     }
@@ -208,9 +231,43 @@ struct Desk {
     held: Option<Submission>,
     /// Whether a segment is being made.
     segment_asked: bool,
-    disk_full_since: Option<Instant>,
+    /// Why it is over, from the watch.
+    is_lost: Receiver<String>,
+    /// Why no segment could be made.
+    unmade: Option<Unmade>,
     /// Whether all is over.
     has_failed: bool,
+}
+
+/// A segment that could not be made.
+struct Unmade {
+    since: Instant,
+    /// How the ledger is once somebody is refused for it.
+    condition: Condition,
+    /// With what.
+    not_done: NotDone,
+}
+
+impl Unmade {
+    fn now(error: &JournalError) -> Self {
+        let (condition, not_done) = match error.is_disk_full() {
+            true => (Condition::DiskFull, NotDone::DiskFull),
+            false => {
+                let reason = error.to_string();
+                (Condition::NoSegment { reason }, NotDone::NoSegment)
+            }
+        };
+        Self {
+            since: Instant::now(),
+            condition,
+            not_done,
+        }
+    }
+
+    /// Whether it was found out just now. After a while it is tried again.
+    fn is_recent(&self) -> bool {
+        self.since.elapsed() < SEGMENT_PAUSE
+    }
 }
 
 /// What the sequencer does next.
@@ -228,7 +285,8 @@ impl Desk {
         while !self.has_failed {
             let next = self.decide_all();
             let goes_on = !matches!(next, Next::Close);
-            if goes_on && self.sequencer.wants_segment() && !self.is_disk_full() {
+            let is_unmade = self.unmade.as_ref().is_some_and(Unmade::is_recent);
+            if goes_on && self.sequencer.wants_segment() && !is_unmade {
                 self.ask_for_segment();
             }
             if self.scribe.is_some() && self.sequencer.is_forming() {
@@ -273,9 +331,9 @@ impl Desk {
                     return Next::Wait;
                 }
                 Err(NotTaken::NoSegment(submission)) => {
-                    if self.is_disk_full() {
-                        self.shared.set_condition(Condition::DiskFull);
-                        self.shared.send(submission.turn_away(NotDone::DiskFull));
+                    if let Some(unmade) = self.unmade.as_ref().filter(|it| it.is_recent()) {
+                        self.shared.set_condition(unmade.condition.clone());
+                        self.shared.send(submission.turn_away(unmade.not_done));
                         continue;
                     }
                     self.ask_for_segment();
@@ -287,17 +345,11 @@ impl Desk {
         }
     }
 
-    /// Whether it was found full just now. After a while it is tried again.
-    fn is_disk_full(&self) -> bool {
-        let since = self.disk_full_since;
-        since.is_some_and(|since| since.elapsed() < DISK_FULL_PAUSE)
-    }
-
-    /// Tells when to try again whether there is room: otherwise a ledger that nobody asks for anything, because its
+    /// Tells when to try again to make a segment: otherwise a ledger that nobody asks for anything, because its
     /// disk is full, would stay so.
-    fn disk_full_pause(&self) -> Receiver<Instant> {
-        let since = self.disk_full_since.filter(|_| !self.segment_asked);
-        since.map_or_else(never, |since| at(since + DISK_FULL_PAUSE))
+    fn segment_pause(&self) -> Receiver<Instant> {
+        let unmade = self.unmade.as_ref().filter(|_| !self.segment_asked);
+        unmade.map_or_else(never, |unmade| at(unmade.since + SEGMENT_PAUSE))
     }
 
     fn ask_for_segment(&mut self) {
@@ -336,13 +388,14 @@ impl Desk {
         select_biased! {
             recv(self.written) -> result => self.written(result.ok()),
             recv(self.segments) -> segment => self.segment(segment.ok()),
+            recv(self.is_lost) -> reason => self.lost(reason.ok()),
             recv(self.submitted) -> submission => match submission {
                 Ok(submission) => self.held = Some(submission),
                 // Then what is in flight is all that there is to wait for.
                 Err(_) if in_flight => self.wait_for_disk(),
                 Err(_) => {}
             },
-            recv(self.disk_full_pause()) -> _ => {}
+            recv(self.segment_pause()) -> _ => {}
         }
     }
 
@@ -350,6 +403,16 @@ impl Desk {
         select_biased! {
             recv(self.written) -> result => self.written(result.ok()),
             recv(self.segments) -> segment => self.segment(segment.ok()),
+            recv(self.is_lost) -> reason => self.lost(reason.ok()),
+        }
+    }
+
+    /// The directory is not where it was.
+    fn lost(&mut self, reason: Option<String>) {
+        match reason {
+            Some(reason) => self.fail(&reason),
+            // The watch is over, for all is about to be.
+            None => self.is_lost = never(),
         }
     }
 
@@ -359,15 +422,17 @@ impl Desk {
         match segment {
             Some(Ok(segment)) => {
                 self.sequencer.prepare(segment);
-                if self.disk_full_since.take().is_some() {
+                if self.unmade.take().is_some() {
+                    self.shared.set_segment_failure(None);
                     self.shared.set_condition(Condition::Healthy);
                 }
             }
+            Some(Err(error @ JournalError::Displaced { .. })) => self.fail(&error.to_string()),
             // Nobody is refused for it before this segment is full.
-            Some(Err(error)) if error.is_disk_full() => {
-                self.disk_full_since = Some(Instant::now());
+            Some(Err(error)) => {
+                self.shared.set_segment_failure(Some(error.to_string()));
+                self.unmade = Some(Unmade::now(&error));
             }
-            Some(Err(error)) => self.fail(&error.to_string()),
             None => self.fail("the thread that makes segments is gone"),
         }
     }

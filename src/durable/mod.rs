@@ -48,6 +48,7 @@ mod shared;
 mod simulation;
 mod snapshots;
 mod under_way;
+mod watch;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -59,7 +60,9 @@ use crate::account_summary::{self, AccountSummary};
 use crate::change::{Change, NotDone};
 use crate::error::UnknownAccount;
 use crate::idempotency_key::IdempotencyKey;
-use crate::journal::{Directory, JournalError, Progress, Recovered, Recovery, Storage, recover};
+use crate::journal::{
+    Directory, JournalError, Progress, Recovered, Recovery, Storage, founding, recover,
+};
 use crate::money::{Amount, Cents};
 use crate::roster::CreationNumber;
 use crate::timestamp::Timestamp;
@@ -100,12 +103,13 @@ pub struct DurableLedger {
 }
 
 impl DurableLedger {
-    /// Opens the ledger in `directory`, and begins one if there is none.
+    /// Opens the ledger in `directory`. If there is none, one is begun in a directory that is empty or not there, unless
+    /// [`existing`](DurableConfig::existing) forbids it.
     ///
     /// # Errors
     ///
-    /// [`JournalError`]: the directory is in use or cannot be written, the journal is damaged, or there are
-    /// more accounts than allowed. Nothing has been changed then.
+    /// [`JournalError`]: the directory is in use or cannot be written, it holds other files and no ledger, the journal is
+    /// damaged, or there are more accounts than allowed. Nothing has been changed then.
     pub fn open(directory: &Path, config: DurableConfig) -> Result<Self, JournalError> {
         Self::open_with_progress(directory, config, &mut |_| {})
     }
@@ -120,7 +124,11 @@ impl DurableLedger {
         config: DurableConfig,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, JournalError> {
-        Self::open_on(Arc::new(Directory::open(directory)?), config, progress)
+        let directory = match config.existing {
+            true => Directory::open_existing(directory)?,
+            false => Directory::open(directory)?,
+        };
+        Self::open_on(Arc::new(directory), config, progress)
     }
 
     /// As [`open_with_progress`](Self::open_with_progress), on any storage.
@@ -134,6 +142,7 @@ impl DurableLedger {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, JournalError> {
         config.segment_bytes = config.segment_bytes.max(DurableConfig::SEGMENT_BYTES_MIN);
+        founding::check(&*storage, config.existing)?;
         let Recovered {
             books,
             writer,
@@ -304,6 +313,13 @@ impl DurableLedger {
     #[cfg(feature = "cli")]
     pub(crate) fn observer(&self) -> Observer {
         Observer::new(Arc::clone(&self.shared))
+    }
+
+    /// Why the next segment could not be made when that was tried last, if it could not. Changes are made as long as there
+    /// is room in the present one; see [`Condition`].
+    #[must_use]
+    pub fn segment_failure(&self) -> Option<String> {
+        self.shared.segment_failure()
     }
 
     /// How many commands wait for their answer.

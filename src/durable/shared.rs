@@ -29,7 +29,13 @@ pub enum Condition {
     DiskStuck,
     /// A segment of the journal is full, and there is no room for the next. Changes are refused until there is.
     DiskFull,
-    /// A write or a sync failed, or the ledger has a fault. Nothing is changed any more; balances can be read.
+    /// A segment of the journal is full, and the next cannot be made for another reason. Changes are refused until it
+    /// can; it is tried again and again.
+    NoSegment {
+        /// What the disk says.
+        reason: String,
+    },
+    /// A write or a sync failed, the directory was moved, replaced or removed, or the ledger has a fault. Nothing is changed any more; balances can be read.
     Failed {
         /// What the disk said, or what the fault is.
         reason: String,
@@ -51,6 +57,8 @@ pub(crate) struct Shared {
     snapshot_failure: Mutex<Option<SnapshotFailure>>,
     /// The time, in microseconds, until which there is no room for one more idempotency key.
     keys_full_until: AtomicI64,
+    /// Why the next segment could not be made when that was tried last.
+    segment_failure: Mutex<Option<String>>,
     /// Whether nothing more will be submitted.
     stopping: AtomicBool,
     batches: AtomicU64,
@@ -67,6 +75,7 @@ impl Shared {
             condition: Mutex::new(Condition::Healthy),
             snapshot_failure: Mutex::new(None),
             keys_full_until: AtomicI64::new(i64::MIN),
+            segment_failure: Mutex::new(None),
             stopping: AtomicBool::new(false),
             batches: AtomicU64::new(0),
         }
@@ -101,8 +110,13 @@ impl Shared {
                 .stuck_for()
                 .map(|waiting| Warning::DiskStuck { waiting }),
             Condition::DiskFull => Some(Warning::DiskFull),
+            Condition::NoSegment { .. } => None,
             Condition::Failed { reason } => Some(Warning::ReadOnly { reason }),
         };
+        // A disk that was found full is told of once somebody is refused for it.
+        let segment = self
+            .segment_failure()
+            .map(|reason| Warning::NoSegment { reason });
         let snapshot = self.snapshot_failure().map(|failure| Warning::NoSnapshot {
             reason: failure.reason,
             next_start: failure.next_start,
@@ -114,7 +128,7 @@ impl Shared {
             ClockFault::Behind(by) => Warning::ClockBehind { by },
             ClockFault::Ahead(by) => Warning::ClockAhead { by },
         });
-        [disk, snapshot, keys, clock]
+        [disk, segment, snapshot, keys, clock]
             .into_iter()
             .flatten()
             .collect()
@@ -134,11 +148,27 @@ impl Shared {
         }
     }
 
+    /// A failure is final: nothing is set after it.
     pub(super) fn set_condition(&self, condition: Condition) {
-        *self
+        let mut now = self
             .condition
             .lock()
-            .unwrap_or_else(PoisonError::into_inner) = condition;
+            .unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*now, Condition::Failed { .. }) {
+            *now = condition;
+        }
+    }
+
+    pub(super) fn segment_failure(&self) -> Option<String> {
+        let failure = self.segment_failure.lock();
+        failure.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_segment_failure(&self, failure: Option<String>) {
+        *self
+            .segment_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
     pub(super) fn snapshot_failure(&self) -> Option<SnapshotFailure> {

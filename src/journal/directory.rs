@@ -1,24 +1,49 @@
 //! The real disk: a directory of the file system, locked against a second process.
+//!
+//! # Invariants
+//!
+//! 1. *The directory is a handle, not a path.* It is looked up once. Every file is opened, made, renamed, removed and
+//!    listed relative to the open directory, so all of them are in one place, wherever that is moved to.
+//! 2. *No lock hangs on a name that anybody may remove.* What is locked is the directory itself, and the segment that is
+//!    written (by the [writer](super::Writer)): a copy by hard links is another directory with the same segment.
+//! 3. *Nothing is followed or taken over.* A new file is made with `O_EXCL`, and no symbolic link is followed within the
+//!    directory.
+//!
+//! Earlier versions lock a file called `lock`. It is locked as well, so that they and this one keep each other out.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::JournalError;
-use super::storage::{Storage, StoredFile};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, RenameFlags, Stat};
+use rustix::io::Errno;
 
-/// The file whose lock tells that the directory is in use. It stays when the process goes; its lock does not.
-const LOCK: &str = "lock";
+use super::error::JournalError;
+use super::founding;
+use super::storage::{Identity, Storage, StoredFile};
+
+/// The file that earlier versions lock. It stays when the process goes; its lock does not.
+pub(super) const LOCK: &str = "lock";
+
+/// The rights of a new directory: nobody else may enter it.
+const DIRECTORY_MODE: u32 = 0o700;
+
+/// The rights of a new file.
+const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// The rights of others than the owner.
+const OTHERS: u32 = 0o077;
 
 /// A directory, for as long as this lives for nobody else.
 #[derive(Debug)]
 pub struct Directory {
+    /// For messages, and to find out whether it still leads here. No file is ever looked for by it.
     path: PathBuf,
-    /// Opened to make names durable.
     handle: File,
-    /// Keeps the directory locked. Who has no lock may not write.
+    identity: Identity,
+    /// Keeps earlier versions out.
     lock: Option<File>,
 }
 
@@ -27,26 +52,28 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`JournalError::InUse`] if another process has it; [`JournalError::Io`] if the disk refuses.
+    /// [`JournalError::InUse`] if another process has it; [`JournalError::NotEmpty`] if it holds no ledger, and
+    /// something else; [`JournalError::Io`] if the disk refuses.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let io = |what| move |source| JournalError::io(what, path, source);
-        make(path).map_err(io("create the directory"))?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path.join(LOCK))
-            .map_err(io("write to the directory"))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => JournalError::InUse {
-                path: path.to_owned(),
-            },
-            TryLockError::Error(source) => io("lock the directory")(source),
-        })?;
-        Ok(Self {
-            lock: Some(lock),
-            ..Self::open_read_only(path)?
-        })
+        make(path).map_err(|source| JournalError::io("create the directory", path, source))?;
+        Self::open_read_only(path)?.locked(false)
+    }
+
+    /// Opens a directory that holds a ledger, to write in it.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::NoLedger`] if it holds none or is not there: nothing is made then. And those of
+    /// [`open`](Self::open).
+    pub fn open_existing(path: &Path) -> Result<Self, JournalError> {
+        match Self::open_read_only(path) {
+            Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(JournalError::NoLedger {
+                    path: path.to_owned(),
+                })
+            }
+            opened => opened?.locked(true),
+        }
     }
 
     /// Opens a directory to read in it, also while another process writes.
@@ -55,14 +82,78 @@ impl Directory {
     ///
     /// [`JournalError::Io`] if the disk refuses.
     pub fn open_read_only(path: &Path) -> Result<Self, JournalError> {
-        let handle = File::open(path)
-            .map_err(|source| JournalError::io("open the directory", path, source))?;
+        let open = || {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let handle = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+            let identity = StoredFile::identity(&handle)?;
+            Ok((handle, identity))
+        };
+        let (handle, identity) =
+            open().map_err(|source| JournalError::io("open the directory", path, source))?;
         Ok(Self {
             path: path.to_owned(),
             handle,
+            identity,
             lock: None,
         })
     }
+
+    /// Locks it, if a ledger is in it or may be begun.
+    fn locked(mut self, must_exist: bool) -> Result<Self, JournalError> {
+        match self.handle.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(self.in_use()),
+            // Network file systems lock only what is open for writing, which no directory is. The files are left.
+            Err(TryLockError::Error(error)) if is_unsupported(&error) => {}
+            Err(TryLockError::Error(error)) => {
+                return Err(JournalError::io("lock the directory", &self.path, error));
+            }
+        }
+        founding::check(&self, must_exist)?;
+        let lock = self
+            .open_file(LOCK, OFlags::RDWR | OFlags::CREATE)
+            .map_err(JournalError::file("write to", &self, LOCK))?;
+        match lock.try_lock() {
+            Ok(()) => self.lock = Some(lock),
+            Err(TryLockError::WouldBlock) => return Err(self.in_use()),
+            Err(TryLockError::Error(error)) => {
+                return Err(JournalError::file("lock", &self, LOCK)(error));
+            }
+        }
+        Ok(self)
+    }
+
+    fn in_use(&self) -> JournalError {
+        JournalError::InUse {
+            path: self.path.clone(),
+        }
+    }
+
+    fn open_file(&self, name: &str, flags: OFlags) -> io::Result<File> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file =
+            rustix::io::retry_on_intr(|| rustix::fs::openat(&self.handle, name, flags, FILE_MODE))?;
+        Ok(file.into())
+    }
+
+    fn stat(&self, name: &str) -> Result<Stat, Errno> {
+        rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    /// How many of the ledger's files others than the owner may read or write.
+    fn open_to_others(&self) -> usize {
+        let names = Storage::names(self).unwrap_or_default();
+        let ours = names.iter().filter(|name| founding::is_ours(name));
+        let stats = ours.filter_map(|name| self.stat(name).ok());
+        stats.filter(|stat| stat.st_mode & OTHERS != 0).count()
+    }
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|errno| {
+        [Errno::BADF, Errno::INVAL, Errno::ISDIR, Errno::OPNOTSUPP].contains(&errno)
+    })
 }
 
 /// Makes a directory, and those above it that are not there, and makes their names durable: a journal that is
@@ -70,7 +161,8 @@ impl Directory {
 fn make(path: &Path) -> io::Result<()> {
     let ancestors = path.ancestors().filter(|it| !it.as_os_str().is_empty());
     let missing: Vec<_> = ancestors.take_while(|it| !it.exists()).collect();
-    fs::create_dir_all(path)?;
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(DIRECTORY_MODE).create(path)?;
     for directory in missing {
         let above = directory.parent().filter(|it| !it.as_os_str().is_empty());
         File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
@@ -78,38 +170,61 @@ fn make(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A number whose width depends on the system.
+fn wide(number: impl TryInto<u64>) -> u64 {
+    number.try_into().unwrap_or(u64::MAX)
+}
+
 impl Storage for Directory {
     fn names(&self) -> io::Result<Vec<String>> {
-        fs::read_dir(&self.path)?
-            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-            .collect()
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.handle)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy();
+            if !matches!(&*name, "." | "..") {
+                names.push(name.into_owned());
+            }
+        }
+        Ok(names)
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn StoredFile>> {
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(true)
-            .read(true)
-            .write(true)
-            .open(self.path.join(name))?;
-        Ok(Arc::new(file))
+        match rustix::fs::unlinkat(&self.handle, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        Ok(Arc::new(self.open_file(name, flags)?))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn StoredFile>> {
-        let path = self.path.join(name);
-        let file = match self.lock {
-            Some(_) => OpenOptions::new().read(true).write(true).open(path)?,
-            None => File::open(path)?,
-        };
-        Ok(Arc::new(file))
+        Ok(Arc::new(self.open_file(name, OFlags::RDONLY)?))
+    }
+
+    fn open_to_write(&self, name: &str) -> io::Result<Arc<dyn StoredFile>> {
+        Ok(Arc::new(self.open_file(name, OFlags::RDWR)?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        fs::rename(self.path.join(from), self.path.join(to))
+        Ok(rustix::fs::renameat(&self.handle, from, &self.handle, to)?)
+    }
+
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        let flags = RenameFlags::NOREPLACE;
+        match rustix::fs::renameat_with(&self.handle, from, &self.handle, to, flags) {
+            Ok(()) => Ok(()),
+            // Not every file system can do that. Nobody else makes files here, so a look before it is enough.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match self.stat(to) {
+                Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+                Err(Errno::NOENT) => self.rename(from, to),
+                Err(error) => Err(error.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.path.join(name))
+        Ok(rustix::fs::unlinkat(&self.handle, name, AtFlags::empty())?)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -118,6 +233,55 @@ impl Storage for Directory {
 
     fn describe(&self) -> String {
         self.path.display().to_string()
+    }
+
+    fn misses(&self, name: &str, file: Identity) -> Option<String> {
+        match self.stat(name) {
+            Ok(stat) => {
+                let found = Identity {
+                    device: wide(stat.st_dev),
+                    inode: wide(stat.st_ino),
+                };
+                (found != file).then(|| format!("another file is in the place of {name}"))
+            }
+            Err(Errno::NOENT | Errno::STALE) => Some(format!("{name} was removed or renamed")),
+            Err(_) => None,
+        }
+    }
+
+    fn displaced(&self) -> Option<String> {
+        let gone = || Some("the directory was moved or removed".to_owned());
+        match fs::metadata(&self.path) {
+            Ok(found) if identity(&found) == self.identity => None,
+            Ok(_) => Some("another directory is in its place".to_owned()),
+            Err(error) => match Errno::from_io_error(&error) {
+                Some(Errno::NOENT | Errno::NOTDIR | Errno::STALE) => gone(),
+                _ => None,
+            },
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let Ok(metadata) = self.handle.metadata() else {
+            return Vec::new();
+        };
+        let mode = metadata.mode() & 0o7777;
+        if mode & OTHERS == 0 {
+            return Vec::new();
+        }
+        let path = self.path.display();
+        let files = self.open_to_others();
+        vec![format!(
+            "other users may enter {path} (mode {mode:04o}) and open {files} files of the ledger in it: \
+             `chmod -R go-rwx {path}` keeps them out"
+        )]
+    }
+}
+
+fn identity(metadata: &fs::Metadata) -> Identity {
+    Identity {
+        device: metadata.dev(),
+        inode: metadata.ino(),
     }
 }
 
@@ -147,5 +311,17 @@ impl StoredFile for File {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
+    }
+
+    fn identity(&self) -> io::Result<Identity> {
+        Ok(identity(&self.metadata()?))
+    }
+
+    fn lock(&self) -> io::Result<bool> {
+        match self.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 }

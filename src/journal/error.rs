@@ -28,6 +28,37 @@ pub enum JournalError {
         /// The directory.
         path: PathBuf,
     },
+    /// A ledger has to be there, and is not.
+    #[error(
+        "{} holds no ledger, and --existing says that there is one: is its disk mounted? To begin a new ledger, start \
+         without --existing", path.display()
+    )]
+    NoLedger {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is no ledger, but something else.
+    #[error(
+        "{path} holds no ledger and is not empty: it holds {name}. A new ledger is begun in an empty directory only. \
+         Choose another directory, or move what is in this one elsewhere"
+    )]
+    NotEmpty {
+        /// The directory.
+        path: String,
+        /// One of the names in it.
+        name: String,
+    },
+    /// The directory or the last segment was moved, replaced or removed while the ledger was open.
+    #[error(
+        "{path} is not what it was when the ledger was opened: {what}. Nothing more is acknowledged. All that was \
+         acknowledged is in the files that were opened: bring them back to their place, and restart"
+    )]
+    Displaced {
+        /// The directory.
+        path: String,
+        /// What has become of it.
+        what: String,
+    },
     /// The directory was written by a version that this one does not know.
     #[error(
         "{segment} has format version {found}, and this program reads version {}: use the program that wrote it",
@@ -116,10 +147,28 @@ impl JournalError {
         )
     }
 
+    /// Says of a missing segment which snapshots would have done without it, were they whole.
+    pub(super) fn without(self, broken_snapshots: &[String]) -> Self {
+        match self {
+            Self::Missing { what } if !broken_snapshots.is_empty() => Self::Missing {
+                what: format!(
+                    "{what}, and what would replace it is broken: {}",
+                    broken_snapshots.join(", ")
+                ),
+            },
+            error => error,
+        }
+    }
+
     /// Whether the disk is full: then nothing is broken, and to make room helps.
     #[must_use]
     pub fn is_disk_full(&self) -> bool {
-        use io::ErrorKind::{QuotaExceeded, StorageFull};
-        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+        matches!(self, Self::Io { source, .. } if is_disk_full(source))
     }
+}
+
+/// Whether the disk is full.
+pub(super) fn is_disk_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }

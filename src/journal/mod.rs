@@ -3,7 +3,8 @@
 //! # Files
 //!
 //! A directory holds segments, in which batches of records stand one after
-//! another, snapshots that save reading all of them at the start, and a lock. All numbers
+//! another, snapshots that save reading all of them at the start, the file `head`, which names the newest
+//! segment, and a lock. All numbers
 //! are little-endian. A *position* is an offset in bytes into all segments laid end to end; each segment is
 //! named by its own, and nothing is ever moved or overwritten, so a position means the same for good.
 //!
@@ -20,6 +21,7 @@
 //! 6. *Everything can be rebuilt from the segments.* Snapshots are derived, one from the one before and
 //!    the journal; a broken one costs time and nothing else.
 //! 7. *A write or sync that failed is the last.* Nobody knows what is on disk then; see the engine.
+//! 8. *A last segment that is gone is missed.* `head` names it before anything in it is acknowledged.
 //!
 //! What a disk is trusted with: it writes a sector of 512 bytes or does not, keeps what it says it has
 //! synced, and changes none of it. Against the last, there are checksums; against the second, nothing helps.
@@ -32,7 +34,10 @@ mod compare;
 mod directory;
 mod error;
 mod fields;
+pub(crate) mod founding;
+mod head;
 mod kind;
+pub(crate) mod lookout;
 mod reader;
 mod record;
 mod recovery;
@@ -60,7 +65,7 @@ pub(crate) use scan::scan;
 pub use scan::{Progress, Torn};
 #[cfg(feature = "cli")]
 pub(crate) use scan::{Visitor, newest_beside_writer, scan_beside_writer};
-pub use storage::{Storage, StoredFile};
+pub use storage::{Identity, Storage, StoredFile};
 pub use totals::{Refusals, Sum, Total, Totals};
 pub(crate) use writer::{Batch, Tail, Writer};
 

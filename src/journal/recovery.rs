@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Position;
 use super::books::Books;
 use super::error::JournalError;
+use super::head;
 use super::reader::Reader;
 use super::scan::{Progress, Torn, scan};
 use super::segment;
@@ -28,6 +29,8 @@ pub struct Recovery {
     pub broken_snapshots: Vec<String>,
     /// The torn end that was cut off. Nothing in it was ever acknowledged.
     pub torn: Option<Torn>,
+    /// What whoever keeps the directory should know and may mend, a sentence each.
+    pub warnings: Vec<String>,
     /// How long it took.
     pub took: Duration,
 }
@@ -54,6 +57,11 @@ pub(crate) fn recover(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Recovered, JournalError> {
     let start = Instant::now();
+    // Before anything is read: a segment that is gone is told at once.
+    let head = head::read(&*storage)?;
+    if let Some(head) = &head {
+        head.check(&*storage)?;
+    }
     let (snapshot, broken_snapshots) = snapshot::newest(&*storage, policy)?;
     let from = snapshot.as_ref().map(|it| (it.ledger, it.boundary));
     let mut books = snapshot.map_or_else(|| Books::new(policy), |it| it.books);
@@ -64,7 +72,11 @@ pub(crate) fn recover(
         None,
         &mut |record, position| books.apply(record, position),
         progress,
-    )?;
+    )
+    .map_err(|error| error.without(&broken_snapshots))?;
+    if let (Some(head), Some(end)) = (&head, &end) {
+        head.belongs_to(end.ledger)?;
+    }
     let begun = end.is_none();
     let end = match end {
         Some(end) => end,
@@ -73,18 +85,22 @@ pub(crate) fn recover(
             Writer::begin(&*storage, first)?
         }
     };
+    // That of a ledger that was just begun names the one segment that it has.
+    let head = if begun { head::read(&*storage)? } else { head };
+    let mut tail = Tail::new(&end, segment_bytes);
     Ok(Recovered {
-        writer: Writer::go_on(Arc::clone(&storage), &end)?,
-        tail: Tail::new(&end, segment_bytes),
-        reader: Reader::new(storage)?,
+        writer: Writer::go_on(Arc::clone(&storage), &end, head, &mut tail)?,
+        tail,
         recovery: Recovery {
             begun,
             records: books.next_sequence - first_sequence,
             snapshot: from.map(|(_, boundary)| boundary.position),
             broken_snapshots,
             torn: end.torn,
+            warnings: storage.warnings(),
             took: start.elapsed(),
         },
+        reader: Reader::new(storage)?,
         books,
     })
 }

@@ -16,19 +16,28 @@ pub trait Storage: fmt::Debug + Send + Sync {
     /// Those of the disk.
     fn names(&self) -> io::Result<Vec<String>>;
 
-    /// Makes a new, empty file, in the place of an old one of this name.
+    /// Makes a new, empty file. One that has this name is removed first: whoever has it open is not touched.
     ///
     /// # Errors
     ///
     /// Those of the disk.
     fn create(&self, name: &str) -> io::Result<Arc<dyn StoredFile>>;
 
-    /// Opens a file that exists.
+    /// Opens a file that exists, to read it.
     ///
     /// # Errors
     ///
     /// Those of the disk.
     fn open(&self, name: &str) -> io::Result<Arc<dyn StoredFile>>;
+
+    /// Opens a file that exists, to read and write it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    fn open_to_write(&self, name: &str) -> io::Result<Arc<dyn StoredFile>> {
+        self.open(name)
+    }
 
     /// Gives a file another name; a file that had it before is gone.
     ///
@@ -36,6 +45,15 @@ pub trait Storage: fmt::Debug + Send + Sync {
     ///
     /// Those of the disk.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Gives a file another name that no file has.
+    ///
+    /// # Errors
+    ///
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if one has it, and those of the disk.
+    fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        self.rename(from, to)
+    }
 
     /// Removes a file.
     ///
@@ -53,6 +71,33 @@ pub trait Storage: fmt::Debug + Send + Sync {
 
     /// Where this is, for messages.
     fn describe(&self) -> String;
+
+    /// Why `file`, which was made or opened here as `name`, is not found by that name any more. `None` if it is, or
+    /// if that cannot be told now. It costs one look at a name: it is asked after each batch.
+    fn misses(&self, name: &str, file: Identity) -> Option<String> {
+        let _ = (name, file);
+        None
+    }
+
+    /// Why whoever opens this again would come to another place. `None` if they would not, or if that cannot be told
+    /// now.
+    fn displaced(&self) -> Option<String> {
+        None
+    }
+
+    /// What whoever keeps this should know and may mend, a sentence each.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Tells a file from all others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The device that it is on.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
 }
 
 /// A file. What was written is durable once [`sync`](StoredFile::sync) has returned; before, any sector of it
@@ -85,4 +130,22 @@ pub trait StoredFile: fmt::Debug + Send + Sync {
     ///
     /// Those of the disk.
     fn length(&self) -> io::Result<u64>;
+
+    /// What tells it from all other files.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    fn identity(&self) -> io::Result<Identity> {
+        Ok(Identity::default())
+    }
+
+    /// Locks it for as long as it is open. `false` if another process has it locked.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    fn lock(&self) -> io::Result<bool> {
+        Ok(true)
+    }
 }

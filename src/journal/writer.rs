@@ -1,9 +1,12 @@
 //! Appends batches, one at a time.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::batch::{self, ChainHash, HEADER_BYTES};
-use super::error::JournalError;
+use super::error::{JournalError, is_disk_full};
+use super::head::{self, Head};
+use super::lookout::Lookout;
 use super::scan::{Boundary, End};
 use super::segment::{self, Prepared, SECTOR_BYTES};
 use super::storage::{Storage, StoredFile};
@@ -35,6 +38,11 @@ impl Tail {
     /// The position of the next batch.
     pub(crate) fn position(&self) -> Position {
         self.end
+    }
+
+    /// Nothing more fits into the segment.
+    pub(super) fn end_segment(&mut self) {
+        self.segment_bytes = self.end - self.segment;
     }
 
     /// Whether a batch of so many bytes, its header included, fits into the segment.
@@ -88,6 +96,7 @@ pub(crate) struct Writer {
     segment: Arc<dyn StoredFile>,
     segment_position: Position,
     chain: ChainHash,
+    lookout: Arc<Lookout>,
 }
 
 impl Writer {
@@ -98,14 +107,32 @@ impl Writer {
     /// last segment may be in the system's memory alone; after a sync that failed, the system even takes for
     /// written what is not. So the last batch is written once more, as it is. Only then may it be seen.
     ///
+    /// The zeros behind it are written once more as well: a backup tool may have made holes of them, or the blocks may be
+    /// those of a copy, and then there need be no room for what is to be written there. Where there is none, `tail` ends
+    /// with what is there.
+    ///
     /// # Errors
     ///
-    /// [`JournalError::Io`] if the disk refuses.
-    pub(super) fn go_on(storage: Arc<dyn Storage>, end: &End) -> Result<Self, JournalError> {
+    /// [`JournalError::InUse`] if another process writes to the segment, [`JournalError::Io`] if the disk refuses.
+    pub(super) fn go_on(
+        storage: Arc<dyn Storage>,
+        end: &End,
+        head: Option<Head>,
+        tail: &mut Tail,
+    ) -> Result<Self, JournalError> {
         let name = segment::name(end.segment);
-        let segment = storage
-            .open(&name)
-            .map_err(JournalError::file("open", &*storage, &name))?;
+        let segment = storage.open_to_write(&name).map_err(JournalError::file(
+            "open to write",
+            &*storage,
+            &name,
+        ))?;
+        if !segment
+            .lock()
+            .map_err(JournalError::file("lock", &*storage, &name))?
+        {
+            let path = PathBuf::from(storage.describe());
+            return Err(JournalError::InUse { path });
+        }
         let last = end.boundary.position - end.segment - end.last.len() as u64;
         let secure = || {
             if let Some(torn) = &end.torn {
@@ -113,17 +140,35 @@ impl Writer {
                 segment.write_at(&zeros, torn.offset)?;
             }
             segment.write_at(&end.last, last)?;
+            let unused = end.boundary.position - end.segment;
+            let has_room = match segment::fill(&*segment, unused, end.segment_bytes) {
+                Err(error) if is_disk_full(&error) => false,
+                filled => filled.map(|()| true)?,
+            };
             segment.sync()?;
-            storage.sync()
+            storage.sync()?;
+            Ok(has_room)
         };
-        secure().map_err(JournalError::file("secure the end of", &*storage, &name))?;
+        let secured = secure();
+        if !secured.map_err(JournalError::file("secure the end of", &*storage, &name))? {
+            tail.end_segment();
+        }
+        name_newest(&*storage, end, head)?;
+        let lookout = Lookout::new(Arc::clone(&storage), end.segment, &*segment);
+        let lookout = lookout.map_err(JournalError::file("look at", &*storage, &name))?;
         Ok(Self {
             storage,
             ledger: end.ledger,
             segment,
             segment_position: end.segment,
             chain: end.boundary.chain,
+            lookout: Arc::new(lookout),
         })
+    }
+
+    /// Looks whether what is written is still where it is looked for.
+    pub(crate) fn lookout(&self) -> Arc<Lookout> {
+        Arc::clone(&self.lookout)
     }
 
     /// Begins a new journal with `first` as its first segment.
@@ -159,7 +204,8 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`JournalError::Io`] if the disk refuses.
+    /// [`JournalError::Io`] if the disk refuses; [`JournalError::Displaced`] if the segment is not where it was any
+    /// more, and what was written to it goes with this process.
     pub(crate) fn append(&mut self, batch: Batch) -> Result<(), JournalError> {
         let begun = batch.begun();
         let Batch {
@@ -178,6 +224,13 @@ impl Writer {
             };
             self.segment = prepared.begin(&*self.storage, &header)?;
             self.segment_position = header.position;
+            self.lookout
+                .begun(header.position, &*self.segment)
+                .map_err(JournalError::file(
+                    "look at",
+                    &*self.storage,
+                    &segment::name(header.position),
+                ))?;
         }
         debug_assert!(bytes.len() > HEADER_BYTES, "a batch holds records");
         self.chain = batch::seal(&mut bytes, position, first_sequence, self.chain);
@@ -188,6 +241,23 @@ impl Writer {
                 "write to",
                 &*self.storage,
                 &segment::name(self.segment_position),
-            ))
+            ))?;
+        self.lookout.look_at_segment()
+    }
+}
+
+/// Has the head name the segment that goes on, if it does not: a crash came between, or an earlier version wrote it.
+fn name_newest(storage: &dyn Storage, end: &End, head: Option<Head>) -> Result<(), JournalError> {
+    let new = Head {
+        ledger: end.ledger,
+        newest: end.segment,
+    };
+    if head == Some(new) {
+        return Ok(());
+    }
+    match head::prepare(storage).and_then(|file| new.replace(storage, &*file)) {
+        // It was as it is before this start, and is put right with the next segment.
+        Err(error) if is_disk_full(&error) => Ok(()),
+        named => named.map_err(JournalError::file("write", storage, head::NAME)),
     }
 }

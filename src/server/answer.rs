@@ -51,7 +51,7 @@ const NO_HISTORY: &str =
 fn retry_after(reason: NotDone) -> Option<HeaderValue> {
     let after = match reason {
         NotDone::TooManyKeys { retry_after } => retry_after,
-        NotDone::Busy | NotDone::DiskFull => Duration::ZERO,
+        NotDone::Busy | NotDone::DiskFull | NotDone::NoSegment => Duration::ZERO,
         _ => return None,
     };
     let begun = u64::from(after.subsec_nanos() > 0);

@@ -26,6 +26,7 @@ pub(super) fn health(api: &Api) -> Response {
         None | Some(Condition::Healthy) => (StatusCode::OK, "healthy"),
         Some(Condition::DiskStuck) => (StatusCode::SERVICE_UNAVAILABLE, "disk stuck"),
         Some(Condition::DiskFull) => (StatusCode::SERVICE_UNAVAILABLE, "disk full"),
+        Some(Condition::NoSegment { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "no segment"),
         Some(Condition::Failed { .. }) => (StatusCode::SERVICE_UNAVAILABLE, "read-only"),
     };
     let health = HealthResponse {
@@ -45,6 +46,9 @@ pub(super) fn health(api: &Api) -> Response {
             Condition::Healthy => "healthy".to_owned(),
             Condition::DiskStuck => "the disk does not answer".to_owned(),
             Condition::DiskFull => "the disk is full".to_owned(),
+            Condition::NoSegment { reason } => {
+                format!("the next segment cannot be made, and is tried again: {reason}")
+            }
             Condition::Failed { reason } => format!("failed: {reason}"),
         }),
         warnings: api.service.warnings(),
@@ -78,6 +82,7 @@ pub(super) fn ready(api: &Api) -> Response {
         None | Some(Condition::Healthy) => status(StatusCode::OK, "ready"),
         Some(Condition::DiskStuck) => status(StatusCode::SERVICE_UNAVAILABLE, "disk stuck"),
         Some(Condition::DiskFull) => status(StatusCode::SERVICE_UNAVAILABLE, "disk full"),
+        Some(Condition::NoSegment { .. }) => status(StatusCode::SERVICE_UNAVAILABLE, "no segment"),
         Some(Condition::Failed { .. }) => status(StatusCode::SERVICE_UNAVAILABLE, "read-only"),
     }
 }

@@ -4,6 +4,8 @@
 //! known to be different is said here, test by test: what a disk does that loses what it said to have kept, and
 //! leaves no trace of it.
 
+mod head;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -432,7 +434,7 @@ fn a_file_that_is_cut_short_or_grew_is_refused_or_passed_over() {
 }
 
 #[test]
-fn a_missing_segment_is_refused_unless_it_is_the_last() {
+fn a_missing_segment_is_refused() {
     let journal = journal();
     let names = segments(&journal.disk);
     let without = |disk: &Disk, name: &str| {
@@ -450,7 +452,11 @@ fn a_missing_segment_is_refused_unless_it_is_the_last() {
         }
         other => panic!("{other:?}"),
     }
-    // Nothing tells that there was one more. A snapshot at its begin would.
+    is_missing(without(&journal.disk, &names[2]), &names[2]);
+    // Without the head, as in a directory of an earlier version, nothing tells that there was one more. A snapshot at
+    // its begin would.
+    let head = journal.disk.content("head");
+    journal.disk.lose("head");
     let (state, _) = without(&journal.disk, &names[2]).unwrap();
     let before = journal.places.iter().filter(|(name, _)| *name != names[2]);
     assert_eq!(state, journal.states[before.count() - 1]);
@@ -461,7 +467,7 @@ fn a_missing_segment_is_refused_unless_it_is_the_last() {
         without(&journal.disk, &names[2]),
         Err(JournalError::Missing { .. })
     ));
-    // A snapshot is no reason to begin anew, should all segments be gone.
+    // A snapshot is no reason to begin anew, should all segments be gone; nor is the head.
     for name in &names {
         journal.disk.lose(name);
     }
@@ -469,13 +475,33 @@ fn a_missing_segment_is_refused_unless_it_is_the_last() {
         open(&journal.disk),
         Err(JournalError::Missing { .. })
     ));
+    journal.disk.lose(&snapshots(&journal.disk)[0]);
+    write_file(&journal.disk, "head", &head);
+    is_missing(open(&journal.disk), &names[2]);
+}
+
+fn is_missing<T: std::fmt::Debug>(opened: Result<T, JournalError>, segment: &str) {
+    match opened {
+        Err(JournalError::Missing { what }) => assert!(what.contains(segment), "{what}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Puts a file there that was not.
+fn write_file(disk: &Disk, name: &str, content: &[u8]) {
+    let storage = disk.mount();
+    let file = storage.create(name).unwrap();
+    file.write_at(content, 0).unwrap();
+    file.sync().unwrap();
+    storage.sync().unwrap();
 }
 
 #[test]
 fn a_file_that_cannot_be_read_is_named_or_passed_over() {
     let journal = with_snapshot();
     let snapshot = &snapshots(&journal.disk)[0];
-    for name in segments(&journal.disk)[1..].iter().chain([snapshot]) {
+    let head = &"head".to_owned();
+    for name in segments(&journal.disk)[1..].iter().chain([snapshot, head]) {
         let bad = name.clone();
         journal.disk.trouble(move |call, name| {
             (call == Call::Read && name == bad).then_some(std::io::ErrorKind::Other)

@@ -302,15 +302,19 @@ impl State {
     }
 
     fn is_done(&mut self, fate: Fate) -> bool {
-        matches!(fate, Fate::Succeeds) || self.chance(50)
+        match fate {
+            Fate::Succeeds => true,
+            // Refused before anything is done.
+            Fate::Fails(io::ErrorKind::PermissionDenied) => false,
+            _ => self.chance(50),
+        }
     }
 
     fn create(&mut self, name: &str) -> usize {
-        if let Some(file) = self.names.get(name).copied() {
-            // Truncated: all that it held may still be on the disk.
-            let content = self.files.get_mut(&file).unwrap();
-            content.seen.clear();
-            return file;
+        // One that had the name is removed, and after a crash may be there again.
+        if let Some(file) = self.names.remove(name) {
+            self.unsynced_names
+                .push(NameChange::Remove(name.to_owned(), file));
         }
         let file = self.next_file;
         self.next_file += 1;

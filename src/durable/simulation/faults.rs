@@ -282,17 +282,101 @@ fn a_full_disk_refuses_until_there_is_room() {
 }
 
 #[test]
-fn a_segment_that_cannot_be_made_is_a_failure() {
+fn a_segment_that_cannot_be_made_is_tried_again() {
+    for (seed, name) in [(1, "next.segment"), (2, "next.head")] {
+        for call in [Call::Create, Call::Write, Call::Sync] {
+            let disk = Disk::new(seed);
+            let ledger = open(&disk);
+            let account = create(&ledger, 0);
+            disk.trouble(move |it, file| {
+                (it == call && file == name).then_some(ErrorKind::PermissionDenied)
+            });
+            let mut done = 0;
+            let refused = loop {
+                let answers = submit_much(&ledger, account).wait();
+                match answers[0] {
+                    Ok(_) => done += SUBMISSION_MAX as i64,
+                    Err(not_done) => break not_done,
+                }
+                assert_eq!(ledger.condition(), Condition::Healthy);
+            };
+            assert_eq!(refused, NotDone::NoSegment);
+            assert!(done > 5 * SUBMISSION_MAX as i64, "the segment was used");
+            match ledger.condition() {
+                Condition::NoSegment { reason } => assert!(reason.contains(name), "{reason}"),
+                other => panic!("{other:?}"),
+            }
+            assert!(ledger.segment_failure().unwrap().contains(name));
+            disk.mend();
+            wait_until("it is made", || ledger.condition() == Condition::Healthy);
+            assert_eq!(ledger.segment_failure(), None);
+            let answers = submit_much(&ledger, account).wait();
+            assert!(answers.iter().all(Result::is_ok), "{:?}", answers[0]);
+            done += SUBMISSION_MAX as i64;
+            drop(ledger);
+            disk.lose_power();
+            assert_eq!(open(&disk).balance(account), Ok(cents(done)));
+        }
+    }
+}
+
+#[test]
+fn a_segment_that_may_not_be_begun_for_a_moment_is_waited_for() {
+    for (seed, name) in [(1, "next.segment"), (2, "next.head")] {
+        let disk = Disk::new(seed);
+        let ledger = open(&disk);
+        let account = create(&ledger, 0);
+        let tries = AtomicI64::new(0);
+        disk.trouble(move |call, file| {
+            let is_begin = call == Call::Rename && file == name;
+            let is_early = is_begin && tries.fetch_add(1, Relaxed) % 4 < 3;
+            is_early.then_some(ErrorKind::PermissionDenied)
+        });
+        for _ in 0..30 {
+            let answers = submit_much(&ledger, account).wait();
+            assert!(answers.iter().all(Result::is_ok), "{:?}", answers[0]);
+        }
+        assert_eq!(ledger.condition(), Condition::Healthy);
+        drop(ledger);
+        disk.lose_power();
+        let done = 30 * SUBMISSION_MAX as i64;
+        assert_eq!(open(&disk).balance(account), Ok(cents(done)));
+    }
+}
+
+#[test]
+fn a_segment_whose_zeros_find_no_room_is_gone_on_from() {
     let disk = Disk::new(1);
     let ledger = open(&disk);
-    let account = create(&ledger, 0);
-    disk.trouble(|call, _| (call == Call::Create).then_some(ErrorKind::Other));
-    wait_until("it has failed", || {
-        let _ = submit_much(&ledger, account).wait();
-        is_failed(&ledger)
+    let account = create(&ledger, 7);
+    drop(ledger);
+    let segment = disk.names().into_iter().find(|it| it.ends_with(".journal"));
+    let segment = segment.unwrap();
+    let named = segment.clone();
+    // A copy with holes: what was written before is there, and there is no room for more.
+    let writes = AtomicI64::new(0);
+    disk.trouble(move |call, name| {
+        let is_fill = call == Call::Write && name == named && writes.fetch_add(1, Relaxed) > 0;
+        let is_more = call == Call::Write && name == "next.segment";
+        (is_fill || is_more).then_some(ErrorKind::StorageFull)
     });
-    let late = ledger.deposit(account, amount(1), None).wait();
-    assert_eq!(late, Err(NotDone::ReadOnly));
+    let ledger = open(&disk);
+    assert_eq!(ledger.balance(account), Ok(cents(7)));
+    let refused = ledger.deposit(account, amount(1), None).wait();
+    assert_eq!(refused, Err(NotDone::DiskFull), "and nothing has failed");
+    disk.mend();
+    wait_until("there is room", || ledger.condition() == Condition::Healthy);
+    receipt(ledger.deposit(account, amount(1), None).wait());
+    drop(ledger);
+    disk.lose_power();
+    assert_eq!(open(&disk).balance(account), Ok(cents(8)));
+    assert_eq!(
+        disk.names()
+            .iter()
+            .filter(|it| it.ends_with(".journal"))
+            .count(),
+        2
+    );
 }
 
 #[test]
@@ -585,6 +669,63 @@ fn a_directory_serves_one_at_a_time() {
     drop(ledger);
     let ledger = DurableLedger::open(&place.0, config()).unwrap();
     assert_eq!(ledger.balance(account), Ok(cents(8)));
+}
+
+#[test]
+fn a_directory_without_its_lock_file_serves_one_at_a_time() {
+    let place = Place::new("no-lock-file");
+    let ledger = DurableLedger::open(&place.0, config()).unwrap();
+    std::fs::remove_file(place.0.join("lock")).unwrap();
+    // The directory itself, before anything in it is read.
+    let second = Directory::open(&place.0);
+    assert!(matches!(second, Err(JournalError::InUse { .. })));
+    let second = DurableLedger::open(&place.0, config());
+    assert!(matches!(second, Err(JournalError::InUse { .. })));
+    drop(ledger);
+    DurableLedger::open(&place.0, config()).unwrap();
+}
+
+#[test]
+fn a_copy_by_hard_links_is_in_use_as_well() {
+    let (place, copy) = (Place::new("linked"), Place::new("links"));
+    let ledger = DurableLedger::open(&place.0, config()).unwrap();
+    std::fs::create_dir(&copy.0).unwrap();
+    for entry in std::fs::read_dir(&place.0).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap() != "lock" {
+            std::fs::hard_link(&path, copy.0.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let second = DurableLedger::open(&copy.0, config());
+    assert!(matches!(second, Err(JournalError::InUse { .. })));
+    drop(ledger);
+}
+
+#[test]
+fn a_last_segment_that_is_removed_is_not_answered_from() {
+    let place = Place::new("removed");
+    let ledger = DurableLedger::open(&place.0, config()).unwrap();
+    let account = create(&ledger, 7);
+    std::fs::remove_file(place.0.join(format!("{:020}.journal", 0))).unwrap();
+    let answer = ledger.deposit(account, amount(1), None).wait();
+    assert!(matches!(answer, Err(NotDone::Failed | NotDone::ReadOnly)));
+    wait_until("it has failed", || is_failed(&ledger));
+    assert_eq!(ledger.balance(account), Ok(cents(7)));
+}
+
+#[test]
+fn a_directory_that_is_replaced_is_noticed_by_itself() {
+    let (place, elsewhere) = (Place::new("replaced"), Place::new("elsewhere"));
+    let ledger = DurableLedger::open(&place.0, config()).unwrap();
+    let account = create(&ledger, 7);
+    std::fs::rename(&place.0, &elsewhere.0).unwrap();
+    std::fs::create_dir(&place.0).unwrap();
+    wait_until("it has failed", || is_failed(&ledger));
+    let answer = ledger.deposit(account, amount(1), None).wait();
+    assert_eq!(answer, Err(NotDone::ReadOnly));
+    drop(ledger);
+    let ledger = DurableLedger::open(&elsewhere.0, config()).unwrap();
+    assert_eq!(ledger.balance(account), Ok(cents(7)));
 }
 
 #[test]

@@ -154,7 +154,7 @@ impl<'run> Life<'run> {
             6..12 => return self.decide(),
             12 => self.hand_over(),
             13..16 => return self.write(),
-            16 if self.sequencer.wants_segment() => return self.make_segment(),
+            16 if self.sequencer.wants_segment() => self.make_segment(),
             16..18 => self.take_snapshot(),
             18 => self.look(),
             _ => self.let_time_pass(),
@@ -225,25 +225,23 @@ impl<'run> Life<'run> {
             }
             Err(NotTaken::NoSegment(submission)) => {
                 self.queue.push_front(submission);
-                return self.make_segment();
+                self.make_segment();
             }
         }
         Ok(())
     }
 
-    /// Has a segment made ahead. If there is no room, what waits for it is turned away.
-    fn make_segment(&mut self) -> Result<(), JournalError> {
+    /// Has a segment made ahead. If it cannot be made now, what waits for it is turned away.
+    fn make_segment(&mut self) {
         match segment::prepare(&*self.storage, self.settings.segment_bytes) {
             Ok(prepared) => self.sequencer.prepare(prepared),
-            Err(error) if error.is_disk_full() => {
+            Err(_) => {
                 if let Some(submission) = self.queue.pop_front() {
-                    submission.turn_away(NotDone::DiskFull).send();
+                    submission.turn_away(NotDone::NoSegment).send();
                     self.hear();
                 }
             }
-            Err(error) => return Err(error),
         }
-        Ok(())
     }
 
     /// Seals what was decided, if nothing is on its way to the disk.

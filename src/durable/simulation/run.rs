@@ -166,6 +166,10 @@ impl Run {
             let name = &snapshots[self.random.random_range(0..snapshots.len())];
             self.damage(name);
         }
+        if self.random.random_range(0..8) == 0 {
+            // As an earlier version leaves it.
+            self.disk.lose("head");
+        }
         let recover = |disk: &Disk| {
             let Settings {
                 keys,
