@@ -28,8 +28,9 @@ use crate::KeyPolicy;
 use crate::account_number::AccountNumber;
 use crate::idempotency_key::IdempotencyKey;
 use crate::journal::books::Books;
+use crate::journal::snapshot::Snapshot;
 use crate::journal::{
-    JournalError, Kind, Position, Progress, Record, Storage, Visitor, scan_beside_writer,
+    JournalError, Kind, Position, Progress, Record, Storage, Visitor, oldest, scan_beside_writer,
 };
 use crate::money::Cents;
 use crate::timestamp::Timestamp;
@@ -131,7 +132,8 @@ pub(crate) enum ExportError {
     Output(io::Error),
 }
 
-/// Writes a part of the journal in `storage` to `sheet`.
+/// Writes a part of the journal in `storage` to `sheet`. Returns the sequence number of the first record that is there, if
+/// those before it were taken away.
 ///
 /// # Errors
 ///
@@ -141,21 +143,24 @@ pub(crate) fn export(
     part: &Part,
     sheet: &mut dyn Sheet,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(), ExportError> {
+) -> Result<Option<u64>, ExportError> {
+    let oldest = oldest(storage)?;
+    let from = oldest.as_ref().map(Snapshot::after);
     let mut exporter = Exporter {
         part,
         sheet,
-        books: Books::new(KeyPolicy::default()),
+        books: oldest.map_or_else(|| Books::new(KeyPolicy::default()), |it| it.books),
         has_begun: false,
         stopped: None,
     };
-    let end = scan_beside_writer(storage, &mut exporter, progress);
+    let end = scan_beside_writer(storage, from, &mut exporter, progress);
     match exporter.stopped {
         Some(Stopped::AtEnd) => {}
         Some(Stopped::Output(error)) => return Err(ExportError::Output(error)),
         None => drop(end?.ok_or(ExportError::Nothing)?),
     }
-    exporter.sheet.finish().map_err(ExportError::Output)
+    exporter.sheet.finish().map_err(ExportError::Output)?;
+    Ok(from.map(|(_, boundary)| boundary.next_sequence))
 }
 
 /// Why not all records were wanted.

@@ -8,8 +8,12 @@
 //! 3. *Every snapshot is what the records lead to* at its place. One that is whole and says something else would
 //!    be believed at the next start.
 //! 4. *Conservation*: what came in and did not go out is what is on the accounts.
-//! 5. *The noted hash*: one that somebody wrote down earlier is still that of a batch. So nothing up to there has been
+//! 5. *The head* names the newest segment or the one before it.
+//! 6. *The noted hash*: one that somebody wrote down earlier is still that of a batch. So nothing up to there has been
 //!    rewritten since, whoever mended the checksums.
+//!
+//! Where old segments were taken away, all of this begins at the oldest snapshot whose segments are all there. It is
+//! believed: nothing is left to hold it against.
 //!
 //! Nothing is changed, and nobody is stopped: another process may write meanwhile.
 
@@ -18,10 +22,12 @@ use std::io;
 use super::books::Books;
 use super::compare::difference;
 use super::error::JournalError;
+use super::head;
+use super::oldest::oldest;
 use super::record::Record;
 use super::scan::{Boundary, Progress, Torn, Visitor, scan_beside_writer};
 use super::segment;
-use super::snapshot::{self, Flaw, Reading};
+use super::snapshot::{self, Flaw, Reading, Snapshot};
 use super::storage::Storage;
 use super::totals::{Sum, Totals};
 use super::{ChainHash, LedgerId, Position};
@@ -34,6 +40,8 @@ use crate::timestamp::Timestamp;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Audit {
+    /// Where the records begin, if old segments were taken away.
+    pub begins: Option<Begins>,
     /// What the records add up to; those that are whole before the damage, if there is one.
     pub totals: Totals,
     /// The first thing that is not as it was written.
@@ -53,6 +61,17 @@ pub struct Audit {
     /// Where the noted hash was found, if one was given.
     pub expected: Option<Expected>,
     books: Books,
+}
+
+/// Where the records begin of a journal whose old segments were taken away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begins {
+    /// The sequence number of the first record.
+    pub sequence: u64,
+    /// The snapshot that says what was before.
+    pub snapshot: String,
+    /// What was on the accounts then.
+    pub balance: Sum,
 }
 
 /// What is to be said of a snapshot.
@@ -77,6 +96,8 @@ pub enum Likeness {
     Foreign(u32),
     /// The records up to it are not whole.
     Unknown,
+    /// The records up to it were taken away. The oldest such is where the check begins.
+    Believed,
 }
 
 /// A hash that was noted earlier.
@@ -92,7 +113,7 @@ impl Audit {
     /// Whether everything is as it should be. A torn end is: nothing in it was ever acknowledged.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let is_sound = |it: &Judged| it.likeness == Likeness::Equal;
+        let is_sound = |it: &Judged| matches!(it.likeness, Likeness::Equal | Likeness::Believed);
         self.damage.is_none()
             && self.is_conserved()
             && self.snapshots.iter().all(is_sound)
@@ -102,7 +123,14 @@ impl Audit {
     /// Whether what came in and did not go out is what is on the accounts.
     #[must_use]
     pub fn is_conserved(&self) -> bool {
-        self.balance() == self.totals.remaining()
+        self.balance() == self.remaining()
+    }
+
+    /// What came in and did not go out, with what was there before the records.
+    #[must_use]
+    pub fn remaining(&self) -> Sum {
+        let before = self.begins.as_ref().map_or(0, |begins| begins.balance.0);
+        Sum(before + self.totals.remaining().0)
     }
 
     /// The sum of all balances.
@@ -140,30 +168,21 @@ pub fn audit(
     expected: Option<ChainHash>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Option<Audit>, JournalError> {
-    // Before the segments: so none is ahead of them, though more are written meanwhile.
+    // Before the segments: so none is ahead of them, though more are written meanwhile. The head likewise.
+    let head = head::read(storage);
     let mut snapshots = snapshot::positions(storage)?;
     snapshots.reverse();
     let segments = segment::positions(storage)?;
-    if segments.is_empty() && snapshots.is_empty() {
+    if segments.is_empty() && snapshots.is_empty() && matches!(head, Ok(None)) {
         return Ok(None);
     }
     let mut auditor = Auditor::new(storage, expected, snapshots);
-    let end = scan_beside_writer(storage, &mut auditor, progress).and_then(|end| {
-        end.ok_or_else(|| JournalError::Missing {
-            what: format!(
-                "there are snapshots without any (in {})",
-                storage.describe()
-            ),
-        })
-    });
-    let (torn, damage) = match end {
-        Ok(end) => {
-            auditor.belong_to(end.ledger);
-            (end.torn, None)
-        }
+    let (torn, damage) = match auditor.read_all(head, progress) {
+        Ok(torn) => (torn, None),
         Err(error) => (None, Some(error)),
     };
     Ok(Some(Audit {
+        begins: auditor.begins,
         totals: auditor.totals,
         damage,
         torn,
@@ -185,6 +204,7 @@ fn bytes(storage: &dyn Storage, segments: &[Position]) -> u64 {
 
 struct Auditor<'a> {
     storage: &'a dyn Storage,
+    begins: Option<Begins>,
     books: Books,
     totals: Totals,
     boundary: Boundary,
@@ -217,6 +237,7 @@ impl<'a> Auditor<'a> {
         let boundary = Boundary::default();
         Self {
             storage,
+            begins: None,
             expected: expected.map(|hash| Expected {
                 hash,
                 // The hash before the first batch is known without any.
@@ -226,6 +247,62 @@ impl<'a> Auditor<'a> {
             totals: Totals::default(),
             boundary,
             snapshots: snapshots.collect(),
+        }
+    }
+
+    /// Reads everything.
+    fn read_all(
+        &mut self,
+        head: Result<Option<head::Head>, JournalError>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Option<Torn>, JournalError> {
+        let oldest = oldest(self.storage)?;
+        let from = oldest.as_ref().map(Snapshot::after);
+        if let Some(snapshot) = oldest {
+            self.begin_at(snapshot);
+        }
+        let storage = self.storage;
+        let end = scan_beside_writer(storage, from, self, progress)?;
+        // What is whole before is told of, whatever the head is like.
+        let head = head?;
+        if let Some(head) = &head {
+            head.check(storage)?;
+        }
+        let end = end.ok_or_else(|| JournalError::Missing {
+            what: format!(
+                "there are snapshots without any (in {})",
+                storage.describe()
+            ),
+        })?;
+        if let Some(head) = head {
+            head.belongs_to(end.ledger)?;
+        }
+        self.belong_to(end.ledger);
+        Ok(end.torn)
+    }
+
+    /// What was before the records is what this says.
+    fn begin_at(&mut self, snapshot: Snapshot) {
+        let Boundary {
+            position,
+            next_sequence,
+            ..
+        } = snapshot.boundary;
+        self.begins = Some(Begins {
+            sequence: next_sequence,
+            snapshot: snapshot::name(position),
+            balance: Sum(snapshot.books.accounts.total_cents()),
+        });
+        for saved in &mut self.snapshots {
+            if saved.position <= position {
+                saved.judged.likeness = Likeness::Believed;
+            }
+        }
+        self.boundary = snapshot.boundary;
+        self.books = snapshot.books;
+        if let Some(expected) = &mut self.expected {
+            let is_here = expected.hash == self.boundary.chain;
+            expected.found = is_here.then_some((next_sequence - 1, self.books.last_at));
         }
     }
 

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use super::error::JournalError;
 use super::fields::{Fields, PutFields as _};
 use super::segment;
-use super::storage::{Storage, StoredFile, read_whole};
+use super::storage::{Storage, StoredFile};
 use super::{FORMAT_VERSION, LedgerId, Position};
 
 pub(super) const NAME: &str = "head";
@@ -58,9 +58,10 @@ pub(super) struct Head {
 /// [`JournalError::Damaged`] or [`JournalError::Version`] if it is not as it was written; [`JournalError::Io`] if it
 /// cannot be read.
 pub(super) fn read(storage: &dyn Storage) -> Result<Option<Head>, JournalError> {
-    let mut bytes = Vec::new();
-    match read_whole(storage, NAME, &mut bytes) {
-        Ok(()) => Head::decode(&bytes).map(Some),
+    // One more, to see whether it is longer than it should be.
+    let mut bytes = [0; BYTES + 1];
+    match storage.open(NAME).and_then(|file| file.read_at(&mut bytes, 0)) {
+        Ok(length) => Head::decode(bytes.get(..length).unwrap_or_default()).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(JournalError::file("read", storage, NAME)(error)),
     }

@@ -38,6 +38,7 @@ pub(crate) mod founding;
 mod head;
 mod kind;
 pub(crate) mod lookout;
+mod oldest;
 mod reader;
 mod record;
 mod recovery;
@@ -50,11 +51,13 @@ pub(crate) mod trail;
 mod window;
 mod writer;
 
-pub use audit::{Audit, Expected, Judged, Likeness, audit};
+pub use audit::{Audit, Begins, Expected, Judged, Likeness, audit};
 pub use batch::{ChainHash, ParseChainHashError};
 pub use directory::Directory;
 pub use error::JournalError;
 pub use kind::Kind;
+#[cfg(feature = "cli")]
+pub(crate) use oldest::oldest;
 pub(crate) use reader::Reader;
 pub(crate) use record::encoded_bytes;
 pub use record::{Link, Record};

@@ -121,17 +121,18 @@ pub(crate) fn scan(
     read_through(storage, from, until, Writing::Nobody, visitor, progress)
 }
 
-/// Reads all records that there are, also while another process writes more.
+/// Reads all records after `from`, all there are without it, also while another process writes more.
 ///
 /// # Errors
 ///
 /// Those of [`scan`].
 pub(crate) fn scan_beside_writer(
     storage: &dyn Storage,
+    from: Option<(LedgerId, Boundary)>,
     visitor: &mut dyn Visitor,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Option<End>, JournalError> {
-    read_through(storage, None, None, Writing::Perhaps, visitor, progress)
+    read_through(storage, from, None, Writing::Perhaps, visitor, progress)
 }
 
 /// The sequence number of the newest record, also while another process writes more; 0 if there is none. Only the last

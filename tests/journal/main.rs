@@ -12,6 +12,7 @@ mod export;
 mod on_its_way;
 mod output;
 mod show;
+mod taken_away;
 mod written;
 
 use std::path::Path;

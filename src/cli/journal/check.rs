@@ -18,7 +18,8 @@ use crate::timestamp::Timestamp;
 /// Reads all segments from the first on, whatever snapshots there are: checksums, the chain of hashes, and whether
 /// each record follows from those before it. Then each snapshot is compared with what the records lead to. Prints
 /// what it all adds up to, and the hash that stands for the journal: noted elsewhere, it proves later, with --expect,
-/// that nothing before was rewritten.
+/// that nothing before was rewritten. Where old segments were taken away, it begins at the oldest snapshot whose segments
+/// are all there, and says so.
 ///
 /// Records from the future, by the clock of this machine, are whole, and are told on standard error.
 ///

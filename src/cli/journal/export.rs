@@ -126,11 +126,13 @@ impl Job {
     fn export(&self, directory: &Directory, place: &str, out: impl Write) -> Result<(), Trouble> {
         let mut sheet = sheet(self.format, out, &self.currency)
             .map_err(|error| Trouble::output(place, &error))?;
-        write(directory, &self.part, &mut *sheet).map_err(|error| match error {
+        let begins = write(directory, &self.part, &mut *sheet).map_err(|error| match error {
             ExportError::Nothing => super::no_journal(&self.path),
             ExportError::Journal(error) => error.into(),
             ExportError::Output(error) => Trouble::output(place, &error),
-        })
+        })?;
+        super::tell_begin(begins);
+        Ok(())
     }
 }
 
@@ -147,7 +149,11 @@ fn sheet<'a>(
     })
 }
 
-fn write(directory: &Directory, part: &Part, sheet: &mut dyn Sheet) -> Result<(), ExportError> {
+fn write(
+    directory: &Directory,
+    part: &Part,
+    sheet: &mut dyn Sheet,
+) -> Result<Option<u64>, ExportError> {
     let mut bar = ReadingBar::new("exporting");
     export::export(directory, part, sheet, &mut |progress| {
         bar.show(progress.position, progress.end)

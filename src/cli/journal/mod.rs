@@ -194,6 +194,15 @@ fn open(path: &Path) -> Result<Directory, Trouble> {
     Ok(Directory::open_read_only(path)?)
 }
 
+/// Says where the records begin, if those before were taken away.
+fn tell_begin(sequence: Option<u64>) {
+    if let Some(sequence) = sequence {
+        super::tell(format_args!(
+            "note: the segments before record {sequence} were taken away; a snapshot says what was on the accounts then"
+        ));
+    }
+}
+
 /// The directory holds no journal.
 fn no_journal(path: &Path) -> Trouble {
     Trouble::NoJournal(format!(

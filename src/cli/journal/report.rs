@@ -23,12 +23,12 @@ pub(super) fn problems(audit: &Audit) -> Vec<String> {
     let conservation = (audit.damage.is_none() && !audit.is_conserved()).then(|| {
         format!(
             "{} came in and did not go out, and {} is on the accounts",
-            audit.totals.remaining(),
+            audit.remaining(),
             audit.balance()
         )
     });
     let snapshots = audit.snapshots.iter().filter_map(|it| match &it.likeness {
-        Likeness::Equal | Likeness::Unknown => None,
+        Likeness::Equal | Likeness::Unknown | Likeness::Believed => None,
         Likeness::Different(what) => Some(format!(
             "snapshot {} does not say what the records say: {what}. Remove it before the next start: all is rebuilt \
              from the segments",
@@ -47,8 +47,12 @@ pub(super) fn problems(audit: &Audit) -> Vec<String> {
     let expected = audit.expected.filter(|it| it.found.is_none()).map(|it| {
         format!(
             "the journal never had the hash {}: something before it was rewritten or cut off, or it is that of another \
-             journal",
-            it.hash
+             journal{}",
+            it.hash,
+            match audit.begins {
+                Some(_) => ", or it was noted before the records that are still there",
+                None => "",
+            }
         )
     });
     damage
@@ -81,6 +85,7 @@ pub(super) fn write_text(audit: &Audit, balances: bool, out: &mut impl Write) ->
         ""
     };
     write!(out, "{whole}")?;
+    write_begin(audit, out)?;
     writeln!(
         out,
         "records       {}: {} openings, {} deposits, {} withdrawals, {} closings, {} refusals",
@@ -119,15 +124,7 @@ pub(super) fn write_text(audit: &Audit, balances: bool, out: &mut impl Write) ->
         audit.closed_accounts()
     )?;
     writeln!(out, "balances      {}", audit.balance())?;
-    writeln!(
-        out,
-        "conservation  {} opened + {} deposited - {} withdrawn - {} paid out at closing = {}",
-        totals.openings.moved,
-        totals.deposits.moved,
-        totals.withdrawals.moved,
-        totals.closings.moved,
-        totals.remaining()
-    )?;
+    write_conservation(audit, out)?;
     write_files(audit, out)?;
     if balances {
         writeln!(out)?;
@@ -136,6 +133,35 @@ pub(super) fn write_text(audit: &Audit, balances: bool, out: &mut impl Write) ->
         }
     }
     Ok(())
+}
+
+fn write_begin(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
+    if let Some(begins) = &audit.begins {
+        writeln!(
+            out,
+            "begins        at record {}: the segments before were taken away. Snapshot {} says what was before, and is \
+             believed: {} was on the accounts",
+            begins.sequence, begins.snapshot, begins.balance
+        )?;
+    }
+    Ok(())
+}
+
+fn write_conservation(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
+    let totals = &audit.totals;
+    writeln!(
+        out,
+        "conservation  {}{} opened + {} deposited - {} withdrawn - {} paid out at closing = {}",
+        match &audit.begins {
+            Some(begins) => format!("{} before + ", begins.balance),
+            None => String::new(),
+        },
+        totals.openings.moved,
+        totals.deposits.moved,
+        totals.withdrawals.moved,
+        totals.closings.moved,
+        audit.remaining()
+    )
 }
 
 fn write_files(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
@@ -151,6 +177,7 @@ fn write_files(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
             Likeness::Broken(_) => "is of no use",
             Likeness::Foreign(_) => "is of a format that this program does not know",
             Likeness::Unknown => "cannot be compared: the records before it are damaged",
+            Likeness::Believed => "cannot be compared: the records before it were taken away",
         };
         writeln!(out, "snapshot      {} {likeness}", snapshot.name)?;
     }
@@ -186,6 +213,9 @@ pub(super) struct Report {
     whole: bool,
     problems: Vec<String>,
     damage: Option<Damage>,
+    /// Of a journal whose old segments were taken away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    begins: Option<Begins>,
     records: u64,
     openings: Moved,
     deposits: Moved,
@@ -218,6 +248,14 @@ struct Damage {
     segment: Option<String>,
     offset: Option<u64>,
     what: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Begins {
+    sequence: u64,
+    snapshot: String,
+    #[serde(serialize_with = "exact")]
+    balance: Sum,
 }
 
 #[derive(Debug, Serialize)]
@@ -304,6 +342,11 @@ impl Report {
             whole: audit.is_whole(),
             problems: problems(audit),
             damage: audit.damage.as_ref().map(Damage::from),
+            begins: audit.begins.as_ref().map(|begins| Begins {
+                sequence: begins.sequence,
+                snapshot: begins.snapshot.clone(),
+                balance: begins.balance,
+            }),
             records: totals.records(),
             openings: totals.openings.into(),
             deposits: totals.deposits.into(),
@@ -322,7 +365,7 @@ impl Report {
             open_accounts: audit.open_accounts(),
             closed_accounts: audit.closed_accounts(),
             balance: audit.balance(),
-            came_in_less_went_out: totals.remaining(),
+            came_in_less_went_out: audit.remaining(),
             conserved: audit.is_conserved(),
             segments: audit.segments,
             bytes: audit.bytes,
@@ -359,6 +402,7 @@ fn snapshots(audit: &Audit) -> Vec<Snapshot> {
             Likeness::Broken(_) => "broken",
             Likeness::Foreign(_) => "foreign",
             Likeness::Unknown => "unknown",
+            Likeness::Believed => "believed",
         },
     });
     snapshots.collect()

@@ -10,7 +10,8 @@ use super::{PartArguments, Trouble};
 use crate::cli::output;
 use crate::export::{Line, Part};
 use crate::idempotency_key::IdempotencyKey;
-use crate::journal::{Kind, Position, Record, Visitor, scan_beside_writer};
+use crate::journal::snapshot::Snapshot;
+use crate::journal::{Kind, Position, Record, Visitor, oldest, scan_beside_writer};
 use crate::moment::time_text;
 
 /// Print records, one a line, in the order in which they happened.
@@ -80,6 +81,7 @@ impl From<KindName> for Kind {
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
     let directory = super::open(&arguments.directory)?;
+    let from = oldest(&directory)?.as_ref().map(Snapshot::after);
     let path = arguments.directory;
     let mut shower = Shower {
         part: arguments.part.part(&directory)?,
@@ -91,8 +93,9 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
         out: output::standard().map_err(|error| Trouble::output("standard output", &error))?,
         stopped: None,
     };
+    super::tell_begin(from.map(|(_, boundary)| boundary.next_sequence));
     let read = shower.begin().and_then(|()| {
-        let end = scan_beside_writer(&directory, &mut shower, &mut |_| {});
+        let end = scan_beside_writer(&directory, from, &mut shower, &mut |_| {});
         match shower.stopped.take() {
             Some(stopped) => stopped.map(|()| Ok(true)),
             None => Ok(end.map(|end| end.is_some())),

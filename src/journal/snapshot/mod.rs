@@ -66,6 +66,14 @@ pub(crate) struct Snapshot {
     pub(crate) books: Books,
 }
 
+impl Snapshot {
+    /// What is read after it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn after(&self) -> (LedgerId, Boundary) {
+        (self.ledger, self.boundary)
+    }
+}
+
 /// Why a snapshot is of no use.
 #[derive(Debug)]
 pub(crate) enum Flaw {
