@@ -60,7 +60,10 @@ pub(super) struct Head {
 pub(super) fn read(storage: &dyn Storage) -> Result<Option<Head>, JournalError> {
     // One more, to see whether it is longer than it should be.
     let mut bytes = [0; BYTES + 1];
-    match storage.open(NAME).and_then(|file| file.read_at(&mut bytes, 0)) {
+    match storage
+        .open(NAME)
+        .and_then(|file| file.read_at(&mut bytes, 0))
+    {
         Ok(length) => Head::decode(bytes.get(..length).unwrap_or_default()).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(JournalError::file("read", storage, NAME)(error)),

@@ -195,8 +195,7 @@ fn a_snapshot_is_held_against_the_records() {
     let (report, said) = convicted(&directory);
     assert_eq!(report["snapshots"][0]["likeness"], "foreign");
     assert!(
-        said.contains(&format!("snapshot {name} has format version 2"))
-            && !said.contains("Remove"),
+        said.contains(&format!("snapshot {name} has format version 2")) && !said.contains("Remove"),
         "{said}"
     );
     fs::write(&snapshot, &honest).unwrap();
