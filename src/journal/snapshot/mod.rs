@@ -68,7 +68,6 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// What is read after it.
-    #[cfg(feature = "cli")]
     pub(crate) fn after(&self) -> (LedgerId, Boundary) {
         (self.ledger, self.boundary)
     }
