@@ -13,8 +13,10 @@ use clap::{Args, Subcommand};
 
 use crate::account_number::AccountNumber;
 use crate::export::{Part, Span, no_record};
+use crate::journal::snapshot::Snapshot;
 use crate::journal::{
-    Directory, JournalError, Position, Record, Visitor, newest_beside_writer, scan_beside_writer,
+    Directory, JournalError, Position, Record, Visitor, newest_beside_writer, oldest,
+    scan_beside_writer,
 };
 use crate::moment::{Moment, ParseMomentError};
 
@@ -94,7 +96,10 @@ impl PartArguments {
                 position,
                 is_outside: false,
             };
-            let _ = scan_beside_writer(directory, &mut edge, &mut |_| {});
+            if let Ok(begin) = oldest(directory) {
+                let from = begin.as_ref().map(Snapshot::after);
+                let _ = scan_beside_writer(directory, from, &mut edge, &mut |_| {});
+            }
             if edge.is_outside {
                 return Err(Trouble::NoPart(reversed.to_owned()));
             }
