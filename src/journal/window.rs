@@ -40,23 +40,21 @@ impl Window {
         self.length
     }
 
-    /// The `count` bytes from `offset` on; fewer at the end of the file.
+    /// The `count` bytes from `offset` on; fewer at the end that the file had when it was opened.
     ///
     /// # Errors
     ///
-    /// Those of the disk.
+    /// Those of the disk; [`io::ErrorKind::UnexpectedEof`] if the file has become shorter since.
     pub(super) fn get(&mut self, offset: u64, count: usize) -> io::Result<&[u8]> {
         let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let count = count.min(left);
         if self.held(offset, count).is_none() {
             self.read(offset, count.max(PIECE_BYTES).min(left))?;
         }
-        let held = self.held(offset, count);
-        // Shorter only if the file became shorter meanwhile.
-        Ok(held.unwrap_or(&self.bytes))
+        self.held(offset, count).ok_or_else(cut_short)
     }
 
-    /// What has been read is read anew.
+    /// Forgets what has been read, so that it is read again.
     pub(super) fn forget(&mut self) {
         self.bytes.clear();
     }
@@ -69,11 +67,21 @@ impl Window {
     fn read(&mut self, offset: u64, count: usize) -> io::Result<()> {
         self.from = offset;
         self.bytes.resize(count, 0);
-        // Should it fail, nothing is held that was not read.
         let read = self.file.read_at(&mut self.bytes, offset);
-        self.bytes.truncate(*read.as_ref().unwrap_or(&0));
-        read.map(drop)
+        if matches!(read, Ok(read) if read == count) {
+            return Ok(());
+        }
+        // Nothing is held that was not read.
+        self.bytes.clear();
+        read.and(Err(cut_short()))
     }
+}
+
+fn cut_short() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "it became shorter while it was read",
+    )
 }
 
 #[cfg(test)]

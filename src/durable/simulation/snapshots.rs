@@ -2,7 +2,7 @@
 //! what becomes of one that is not finished, or not to be believed.
 
 use std::collections::VecDeque;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -19,7 +19,8 @@ use crate::journal::books::{Books, Decision};
 use crate::journal::segment::{self, SECTOR_BYTES};
 use crate::journal::snapshot::{self, reference, take_in_parts};
 use crate::journal::{
-    Batch, JournalError, Position, Record, Recovered, Storage, Tail, Writer, encoded_bytes, recover,
+    Batch, JournalError, Position, Record, Recovered, Storage, StoredFile, Tail, Writer,
+    encoded_bytes, recover,
 };
 use crate::key_policy::KeyPolicy;
 use crate::money::{Amount, Cents};
@@ -186,6 +187,89 @@ impl Author {
         record.encode(&mut bytes);
         self.roll_for(bytes.len());
         self.append(record.sequence, bytes);
+    }
+}
+
+/// A disk on which one file reads otherwise, from one of its openings on. Its length stays.
+#[derive(Debug)]
+struct Otherwise {
+    storage: Arc<dyn Storage>,
+    name: String,
+    content: Vec<u8>,
+    /// How often it is opened before.
+    honest: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct OtherwiseFile {
+    file: Arc<dyn StoredFile>,
+    content: Vec<u8>,
+}
+
+impl Otherwise {
+    fn mount(disk: &Disk, name: &str, content: Vec<u8>, honest: usize) -> Arc<Self> {
+        Arc::new(Self {
+            storage: disk.mount(),
+            name: name.to_owned(),
+            content,
+            honest: AtomicUsize::new(honest),
+        })
+    }
+}
+
+impl Storage for Otherwise {
+    fn names(&self) -> io::Result<Vec<String>> {
+        self.storage.names()
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn StoredFile>> {
+        self.storage.create(name)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn StoredFile>> {
+        let file = self.storage.open(name)?;
+        let spend = |honest: usize| honest.checked_sub(1);
+        if name != self.name || self.honest.fetch_update(Relaxed, Relaxed, spend).is_ok() {
+            return Ok(file);
+        }
+        let content = self.content.clone();
+        Ok(Arc::new(OtherwiseFile { file, content }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.storage.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.storage.remove(name)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.storage.sync()
+    }
+
+    fn describe(&self) -> String {
+        self.storage.describe()
+    }
+}
+
+impl StoredFile for OtherwiseFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let rest = self.content.get(usize::try_from(offset).unwrap()..);
+        let mut rest = rest.unwrap_or_default();
+        io::Read::read(&mut rest, buffer)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.file.length()
     }
 }
 
@@ -501,4 +585,24 @@ fn what_is_longer_than_what_is_read_at_a_time_is_read_as_it_is() {
     let expected = reference::content(&reference::at(&author.storage, policy, until), false);
     take_in_parts(&*author.storage, policy, until, &NEVER, 100).unwrap();
     assert!(disk.content(&file_name(until)) == expected);
+}
+
+/// A file that becomes shorter behind its reader's back is not a journal that ends there.
+#[test]
+fn a_segment_that_is_cut_short_while_it_is_read_is_refused() {
+    let disk = Disk::new(1);
+    let author = author(&disk);
+    let last = segment::name(*author.begun.back().unwrap());
+    let content = disk.content(&last);
+    for cut in (0..content.len()).step_by(SECTOR_BYTES / 2) {
+        let storage = Otherwise::mount(&disk, &last, content[..cut].to_vec(), 0);
+        let opened = recover(storage, policy(100), SEGMENT_BYTES, &mut |_| {});
+        match opened.map(|it| it.books.next_sequence) {
+            Err(JournalError::Io { source, .. }) => {
+                assert_eq!(source.kind(), ErrorKind::UnexpectedEof, "cut at {cut}");
+            }
+            other => panic!("cut at {cut}: {other:?}"),
+        }
+        assert_eq!(disk.content(&last), content);
+    }
 }
