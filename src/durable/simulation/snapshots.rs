@@ -606,3 +606,27 @@ fn a_segment_that_is_cut_short_while_it_is_read_is_refused() {
         assert_eq!(disk.content(&last), content);
     }
 }
+
+/// The snapshot before is read once to check it, once to find keys that were used anew, and once to write from it.
+#[test]
+fn the_snapshot_before_has_to_be_whole_whenever_it_is_read() {
+    let disk = Disk::new(1);
+    // The window is longer than it was: so some keys are there twice.
+    let author = author(&disk);
+    let (base, until) = (author.begun[1], *author.begun.back().unwrap());
+    take_in_parts(&*author.storage, policy(1_000_000), base, &NEVER, 2).unwrap();
+    let name = file_name(base);
+    let content = disk.content(&name);
+    for honest in [1, 2] {
+        for byte in (0..content.len()).step_by(5) {
+            let mut content = content.clone();
+            content[byte] ^= 1 << (byte % 8);
+            let storage = Otherwise::mount(&disk, &name, content, honest);
+            let taken = take_in_parts(&*storage, policy(1_000_000), until, &NEVER, 2);
+            assert!(taken.is_err(), "byte {byte}, after {honest} readings");
+            assert_eq!(snapshots(&disk), std::slice::from_ref(&name));
+        }
+    }
+    let storage = Otherwise::mount(&disk, &name, Vec::new(), 3);
+    take_in_parts(&*storage, policy(1_000_000), until, &NEVER, 2).unwrap();
+}

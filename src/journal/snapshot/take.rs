@@ -8,7 +8,7 @@
 //! Invariants:
 //!
 //! 1. *The same bytes each time.* Every reading of the segments checks everything in them, and must end with the same
-//!    hash. The snapshot before is read twice, and must be whole both times.
+//!    hash. The snapshot before must be whole at each reading.
 //! 2. *Each record is entered once.* So a record of an account that is not open is found, although each part of the
 //!    accounts alone knows nothing of the others.
 //! 3. *Nothing has its name before all of that is known.*
@@ -26,7 +26,7 @@ use crate::change::Change;
 use crate::journal::books::Books;
 use crate::journal::error::JournalError;
 use crate::journal::record::Record;
-use crate::journal::scan::{End, Progress, scan};
+use crate::journal::scan::{Boundary, End, Progress, scan};
 use crate::journal::segment;
 use crate::journal::storage::Storage;
 use crate::journal::{LedgerId, Position};
@@ -100,7 +100,7 @@ struct Taking<'a> {
     /// What the snapshot before says of itself.
     base: Option<Header>,
     /// Where the segments end, once they have been read.
-    end: Option<End>,
+    end: Option<Boundary>,
 }
 
 /// What the records since the snapshot before add up to.
@@ -250,6 +250,7 @@ impl Taking<'_> {
             enter(&mut parts, &mut counts, record, position)
         })?;
         let Some(end) = end else { return Ok(false) };
+        self.end = Some(end.boundary);
         let survivors = self.survivors(queue)?;
         let header = Header {
             ledger: end.ledger,
@@ -260,7 +261,6 @@ impl Taking<'_> {
             closed: old_opened - old_accounts + counts.closed,
             keys: survivors.count(),
         };
-        self.end = Some(end);
         let mut writing = Writing::begin(self.storage, &header)?;
         loop {
             for (number, account) in parts.books.accounts.by_creation() {
@@ -373,16 +373,16 @@ impl Taking<'_> {
         if let Some(header) = &self.base {
             let base = Reading::open(self.storage, header.boundary.position);
             let mut base = base.map_err(|flaw| self.changed(flaw))?;
-            let mut read = |base: &mut Reading| {
+            let read = || {
                 while base.account()?.is_some() {}
                 while base.closed()?.is_some() {}
                 while let Some((key, _)) = base.key()? {
                     survivors.settle(index, &key);
                     index += 1;
                 }
-                Ok(())
+                base.finish()
             };
-            read(&mut base).map_err(|flaw| self.changed(flaw))?;
+            read().map_err(|flaw| self.changed(flaw))?;
         }
         self.scan(|record, _| {
             if let Some(key) = &record.key {
@@ -432,8 +432,8 @@ impl Taking<'_> {
             return Err(self.stopped());
         }
         let end = end?;
-        let boundaries = self.end.as_ref().zip(end.as_ref());
-        if boundaries.is_some_and(|(first, again)| first.boundary != again.boundary) {
+        let boundaries = self.end.zip(end.as_ref());
+        if boundaries.is_some_and(|(first, again)| first != again.boundary) {
             return Err(self.changed(Flaw::NotWhole));
         }
         Ok(end)
