@@ -66,10 +66,11 @@ fn closed(snapshot: &mut Reading, replayed: &Books) -> Result<bool, Flaw> {
         }
         seen.push(position);
     }
-    // No two are at one place, so these are all, unless one is there twice.
+    let count = seen.len();
+    // No two are at one place, so one place twice is one account twice.
     seen.sort_unstable();
     seen.dedup();
-    Ok(seen.len() == replayed.closed.len())
+    Ok(count == replayed.closed.len() && count == seen.len())
 }
 
 fn keys(snapshot: &mut Reading, replayed: &Books) -> Result<Option<String>, Flaw> {

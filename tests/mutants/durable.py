@@ -401,7 +401,7 @@ DURABLE = [
     (
         "a snapshot forgets closed accounts",
         "journal/snapshot/mod.rs",
-        "        books.closed.insert(number, position);",
+        "        if books.closed.insert(number, position).is_some() {\n            return Err(Flaw::NotWhole);\n        }",
         "        let _ = (number, position);",
         CRASHES,
     ),

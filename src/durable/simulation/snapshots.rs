@@ -19,8 +19,8 @@ use crate::journal::books::{Books, Decision};
 use crate::journal::segment::{self, SECTOR_BYTES};
 use crate::journal::snapshot::{self, reference, take_in_parts};
 use crate::journal::{
-    Batch, JournalError, Position, Record, Recovered, Storage, StoredFile, Tail, Writer,
-    encoded_bytes, recover,
+    Batch, JournalError, Likeness, Position, Record, Recovered, Storage, StoredFile, Tail, Writer,
+    audit, encoded_bytes, recover,
 };
 use crate::key_policy::KeyPolicy;
 use crate::money::{Amount, Cents};
@@ -550,6 +550,34 @@ fn no_count_is_believed_for_more_than_the_file_has_bytes_for() {
             assert_eq!(opened.unwrap().recovery.broken_snapshots, [name.as_str()]);
         }
     }
+}
+
+#[test]
+fn a_closed_account_that_is_there_twice_is_not_believed() {
+    let disk = Disk::new(1);
+    let author = author(&disk);
+    let base = author.begun[1];
+    take_in_parts(&*author.storage, policy(100), base, &NEVER, 2).unwrap();
+    let name = file_name(base);
+    let snapshot = reference::at(&author.storage, policy(100), base);
+    let (number, position) = snapshot.books.closed.iter().next().unwrap();
+    let (first, second) = number.halves();
+    let entry = [first, second, *position].map(u64::to_le_bytes).concat();
+    let mut content = disk.content(&name);
+    let mut places = content.windows(entry.len());
+    let at = places.position(|place| place == entry).unwrap();
+    content.splice(at..at, entry);
+    content[96] += 1;
+    content.truncate(content.len() - 32);
+    let hash = blake3::hash(&content);
+    content.extend_from_slice(hash.as_bytes());
+    disk.overwrite(&name, content);
+    let audit = audit(&*author.storage, None, &mut |_| {}).unwrap().unwrap();
+    let others = "its closed accounts are others".to_owned();
+    assert_eq!(audit.snapshots[0].likeness, Likeness::Different(others));
+    let opened = recover(disk.mount(), policy(100), SEGMENT_BYTES, &mut |_| {}).unwrap();
+    assert_eq!(opened.recovery.broken_snapshots, [name]);
+    assert_eq!(opened.books.opened, author.opened.len() as u64);
 }
 
 /// Batches and segments that are larger than what is read at a time.

@@ -149,7 +149,9 @@ pub(super) fn load(
         }
     }
     while let Some((number, position)) = reading.closed()? {
-        books.closed.insert(number, position);
+        if books.closed.insert(number, position).is_some() {
+            return Err(Flaw::NotWhole);
+        }
     }
     while let Some((key, kept)) = reading.key()? {
         books.keys.keep(key, kept);
