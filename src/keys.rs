@@ -39,14 +39,14 @@ pub(crate) struct Keys {
     policy: KeyPolicy,
     /// The oldest first. A key that was used anew has an older entry, too, until that is dropped.
     queue: VecDeque<Entry>,
-    /// For each name, how many came before its newest entry since the first of all, modulo 2^32.
+    /// For each name, the place of its newest entry: how many entries came before it since the first of all, modulo 2^32.
     places: HashTable<u32>,
     /// How many have been dropped from the front of the queue, modulo 2^32.
     dropped: u32,
     secret: RandomState,
 }
 
-/// How many keys are dropped as a record of `now` is entered, if they are so old.
+/// How many keys are dropped as a record of `now` is entered, if the `oldest` are of these times.
 pub(crate) fn expired(
     policy: KeyPolicy,
     now: Timestamp,
@@ -58,8 +58,11 @@ pub(crate) fn expired(
 
 impl Keys {
     pub(crate) fn new(policy: KeyPolicy) -> Self {
+        // The queue grows only while none in it is past its time, so it is never longer than this, and no two places
+        // are the same.
+        let keys_max = policy.keys_max.min(u32::MAX as usize);
         Self {
-            policy,
+            policy: KeyPolicy { keys_max, ..policy },
             queue: VecDeque::new(),
             places: HashTable::new(),
             dropped: 0,
@@ -70,14 +73,8 @@ impl Keys {
     /// Makes room for so many more.
     pub(crate) fn reserve(&mut self, more: usize) {
         self.queue.reserve(more);
-        let Self {
-            queue,
-            places,
-            dropped,
-            secret,
-            ..
-        } = self;
-        places.reserve(more, |place| hash(secret, at(queue, *dropped, *place)));
+        let hash = |place: &u32| hash(&self.secret, at(&self.queue, self.dropped, *place));
+        self.places.reserve(more, hash);
     }
 
     /// What a request with `key` is answered at `now` without doing anything, if it is to be.
@@ -131,25 +128,18 @@ impl Keys {
 
     /// Keeps a key. One of the same name is past its time.
     pub(crate) fn keep(&mut self, key: IdempotencyKey, kept: Kept) {
-        let Self {
-            queue,
-            places,
-            dropped,
-            secret,
-            ..
-        } = self;
-        let new_hash = secret.hash_one(&key);
-        // There are never so many that two places are the same.
-        let new_place = dropped.wrapping_add(queue.len() as u32);
-        let is_it = |place: &u32| at(queue, *dropped, *place).is_some_and(|it| it.key == key);
-        match places.find_mut(new_hash, is_it) {
+        let new_hash = self.secret.hash_one(&key);
+        let new_place = self.dropped.wrapping_add(self.queue.len() as u32);
+        let entry = |place: &u32| at(&self.queue, self.dropped, *place);
+        let is_it = |place: &u32| entry(place).is_some_and(|it| it.key == key);
+        match self.places.find_mut(new_hash, is_it) {
             Some(place) => *place = new_place,
             None => {
-                let hash = |place: &u32| hash(secret, at(queue, *dropped, *place));
-                places.insert_unique(new_hash, new_place, hash);
+                let hash = |place: &u32| hash(&self.secret, entry(place));
+                self.places.insert_unique(new_hash, new_place, hash);
             }
         }
-        queue.push_back(Entry { key, kept });
+        self.queue.push_back(Entry { key, kept });
     }
 
     /// Drops some of what is past its time, the oldest first, as a record of `now` is entered: before its own key
@@ -252,5 +242,53 @@ mod tests {
             matches!(again, Some(Ok(Answered { replayed: true, .. }))),
             "{again:?}"
         );
+    }
+    /// Places are counted modulo 2^32. The index is held against a plain list, over that end and through growth.
+    #[test]
+    fn places_begin_again_from_zero() {
+        const WINDOW_US: i64 = 50;
+        for before_the_end in [0, 1, 7, 200, 1_000] {
+            let mut keys = Keys::new(KeyPolicy {
+                window: Duration::from_micros(WINDOW_US as u64),
+                keys_max: usize::MAX,
+            });
+            assert_eq!(keys.policy.keys_max, u32::MAX as usize);
+            keys.dropped = u32::MAX - before_the_end;
+            let mut list = VecDeque::new();
+            for step in 0..1_500_i64 {
+                // Long quiet times, in which all get old; then more than are dropped, and some anew.
+                let now = step + step / 400 * 2 * WINDOW_US;
+                let number = (step % 400 * 7_919 % 97) as usize;
+                let at = Timestamp::from_micros(now);
+                let is_kept = list.iter().any(|it: &(usize, i64)| {
+                    let (name, then) = *it;
+                    name == number && now - then < WINDOW_US
+                });
+                assert_eq!(keep(&mut keys, number, at).is_some(), is_kept, "{step}");
+                for _ in 0..EXPIRED_MAX {
+                    if list
+                        .front()
+                        .is_some_and(|(_, then)| now - then >= WINDOW_US)
+                    {
+                        list.pop_front();
+                    }
+                }
+                if !is_kept {
+                    list.push_back((number, now));
+                }
+                let newest = |(index, it): (usize, &(usize, i64))| {
+                    let again = list.iter().skip(index + 1).any(|(name, _)| *name == it.0);
+                    (!again).then_some(*it)
+                };
+                let expected: Vec<_> = list.iter().enumerate().filter_map(newest).collect();
+                let held = keys.iter().map(|(key, kept)| {
+                    let number = key.as_str().strip_prefix("key-").unwrap();
+                    (number.parse().unwrap(), kept.at.as_micros())
+                });
+                assert_eq!(held.collect::<Vec<_>>(), expected, "{step}");
+                assert_eq!(keys.len(), expected.len());
+            }
+            assert!(keys.dropped < 2_000);
+        }
     }
 }
