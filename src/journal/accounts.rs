@@ -42,7 +42,7 @@ impl Accounts {
         self.standings.reserve_exact(more);
     }
 
-    /// Takes all out, and keeps the room for others.
+    /// Removes all of them, and keeps the memory for others.
     pub(crate) fn clear(&mut self) {
         self.index.clear();
         self.standings.clear();

@@ -58,7 +58,7 @@ impl Books {
         }
     }
 
-    /// Becomes as `other`, which holds no accounts, and keeps the room that it has.
+    /// Begins again as a copy of `other`, which holds no accounts, and keeps the memory that it has.
     pub(super) fn begin_anew(&mut self, other: &Self) {
         self.accounts.clear();
         self.closed.clear();
@@ -183,7 +183,7 @@ impl Books {
     ///
     /// # Errors
     ///
-    /// Those of [`apply`](Self::apply), but that an account which is not here may be in other books.
+    /// Those of [`apply`](Self::apply), except that an account may be missing: it may be in other books.
     pub(super) fn apply_to_some(
         &mut self,
         record: &Record,
@@ -203,7 +203,7 @@ impl Books {
         Ok(false)
     }
 
-    /// The next record is there.
+    /// Moves on to the next record.
     fn go_on(&mut self, record: &Record) -> Result<(), String> {
         if record.sequence != self.next_sequence || record.at < self.last_at {
             return Err("a record is not behind the one before it".to_owned());

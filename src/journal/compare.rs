@@ -11,7 +11,8 @@ use super::snapshot::{Flaw, Reading};
 ///
 /// # Errors
 ///
-/// [`Flaw`]: then there is nothing to be compared. Nor is there if the snapshot is not whole, which is known at its end.
+/// [`Flaw`] if the snapshot cannot be read. Whether it is whole is known only at its end: if it is not, the result means
+/// nothing.
 pub(super) fn difference(
     snapshot: &mut Reading,
     replayed: &Books,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::storage::{Storage, StoredFile};
 
-/// How much is read at a time, unless more is asked for.
+/// How much of a file is read or written at a time, unless more is asked for.
 pub(super) const PIECE_BYTES: usize = 1 << 20;
 
 /// A part of a file, in memory. What is in it stays as it was read until something outside it is asked for.

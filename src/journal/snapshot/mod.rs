@@ -127,7 +127,7 @@ pub(crate) fn newest(
     Ok((None, broken))
 }
 
-/// Reads the snapshot at `position`.
+/// Reads the snapshot at `position` as a whole.
 pub(super) fn load(
     storage: &dyn Storage,
     policy: KeyPolicy,
@@ -156,7 +156,7 @@ pub(super) fn load(
     while let Some((key, kept)) = reading.key()? {
         books.keys.keep(key, kept);
     }
-    // Only now it is known that what was read is what was written.
+    // Before this, what was read need not be what was written.
     reading.finish()?;
     Ok(Snapshot {
         ledger: header.ledger,

@@ -1,9 +1,9 @@
 //! Which keys are still kept after many records, from sixteen bytes a key.
 //!
-//! Keys stand in a queue, in the order of their requests. They leave it at its front, as records are entered, once they are
-//! past their time; which, is decided by their times alone. A key that was used anew stands in it twice, until the
-//! older one leaves; only the newer counts. Of each name a hash is noted: if no two are the same, no two names are. If some
-//! are, the names are [looked at](Survivors::settle).
+//! Keys stand in a queue, in the order of their requests. As records are entered, those that are past their time leave it
+//! at the front; their times alone decide which. A key that was used anew stands in it twice until the older entry
+//! leaves, and only the newer one counts. To find such keys, a hash of each name is noted. If no two hashes are the same, no
+//! two names are; if some are, the names themselves are [compared](Survivors::settle).
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
@@ -35,12 +35,12 @@ impl Queue {
         }
     }
 
-    /// A key is there.
+    /// Adds a key at the end.
     pub(super) fn push(&mut self, key: &IdempotencyKey, at: Timestamp) {
         self.entries.push_back((at, self.secret.hash_one(key)));
     }
 
-    /// A record is entered, as [`Books::apply`](crate::journal::books::Books::apply) does it.
+    /// Enters a record, as [`Books::apply`](crate::journal::books::Books::apply) does it.
     pub(super) fn follow(&mut self, record: &Record) {
         let times = self.entries.iter().map(|(at, _)| *at);
         let count = keys::expired(self.policy, record.at, times);
@@ -51,7 +51,7 @@ impl Queue {
         }
     }
 
-    /// Those that are still there.
+    /// The keys that are still in the queue.
     pub(super) fn survivors(mut self) -> Survivors {
         let entries = self.entries.make_contiguous();
         entries.sort_unstable_by_key(|(_, hash)| *hash);
@@ -72,11 +72,11 @@ impl Queue {
 pub(super) struct Survivors {
     range: std::ops::Range<u64>,
     secret: RandomState,
-    /// The hashes that there are more than once.
+    /// The hashes that occur more than once.
     suspects: HashSet<u64>,
-    /// Of the names with these, where the newest is.
+    /// For each name with such a hash, where its newest entry is.
     newest: HashMap<IdempotencyKey, u64>,
-    /// How many of them are there that are not the newest of their name.
+    /// How many entries are not the newest of their name.
     older: u64,
 }
 
@@ -91,7 +91,7 @@ impl Survivors {
         self.range.end - self.range.start - self.older
     }
 
-    /// Whether some may be of the same name.
+    /// Whether some entries may have the same name.
     pub(super) fn has_suspects(&self) -> bool {
         !self.suspects.is_empty()
     }
@@ -100,7 +100,7 @@ impl Survivors {
         self.has_suspects() && self.suspects.contains(&self.secret.hash_one(key))
     }
 
-    /// At `index` there is `key`. To be called for each, in their order, if there are suspects.
+    /// Notes that `key` is at `index`. If there are suspects, this is to be called for every key, in their order.
     pub(super) fn settle(&mut self, index: u64, key: &IdempotencyKey) {
         if self.range.contains(&index) && self.is_suspect(key) {
             let older = self.newest.insert(key.clone(), index);

@@ -15,14 +15,12 @@ use crate::journal::record::{RECORD_BYTES_MAX, Record};
 use crate::journal::scan::Boundary;
 use crate::journal::storage::{Storage, StoredFile};
 use crate::journal::trail::Trail;
+use crate::journal::window::PIECE_BYTES;
 use crate::journal::{FORMAT_VERSION, LedgerId, Position};
 use crate::keys::Kept;
 use crate::money::Cents;
 use crate::roster::CreationNumber;
 use crate::timestamp::Timestamp;
-
-/// How much is read at a time.
-const PIECE_BYTES: usize = 1 << 20;
 
 const HEADER_BYTES: usize = 112;
 
@@ -54,7 +52,7 @@ impl Header {
         self.accounts + self.closed
     }
 
-    /// Whether as much as it announces fits into so many bytes.
+    /// Whether what it announces fits into so many bytes.
     fn fits(&self, bytes: u64) -> bool {
         let kinds = [
             (self.accounts, ACCOUNT_BYTES),

@@ -2,8 +2,8 @@
 //!
 //! The accounts are taken in the order of their creation, a part of them at a time: those of the snapshot before, then
 //! those that were opened since. For each part the segments are read once more, and the records of its accounts are
-//! entered by the code that enters them live. Then the part is written. What follows is written as it is read: closed
-//! accounts, and keys. Which keys are still kept is known from the first reading; see [`Queue`].
+//! entered by the code that enters them live. Then the part is written. The closed accounts and the keys follow, and are
+//! written as they are read. Which keys are still kept is known from the first reading; see [`Queue`].
 //!
 //! Invariants:
 //!
@@ -11,7 +11,7 @@
 //!    hash. The snapshot before must be whole at each reading.
 //! 2. *Each record is entered once.* So a record of an account that is not open is found, although each part of the
 //!    accounts alone knows nothing of the others.
-//! 3. *Nothing has its name before all of that is known.*
+//! 3. *The file gets its name last*, when all of that has been checked.
 
 use std::io;
 use std::ops::Range;
@@ -35,11 +35,11 @@ use crate::key_policy::KeyPolicy;
 /// How many snapshots are kept: the newest, and one more in case that it is broken.
 const KEPT: usize = 2;
 
-/// How many parts the accounts are taken in. The segments are read as often; a part takes about half of what its accounts
-/// take in a ledger.
+/// How many parts the accounts are taken in. The segments are read once for each. A part takes about half of the memory
+/// that its accounts take in a ledger.
 const PARTS: u64 = 8;
 
-/// A part has so many accounts at least.
+/// The smallest number of accounts in a part; the last one may have fewer.
 const PART_ACCOUNTS_MIN: u64 = 1 << 15;
 
 /// Makes the snapshot at the begin of the segment at `until`, and removes those that it replaces. Does nothing
@@ -97,7 +97,7 @@ struct Taking<'a> {
     until: Position,
     stop: &'a AtomicBool,
     part_accounts_min: u64,
-    /// What the snapshot before says of itself.
+    /// The header of the snapshot before.
     base: Option<Header>,
     /// Where the segments end, once they have been read.
     end: Option<Boundary>,
@@ -108,7 +108,7 @@ struct Taking<'a> {
 struct Counts {
     opened: u64,
     closed: u64,
-    /// For each segment, how many of its records are of an account, less those that have been entered.
+    /// For each segment, how many of its records are still to be entered in an account.
     pending: Vec<(Position, i64)>,
 }
 
@@ -121,7 +121,7 @@ impl Counts {
         }
     }
 
-    /// Changes by `by` how many records are still to be entered of the segment that `position` is in.
+    /// Adds `by` to the number of records still to be entered, for the segment that `position` is in.
     fn pend(&mut self, position: Position, by: i64) {
         let behind = self
             .pending
@@ -131,7 +131,7 @@ impl Counts {
         }
     }
 
-    /// Whether each record has been entered by now.
+    /// Checks that each record has been entered.
     fn is_settled(&self) -> Result<(), JournalError> {
         match self.pending.iter().find(|(_, pending)| *pending != 0) {
             None => Ok(()),
@@ -152,7 +152,7 @@ fn is_closing(record: &Record) -> bool {
 struct Parts {
     /// The snapshot before. Its accounts come first.
     base: Option<Reading>,
-    /// How the books are before the first record: without accounts.
+    /// The books before the first record, without accounts.
     empty: Books,
     /// The accounts of the part.
     books: Books,
@@ -363,7 +363,7 @@ impl Taking<'_> {
         })
     }
 
-    /// Which keys of `queue` are still kept. Everything is read again only if some look as if they were used anew.
+    /// Which keys of `queue` are still kept. Everything is read again, but only if some may have been used anew.
     fn survivors(&self, queue: Queue) -> Result<Survivors, JournalError> {
         let mut survivors = queue.survivors();
         if !survivors.has_suspects() {
@@ -409,7 +409,7 @@ impl Taking<'_> {
         failure.map_or_else(|| read.map(drop), Err)
     }
 
-    /// Reads the segments, to where they ended the first time.
+    /// Reads the segments, which must end where they ended the first time.
     fn scan(
         &self,
         mut visit: impl FnMut(&Record, Position) -> Result<(), String>,

@@ -12,11 +12,9 @@ use crate::journal::error::JournalError;
 use crate::journal::fields::PutFields as _;
 use crate::journal::record::{Link, Record};
 use crate::journal::storage::{Storage, StoredFile};
+use crate::journal::window::PIECE_BYTES;
 use crate::journal::{FORMAT_VERSION, Position};
 use crate::keys::Kept;
-
-/// How much is written at a time.
-const PIECE_BYTES: usize = 1 << 20;
 
 /// A snapshot that is being written: the accounts, then the closed ones, then the keys.
 ///
@@ -27,7 +25,7 @@ pub(super) struct Writing<'a> {
     /// What it will be called.
     name: String,
     pieces: Pieces,
-    /// What is still to come of each kind, as the header announced it.
+    /// How many of each kind are still to come, of those that the header announced.
     accounts_left: u64,
     closed_left: u64,
     keys_left: u64,
@@ -79,7 +77,9 @@ impl<'a> Writing<'a> {
     /// Makes it durable, and gives it its name.
     pub(super) fn finish(mut self) -> Result<(), JournalError> {
         if (self.accounts_left, self.closed_left, self.keys_left) != (0, 0, 0) {
-            let contradiction = io::Error::other("its parts are not as many as it announces");
+            let contradiction = io::Error::other(
+                "its header announces other numbers of accounts and keys than follow it",
+            );
             return Err(JournalError::file("write", self.storage, &self.name)(
                 contradiction,
             ));
