@@ -74,7 +74,7 @@ fn end(ledger: Option<&Observer>) -> ! {
     } else {
         info!("stopped; what was not waited for had only to read, or to take a snapshot");
     }
-    let is_clean = unfinished == 0 && !ledger.is_some_and(Observer::has_failed);
+    let is_clean = unfinished == 0 && ledger.and_then(Observer::failure).is_none();
     // The one place where a process ends that cannot be waited for.
     logging::flush(FLUSH_MAX);
     std::process::exit(if is_clean { CLEAN } else { UNFINISHED })

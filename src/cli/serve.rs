@@ -10,11 +10,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use super::{Failure, ending, ledger, logging, settings};
-use crate::durable::{DurableConfig, DurableLedger};
+use crate::durable::{DurableConfig, DurableLedger, Observer};
 use crate::key_policy::KeyPolicy;
 use crate::money::Cents;
 use crate::server::{self, AllowedOrigin, Config};
@@ -242,12 +242,12 @@ async fn serve(arguments: &Arguments, config: Config) -> Result<(), Failure> {
         "listening on http://{}",
         reachable(address)
     );
-    let (failed, mut failure) = watch::channel(None);
+    let (failed, failure) = oneshot::channel();
     let watched = Arc::clone(&service);
-    let watching = tokio::spawn(async move { failed.send(Some(ledger::failure(watched).await)) });
+    let watching = tokio::spawn(async move { failed.send(ledger::failure(watched).await) });
     let exit = async {
         match arguments.exit_on_failure {
-            true => drop(failure.wait_for(Option::is_some).await),
+            true => drop(failure.await),
             false => std::future::pending().await,
         }
     };
@@ -263,16 +263,13 @@ async fn serve(arguments: &Arguments, config: Config) -> Result<(), Failure> {
     let _ = server::run(listener, Arc::clone(&service), config, stop).await;
     watching.abort();
     let _ = watching.await;
-    if let Some(ledger) = observer {
-        ending::finished(&ledger).await;
+    if let Some(ledger) = &observer {
+        ending::finished(ledger).await;
     }
     // It waits for the threads of the ledger, and nothing must wait for it: a second signal has to be heard.
     tokio::task::block_in_place(|| drop(service));
-    let reason = failure
-        .borrow()
-        .clone()
-        .filter(|_| arguments.exit_on_failure);
-    match reason {
+    // Also one at the very end: then a change that was on its way may have been done or not.
+    match observer.as_ref().and_then(Observer::failure) {
         Some(reason) => Err(Failure(format!("the journal failed: {reason}"))),
         None => Ok(()),
     }

@@ -22,9 +22,12 @@ impl Observer {
         self.0.backlog.waiting()
     }
 
-    /// Whether nothing can be changed any more.
-    pub(crate) fn has_failed(&self) -> bool {
-        matches!(self.0.condition(), Condition::Failed { .. })
+    /// Why nothing can be changed any more, if nothing can.
+    pub(crate) fn failure(&self) -> Option<String> {
+        match self.0.condition() {
+            Condition::Failed { reason } => Some(reason),
+            _ => None,
+        }
     }
 
     /// For how long the disk has not answered, if something waits for it.

@@ -18,14 +18,17 @@ const TOLD_AFTER: Duration = Duration::from_secs(5);
 /// What is some seconds, on however busy a machine: less than PATIENCE, and far less than 600 s.
 const IN_TIME: Duration = Duration::from_secs(10);
 
+/// What each `fdatasync` of a disk that does not answer does.
+const NEVER_ANSWERS: &str = "delay_enter=600s";
+
 /// Holds back each `fdatasync` of a server for as long as it is there.
 struct HeldBack(Child);
 
 impl HeldBack {
-    fn of(server: &Server) -> Self {
+    fn of(server: &Server, how: &str) -> Self {
         let strace = Command::new("strace")
             .args(["-f", "-q", "-e", "trace=fdatasync"])
-            .args(["-e", "inject=fdatasync:delay_enter=600s", "-o", "/dev/null"])
+            .args(["-e", &format!("inject=fdatasync:{how}"), "-o", "/dev/null"])
             .args(["-p", &server.process().to_string()])
             .stderr(Stdio::null())
             .spawn();
@@ -130,7 +133,7 @@ fn a_disk_that_does_not_answer_is_seen_within_seconds_and_once() {
     let place = tempfile::tempdir().unwrap();
     let server = durable(place.path()).start();
     let account = server.open_account("1.0");
-    let held = HeldBack::of(&server);
+    let held = HeldBack::of(&server, NEVER_ANSWERS);
     is_seen(&server, &account, || drop(held));
 }
 
@@ -204,9 +207,14 @@ fn a_real_file_system_that_is_frozen_is_seen_and_goes_on() {
 
 /// A server whose disk does not answer to a deposit that a client waits for.
 fn stuck(data: &Path, timeout: &str) -> (Server, HeldBack, crate::support::Client) {
+    held_back(data, timeout, NEVER_ANSWERS)
+}
+
+/// A server whose disk is held back while a client waits for a deposit.
+fn held_back(data: &Path, timeout: &str, how: &str) -> (Server, HeldBack, crate::support::Client) {
     let server = durable(data).flag("--shutdown-timeout", timeout).start();
     let account = server.open_account("1.0");
-    let held = HeldBack::of(&server);
+    let held = HeldBack::of(&server, how);
     let mut client = server.connect();
     let path = format!("/accounts/{account}/deposit");
     client.write(&Request::post(&path, r#"{"amount":1.0}"#).to_bytes());
@@ -273,4 +281,19 @@ fn a_disk_that_answers_in_time_makes_a_clean_end() {
     assert_eq!(client.receive("POST").status, 200);
     let status = server.exit_within(PATIENCE).expect("it ends");
     assert_eq!(status.code(), Some(0), "{status}");
+}
+
+#[test]
+fn a_disk_that_fails_at_the_end_makes_no_clean_end() {
+    if !can_hold_back("a disk that fails at the end") {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let (mut server, held, mut client) = held_back(place.path(), "60", "error=EIO:delay_enter=2s");
+    server.signal("TERM");
+    assert_eq!(client.receive("POST").status, 503);
+    let code = exit_code(&mut server, held, IN_TIME);
+    let log = server.log().text();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("the journal failed"), "{log}");
 }
