@@ -18,6 +18,9 @@ use crate::warning::{NextStart, Warning};
 /// How often it is looked at how a durable ledger is.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// A warning is over once it has not been seen for so long. Room for one more key comes and goes: that is one event.
+const OVER_AFTER: Duration = Duration::from_secs(5);
+
 /// How often it is logged how far the reading of old records is.
 const TELL: Duration = Duration::from_secs(2);
 
@@ -105,7 +108,7 @@ pub(super) async fn failure(service: Arc<Service>) -> String {
         {
             return reason;
         }
-        watch.warnings(service.warnings());
+        watch.warnings(service.warnings(), Instant::now());
         tokio::time::sleep(LOOK).await;
     }
 }
@@ -116,7 +119,8 @@ struct Watch {
     condition: Condition,
     /// Since when it has been so.
     since: Instant,
-    warnings: Vec<Warning>,
+    /// The warnings that are not over, and when each was last seen.
+    told: Vec<(Warning, Instant)>,
 }
 
 impl Default for Watch {
@@ -124,7 +128,7 @@ impl Default for Watch {
         Self {
             condition: Condition::Healthy,
             since: Instant::now(),
-            warnings: Vec::new(),
+            told: Vec::new(),
         }
     }
 }
@@ -139,19 +143,15 @@ impl Watch {
         let lasted_s = std::mem::replace(&mut self.since, Instant::now())
             .elapsed()
             .as_secs_f64();
-        match before {
-            Condition::DiskStuck => info!(lasted_s, "the disk answers again: changes are made"),
-            Condition::DiskFull => info!(
-                lasted_s,
-                "there is room on the disk again: changes are made"
-            ),
-            Condition::NoSegment { .. } => {
-                info!(lasted_s, "there is a segment again: changes are made");
-            }
-            _ => {}
-        }
         match &self.condition {
-            Condition::Healthy => {}
+            Condition::Healthy => {
+                let what = match before {
+                    Condition::DiskFull => "there is room on the disk again",
+                    Condition::NoSegment { .. } => "there is a segment again",
+                    _ => "the disk answers again",
+                };
+                info!(lasted_s, "{what}: changes are made");
+            }
             Condition::DiskStuck => error!(
                 "the disk has not answered for seconds: changes wait until it does, balances can be read"
             ),
@@ -175,18 +175,23 @@ impl Watch {
     }
 
     /// Those of the condition are left to it.
-    fn warnings(&mut self, now: Vec<Warning>) {
-        let before = std::mem::replace(&mut self.warnings, now);
-        for warning in &self.warnings {
-            if !before.iter().any(|it| is_same(it, warning)) {
-                begins(warning);
+    fn warnings(&mut self, warnings: Vec<Warning>, now: Instant) {
+        for warning in warnings {
+            match self.told.iter_mut().find(|it| is_same(&it.0, &warning)) {
+                Some((_, seen)) => *seen = now,
+                None => {
+                    begins(&warning);
+                    self.told.push((warning, now));
+                }
             }
         }
-        for warning in &before {
-            if !self.warnings.iter().any(|it| is_same(it, warning)) {
+        self.told.retain(|(warning, seen)| {
+            let is_over = now.saturating_duration_since(*seen) >= OVER_AFTER;
+            if is_over {
                 ends(warning);
             }
-        }
+            !is_over
+        });
     }
 }
 
@@ -210,11 +215,81 @@ fn begins(warning: &Warning) {
 
 fn ends(warning: &Warning) {
     match warning {
-        Warning::NoSnapshot { .. } => info!("that snapshot failure is over"),
+        Warning::NoSnapshot { reason, .. } => info!(reason, "this snapshot failure is over"),
         Warning::KeysFull { .. } => info!("there is room for idempotency keys again"),
         Warning::ClockBehind { .. } | Warning::ClockAhead { .. } => {
             info!("the clock is right again");
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, pipe};
+
+    use tracing::subscriber::with_default;
+
+    use super::*;
+
+    /// What is logged meanwhile.
+    fn logged(what: impl FnOnce(&mut Watch)) -> String {
+        let (mut reader, writer) = pipe().unwrap();
+        let log = tracing_subscriber::fmt().with_writer(Arc::new(writer));
+        with_default(log.finish(), || what(&mut Watch::default()));
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[test]
+    fn a_disk_is_said_to_be_well_only_if_changes_are_made_again() {
+        let failed = Condition::Failed {
+            reason: "input/output error".to_owned(),
+        };
+        let well = "changes are made";
+        for trouble in [Condition::DiskStuck, Condition::DiskFull] {
+            let log = logged(|watch| {
+                assert_eq!(watch.condition(trouble.clone()), None);
+                assert_eq!(watch.condition(Condition::Healthy), None);
+            });
+            assert_eq!(log.matches(well).count(), 1, "{log}");
+            let log = logged(|watch| {
+                watch.condition(trouble.clone());
+                assert!(watch.condition(failed.clone()).is_some());
+            });
+            assert!(!log.contains(well), "{log}");
+        }
+        let log = logged(|watch| {
+            watch.condition(Condition::DiskStuck);
+            watch.condition(Condition::DiskFull);
+        });
+        assert!(!log.contains(well), "{log}");
+    }
+
+    #[test]
+    fn a_warning_that_comes_and_goes_is_told_once() {
+        let full = Warning::KeysFull {
+            room_in: Duration::from_secs(1),
+        };
+        let (begins, ends) = ("number of idempotency keys", "room for idempotency keys");
+        let log = logged(|watch| {
+            let begun = Instant::now();
+            for look in 0..100 {
+                let warnings = (look % 2 == 0).then(|| full.clone());
+                watch.warnings(warnings.into_iter().collect(), begun + LOOK * look);
+            }
+        });
+        assert_eq!(log.matches(begins).count(), 1);
+        assert_eq!(log.matches(ends).count(), 0);
+        let log = logged(|watch| {
+            let begun = Instant::now();
+            watch.warnings(vec![full.clone()], begun);
+            for minute in 1..10 {
+                watch.warnings(Vec::new(), begun + Duration::from_secs(60) * minute);
+            }
+        });
+        assert_eq!(log.matches(begins).count(), 1);
+        assert_eq!(log.matches(ends).count(), 1);
     }
 }
