@@ -166,9 +166,14 @@ impl Slots {
 
     /// How long there will be no room for one more key, if there is none.
     pub(super) fn full_for(&self, now: Instant) -> Option<Duration> {
-        // Whoever holds it drops keys: then there is room, or a request is turned away and says so.
-        let left = self.drop_some(self.oldest.try_lock().ok()?, now);
-        (self.room.in_use() >= self.policy.keys_max && !left.is_zero()).then_some(left)
+        let is_full = || self.room.in_use() >= self.policy.keys_max;
+        if !is_full() {
+            return None;
+        }
+        // As for a request that finds no room: whoever holds it drops a few keys, and lets it go.
+        let oldest = self.oldest.lock();
+        let left = self.drop_some(oldest.unwrap_or_else(PoisonError::into_inner), now);
+        (is_full() && !left.is_zero()).then_some(left)
     }
 
     /// Drops some of the keys that are past their time, the oldest first. Returns how long the oldest of the others is
@@ -338,6 +343,14 @@ mod tests {
         }
         let almost = begun + WINDOW - Duration::from_nanos(1);
         assert_eq!(slots.full_for(almost), Some(Duration::from_nanos(1)));
+        // Also while a request looks for room.
+        let oldest = slots.oldest.lock().unwrap();
+        thread::scope(|scope| {
+            let asking = scope.spawn(|| slots.full_for(almost));
+            thread::sleep(Duration::from_millis(20));
+            drop(oldest);
+            assert_eq!(asking.join().unwrap(), Some(Duration::from_nanos(1)));
+        });
         let turned_away = slots.answer(&key(9), open(1), almost, never);
         assert_eq!(turned_away, full(Duration::from_nanos(1)));
         let earlier = slots.answer(&key(9), open(1), begun, never);
