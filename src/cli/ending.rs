@@ -37,7 +37,7 @@ pub(super) fn within(limit: Duration, ledger: Option<Observer>) {
     let deadline = Instant::now() + limit;
     let watch = move || {
         thread::sleep(deadline.saturating_duration_since(Instant::now()) + LAST_WORDS);
-        let is_stuck = || ledger.as_ref().is_some_and(Observer::is_stuck);
+        let is_stuck = || ledger.as_ref().and_then(Observer::stuck_for).is_some();
         while Instant::now() < deadline + GRACE && !is_stuck() {
             thread::sleep(LOOK);
         }
@@ -63,7 +63,7 @@ fn end(ledger: Option<&Observer>) -> ! {
     let unfinished = ledger.map_or(0, Observer::waiting);
     if unfinished > 0 {
         let changes = if unfinished == 1 { "change" } else { "changes" };
-        let disk = match ledger.and_then(Observer::waits_for) {
+        let disk = match ledger.and_then(Observer::stuck_for) {
             Some(waits) => format!("the disk has not answered for {}", about(waits)),
             None => "the disk is too slow".to_owned(),
         };

@@ -30,13 +30,8 @@ impl Observer {
         }
     }
 
-    /// For how long the disk has not answered, if something waits for it.
-    pub(crate) fn waits_for(&self) -> Option<Duration> {
-        self.0.waits_for()
-    }
-
-    /// Whether the disk has not answered for a while: for an end that cannot wait, it will not.
-    pub(crate) fn is_stuck(&self) -> bool {
-        self.waits_for().is_some_and(|waits| waits >= STUCK_AT_END)
+    /// For how long the disk has not answered, if that is so long that an end that cannot wait gives it up.
+    pub(crate) fn stuck_for(&self) -> Option<Duration> {
+        self.0.waits_for().filter(|waits| *waits >= STUCK_AT_END)
     }
 }

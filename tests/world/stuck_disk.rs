@@ -297,3 +297,22 @@ fn a_disk_that_fails_at_the_end_makes_no_clean_end() {
     assert_eq!(code, Some(1), "{log}");
     assert!(log.contains("the journal failed"), "{log}");
 }
+
+#[test]
+fn a_disk_that_is_only_slow_is_not_said_to_be_stuck() {
+    if !can_hold_back("the end with a slow disk") {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let (mut server, held, _client) = held_back(place.path(), "0.001", "delay_enter=900ms");
+    // For a batch behind the one that is on its way.
+    let mut client = server.connect();
+    client.write(&Request::post("/accounts", r#"{"initial_balance":1.0}"#).to_bytes());
+    thread::sleep(Duration::from_millis(100));
+    server.signal("TERM");
+    let code = exit_code(&mut server, held, IN_TIME);
+    let log = server.log().text();
+    assert!(!log.contains("has not answered"), "{log}");
+    // On a machine that is slow itself it may have been done by then.
+    assert_eq!(log.contains("unfinished"), code == Some(1), "{log}");
+}
