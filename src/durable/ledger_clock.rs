@@ -104,12 +104,14 @@ impl LedgerClock {
     /// What is wrong with the clock of the system, if something is.
     pub(crate) fn fault(&self) -> Option<ClockFault> {
         let uptime = micros((self.uptime)());
+        // Before the clock is read: what is recorded after that may well be later.
+        let not_before = self.not_before(uptime);
         let system = (self.system)().as_micros();
         let ahead = system.saturating_sub(self.origin.saturating_add(uptime));
         if ahead > micros(FOLLOWED_MAX) {
             return Some(ClockFault::Ahead(duration(ahead)));
         }
-        let behind = self.not_before(uptime).saturating_sub(system);
+        let behind = not_before.saturating_sub(system);
         (behind >= micros(BEHIND_TOLD)).then(|| ClockFault::Behind(duration(behind)))
     }
 
@@ -143,5 +145,34 @@ impl std::fmt::Debug for LedgerClock {
             .field("origin", &self.origin)
             .field("line", &self.line)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use super::*;
+
+    #[test]
+    fn a_record_made_during_a_look_is_no_fault_of_the_clock() {
+        const NOW: i64 = 1_800_000_000_000_000;
+        let ledger = Arc::new(OnceLock::<LedgerClock>::new());
+        let recording = Arc::clone(&ledger);
+        let mut config = DurableConfig::new(1);
+        config.uptime = Arc::new(|| Duration::ZERO);
+        config.clock = Arc::new(move || {
+            // Whoever looks loses its core here for a minute, while another thread records.
+            if let Some(clock) = recording.get() {
+                clock.raise(Timestamp::from_micros(NOW + 60_000_000), 0);
+            }
+            Timestamp::from_micros(NOW)
+        });
+        let clock = ledger.get_or_init(|| LedgerClock::new(&config, None));
+        assert_eq!(clock.fault(), None);
+        assert_eq!(
+            clock.fault(),
+            Some(ClockFault::Behind(Duration::from_secs(60)))
+        );
     }
 }
