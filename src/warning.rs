@@ -98,7 +98,7 @@ impl fmt::Display for Warning {
             Self::KeysFull { room_in } => write!(
                 f,
                 "The largest number of idempotency keys is in use: requests with a new key are refused until the \
-                 oldest is over, in {}",
+                 oldest expires, in {}",
                 about(*room_in)
             ),
             Self::ClockBehind { by } => write!(
@@ -109,7 +109,7 @@ impl fmt::Display for Warning {
             ),
             Self::ClockAhead { by } => write!(
                 f,
-                "The clock is {} ahead of where it can be: times go on without it. If it is right, restart with \
+                "The clock is {} ahead of where it should be: times go on without it. If it is right, restart with \
                  --accept-clock",
                 about(*by)
             ),

@@ -19,16 +19,16 @@ const CLEAN: i32 = 0;
 /// The exit code if something that was asked for may not have been done.
 const UNFINISHED: i32 = 1;
 
-/// How much longer a ledger may take that goes on finishing, behind the last of its clients.
+/// How much longer than its clients a ledger may take while the disk answers.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// For the server to say what it has cut off, at the same time.
+/// Time for the server to log what it has cut off.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// How long the log may take to be written then.
 const FLUSH_MAX: Duration = Duration::from_millis(100);
 
-/// How often it is looked at what is left.
+/// How often to look at what is left.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// From now on the process ends in time: within `limit`, if the disk does not answer; and a little later, if it does
@@ -58,7 +58,7 @@ pub(super) async fn finished(ledger: &Observer) {
     }
 }
 
-/// Says how it ends, and ends the process.
+/// Logs how the process ends, and ends it.
 fn end(ledger: Option<&Observer>) -> ! {
     let unfinished = ledger.map_or(0, Observer::waiting);
     if unfinished > 0 {
@@ -72,7 +72,7 @@ fn end(ledger: Option<&Observer>) -> ! {
              their idempotency keys tell"
         );
     } else {
-        info!("stopped; what was not waited for had only to read, or to take a snapshot");
+        info!("stopped without waiting for reads, or a snapshot, that were still under way");
     }
     let is_clean = unfinished == 0 && ledger.and_then(Observer::failure).is_none();
     // The one place where a process ends that cannot be waited for.

@@ -48,7 +48,7 @@ fn refusal(directory: &Path, error: JournalError) -> Failure {
     let JournalError::Clock { clock, last_record } = error else {
         return Failure(error.to_string());
     };
-    let (far, side) = match clock > last_record {
+    let (side, reason) = match clock > last_record {
         true => (
             "later",
             "If this clock is right, and the ledger was not used for so long",
@@ -59,12 +59,12 @@ fn refusal(directory: &Path, error: JournalError) -> Failure {
         ),
     };
     Failure(format!(
-        "the clock shows {} UTC, and the last record in {} is of {} UTC: that is {} {far}. If the clock is wrong, correct \
-         it: it would spoil the times of all records to come. {side}, go on with --accept-clock (ACCEPT_CLOCK=true)",
+        "the clock shows {} UTC, {} {side} than the last record in {} ({} UTC). If the clock is wrong, correct it: it would \
+         spoil the times of all records to come. {reason}, start with --accept-clock (ACCEPT_CLOCK=true)",
         time_text(clock),
+        about(clock.distance(last_record)),
         directory.display(),
         time_text(last_record),
-        about(clock.distance(last_record)),
     ))
 }
 
@@ -99,7 +99,7 @@ fn log(directory: &Path, recovery: &Recovery) {
     );
 }
 
-/// Logs, once for each event, when the ledger gets better or worse. Is ready, with the reason, once it has failed for good.
+/// Logs each event once when the ledger gets better or worse. Is ready, with the reason, once it has failed for good.
 pub(super) async fn failure(service: Arc<Service>) -> String {
     let mut watch = Watch::default();
     loop {

@@ -32,7 +32,7 @@ pub(super) enum Level {
     /// What may go wrong soon.
     #[value(alias = "warn")]
     Warning,
-    /// Start, stop, and refused requests: ten a second at most of 4xx and of 5xx, and the number of the others.
+    /// Start, stop and refused requests: at most ten a second of 4xx, ten of 5xx, and the number of the others.
     Info,
     /// A line for every request.
     Debug,

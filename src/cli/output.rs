@@ -11,7 +11,7 @@ const PIECE_BYTES: usize = 1 << 16;
 
 /// Standard output. What is written to it is there once it is flushed.
 ///
-/// It is the file itself, for `io::stdout()` takes an error of a file that may not be written for success.
+/// It is the file itself: `io::stdout()` reports success where standard output may not be written (`EBADF`).
 ///
 /// # Errors
 ///
@@ -21,7 +21,7 @@ pub(super) fn standard() -> io::Result<BufWriter<File>> {
     Ok(BufWriter::with_capacity(PIECE_BYTES, file))
 }
 
-/// Prints all of `text`. If nobody reads it any more, it is no reason to fail: who looks at the beginning only, as
+/// Prints all of `text`. It is no failure if nobody reads it any more: a program that reads only the beginning, as
 /// `head` does, closes the pipe.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let print = || {

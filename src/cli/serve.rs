@@ -50,7 +50,7 @@ pub(super) struct Arguments {
     #[arg(long, env = "EXISTING", value_parser = settings::switch)]
     existing: bool,
 
-    /// Go on though the clock is years ahead of or behind the last record of the ledger, as it is right.
+    /// Start although the clock is more than a year ahead of or behind the last record of the ledger: the clock is right.
     #[arg(long, env = "ACCEPT_CLOCK", value_parser = settings::switch)]
     accept_clock: bool,
 
@@ -78,9 +78,9 @@ pub(super) struct Arguments {
         value_parser = settings::max_transaction_amount)]
     max_transaction_amount: Cents,
 
-    /// How much to log, on standard error. Of refused requests ten a second at most get a line of their own (ten of
-    /// 4xx and ten of 5xx), the others one line together; at debug all do. Nothing waits for the log: lines that it
-    /// cannot take in time are left out, and their number is logged.
+    /// How much to log, on standard error. At info, at most ten refused requests a second with 4xx, and ten with 5xx,
+    /// have a line each, and one line counts the others; at debug every request has a line. Nothing waits for the log:
+    /// lines that cannot be written in time are dropped, and their number is logged.
     #[arg(long, env = "LOG_LEVEL", default_value = "info", ignore_case = true)]
     log_level: logging::Level,
 
