@@ -103,6 +103,7 @@ fn what_is_left_begins_at_the_oldest_snapshot_with_its_segments() {
         begins_at(&directory, &known, snapshot);
     }
     a_noted_hash_is_found_in_what_is_left_alone(&copy(&written));
+    a_range_that_ends_before_it_begins_is_refused_in_what_is_left(&copy(&written));
     an_older_snapshot_serves(&copy(&written), &known);
     a_gap_is_no_beginning(&copy(&written));
 }
@@ -128,6 +129,24 @@ fn a_noted_hash_is_found_in_what_is_left_alone(directory: &Directory) {
         said.contains("noted before the records that are still there"),
         "{said}"
     );
+}
+
+fn a_range_that_ends_before_it_begins_is_refused_in_what_is_left(directory: &Directory) {
+    take_away_before(directory, directory.files(".snapshot").last().unwrap());
+    let first = journal("show", &directory.0, &["--json", "--limit", "1"]);
+    let line: Value = serde_json::from_slice(&first.stdout).unwrap();
+    let first = line["sequence"].as_u64().unwrap().to_string();
+    let of = |from: &str| {
+        let range = ["--json", "--from", from, "--to", "2000-01-01"];
+        journal("show", &directory.0, &range)
+    };
+    let refused = of(&first);
+    assert_eq!(refused.status.code(), Some(2), "{}", errors(&refused));
+    assert!(errors(&refused).contains("a range ends after it begins"));
+    // When record 1 was is not known any more, so nothing is said against it.
+    let empty = of("1");
+    assert_eq!(empty.status.code(), Some(0), "{}", errors(&empty));
+    assert!(empty.stdout.is_empty());
 }
 
 /// A broken newest snapshot is no reason to refuse while an older one serves.

@@ -93,7 +93,8 @@ impl PartArguments {
         if let Some(position) = span.position_beside_time() {
             let mut edge = Edge {
                 span,
-                position,
+                // The first record is 1.
+                position: position.max(1),
                 is_outside: false,
             };
             if let Ok(begin) = oldest(directory) {
@@ -123,7 +124,8 @@ impl Visitor for Edge {
         if record.sequence < self.position {
             return Ok(());
         }
-        self.is_outside = !self.span.has(record);
+        // A later one says nothing of it: those before may have been taken away.
+        self.is_outside = record.sequence == self.position && !self.span.has(record);
         Err("found".to_owned())
     }
 }
