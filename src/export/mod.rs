@@ -28,6 +28,7 @@ use crate::KeyPolicy;
 use crate::account_number::AccountNumber;
 use crate::idempotency_key::IdempotencyKey;
 use crate::journal::books::Books;
+use crate::journal::head;
 use crate::journal::snapshot::Snapshot;
 use crate::journal::{
     JournalError, Kind, Position, Progress, Record, Storage, Visitor, oldest, scan_beside_writer,
@@ -157,7 +158,11 @@ pub(crate) fn export(
     match exporter.stopped {
         Some(Stopped::AtEnd) => {}
         Some(Stopped::Output(error)) => return Err(ExportError::Output(error)),
-        None => drop(end?.ok_or(ExportError::Nothing)?),
+        None => {
+            let end = end?;
+            head::read_checked(storage)?;
+            end.ok_or(ExportError::Nothing)?;
+        }
     }
     exporter.sheet.finish().map_err(ExportError::Output)?;
     Ok(from.map(|(_, boundary)| boundary.next_sequence))

@@ -45,7 +45,7 @@ const BYTES: usize = 64;
 
 /// What the file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(crate) struct Head {
     pub(super) ledger: LedgerId,
     /// The newest segment; or the last but one, if a crash came between.
     pub(super) newest: Position,
@@ -68,6 +68,19 @@ pub(super) fn read(storage: &dyn Storage) -> Result<Option<Head>, JournalError> 
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(JournalError::file("read", storage, NAME)(error)),
     }
+}
+
+/// Reads it, and looks whether the segment that it names is there.
+///
+/// # Errors
+///
+/// Those of [`read`] and [`Head::check`].
+pub(crate) fn read_checked(storage: &dyn Storage) -> Result<Option<Head>, JournalError> {
+    let head = read(storage)?;
+    if let Some(head) = &head {
+        head.check(storage)?;
+    }
+    Ok(head)
 }
 
 /// Makes a file that becomes the next one.

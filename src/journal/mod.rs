@@ -35,7 +35,7 @@ mod directory;
 mod error;
 mod fields;
 pub(crate) mod founding;
-mod head;
+pub(crate) mod head;
 mod kind;
 pub(crate) mod lookout;
 mod oldest;

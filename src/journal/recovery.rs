@@ -58,10 +58,7 @@ pub(crate) fn recover(
 ) -> Result<Recovered, JournalError> {
     let start = Instant::now();
     // Before anything is read: a segment that is gone is told at once.
-    let head = head::read(&*storage)?;
-    if let Some(head) = &head {
-        head.check(&*storage)?;
-    }
+    let head = head::read_checked(&*storage)?;
     let (snapshot, broken_snapshots) = snapshot::newest(&*storage, policy)?;
     let from = snapshot.as_ref().map(|it| (it.ledger, it.boundary));
     let mut books = snapshot.map_or_else(|| Books::new(policy), |it| it.books);

@@ -402,14 +402,21 @@ fn a_last_segment_that_is_gone_is_missed() {
     let (status, said) = on(&place.ledger).run_to_exit();
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains(name) && said.contains("missing"), "{said}");
-    let output = cashpoint()
-        .args(["journal", "check"])
-        .arg(&place.ledger)
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(name) && said.contains("missing"), "{said}");
+    let format = ["--format", "csv"];
+    for (what, arguments) in [("check", &[][..]), ("show", &[]), ("export", &format)] {
+        let output = cashpoint()
+            .args(["journal", what])
+            .arg(&place.ledger)
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{what}: {said}");
+        assert!(
+            said.contains(name) && said.contains("missing"),
+            "{what}: {said}"
+        );
+    }
 }
 
 #[test]

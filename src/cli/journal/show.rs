@@ -10,6 +10,7 @@ use super::{PartArguments, Trouble};
 use crate::cli::output;
 use crate::export::{Line, Part};
 use crate::idempotency_key::IdempotencyKey;
+use crate::journal::head;
 use crate::journal::snapshot::Snapshot;
 use crate::journal::{Kind, Position, Record, Visitor, oldest, scan_beside_writer};
 use crate::moment::time_text;
@@ -98,7 +99,10 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
         let end = scan_beside_writer(&directory, from, &mut shower, &mut |_| {});
         match shower.stopped.take() {
             Some(stopped) => stopped.map(|()| Ok(true)),
-            None => Ok(end.map(|end| end.is_some())),
+            None => Ok(end.and_then(|end| {
+                head::read_checked(&directory)?;
+                Ok(end.is_some())
+            })),
         }
     });
     // What is whole before damage is shown.
