@@ -162,7 +162,11 @@ fn make(path: &Path) -> io::Result<()> {
     let ancestors = path.ancestors().filter(|it| !it.as_os_str().is_empty());
     let missing: Vec<_> = ancestors.take_while(|it| !it.exists()).collect();
     let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(DIRECTORY_MODE).create(path)?;
+    match builder.recursive(true).mode(DIRECTORY_MODE).create(path) {
+        // A file, or a link that leads nowhere: to open it tells which.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made?,
+    }
     for directory in missing {
         let above = directory.parent().filter(|it| !it.as_os_str().is_empty());
         File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
@@ -270,10 +274,12 @@ impl Storage for Directory {
             return Vec::new();
         }
         let path = self.path.display();
-        let files = self.open_to_others();
+        let (files, all) = match self.open_to_others() {
+            0 => (String::new(), ""),
+            files => (format!(" and open {files} of the ledger's files"), "-R "),
+        };
         vec![format!(
-            "other users may enter {path} (mode {mode:04o}) and open {files} files of the ledger in it: \
-             `chmod -R go-rwx {path}` keeps them out"
+            "other users may enter {path} (mode {mode:04o}){files}: `chmod {all}go-rwx {path}` keeps them out"
         )]
     }
 }

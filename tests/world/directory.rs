@@ -359,6 +359,12 @@ fn where_a_ledger_must_be_there_none_is_begun() {
         }
     }
     assert!(!place.ledger.exists(), "no directory is made either");
+    // The mount is missing behind a link.
+    let link = place.beside("link");
+    std::os::unix::fs::symlink(place.beside("unmounted/ledger"), &link).unwrap();
+    let (status, said) = on(&link).run_to_exit();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("No such file or directory"), "{said}");
     let (status, said) = Server::configure().argument("--existing").run_to_exit();
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("--data"), "{said}");
@@ -455,15 +461,26 @@ fn nobody_else_may_look_into_a_ledger() {
     // What an earlier version has made is told of, and served.
     fs::set_permissions(&below, fs::Permissions::from_mode(0o755)).unwrap();
     let segment = &segments(&below)[0];
-    fs::set_permissions(segment, fs::Permissions::from_mode(0o644)).unwrap();
-    let server = on(&below).start();
-    let log = server.log().text();
-    let line = log.lines().find(|line| line.contains("chmod")).unwrap();
-    assert!(
-        line.contains("WARN") && line.contains(below.to_str().unwrap()),
-        "{line}"
-    );
-    assert_eq!(server.get("/readyz").status, 200);
+    let path = below.display();
+    for (mode, told) in [
+        (
+            0o600,
+            format!("other users may enter {path} (mode 0755): `chmod go-rwx {path}`"),
+        ),
+        (
+            0o644,
+            format!(
+                "other users may enter {path} (mode 0755) and open 1 of the ledger's files: `chmod -R"
+            ),
+        ),
+    ] {
+        fs::set_permissions(segment, fs::Permissions::from_mode(mode)).unwrap();
+        let server = on(&below).start();
+        let log = server.log().text();
+        let line = log.lines().find(|line| line.contains("chmod")).unwrap();
+        assert!(line.contains("WARN") && line.contains(&told), "{line}");
+        assert_eq!(server.get("/readyz").status, 200);
+    }
 }
 
 #[test]
@@ -530,4 +547,28 @@ fn a_segment_that_cannot_be_made_now_is_made_later() {
     });
     assert_eq!(server.send(&deposit(account)).status, 200);
     assert_eq!(segments(&place.ledger).len(), 2);
+}
+
+/// What was decided for a segment cannot be refused any more, so it is waited for, but not for ever.
+#[test]
+fn a_segment_that_never_gets_its_name_is_a_failure_and_told_as_one() {
+    let place = Place::new();
+    let (account, before) = filled(&place.ledger, NEARLY_FULL);
+    let server = on(&place.ledger).start();
+    // One caller's batches take a sector each, so the segment is used to its end.
+    let next = format!("{:020}.journal", DurableConfig::SEGMENT_BYTES_MIN);
+    let in_the_way = place.ledger.join(next);
+    fs::create_dir(&in_the_way).unwrap();
+    let load = Load::on(&server, account, 1);
+    wait_until(PATIENCE, "it is given up", || load.is_over());
+    let acknowledged = load.end() as i64;
+    is_lost(&server, "File exists");
+    wait_until(NOTICED, "it is logged", || {
+        server.log().text().contains("the journal failed")
+    });
+    let log = server.log().text();
+    assert!(!log.contains("changes are made"), "{log}");
+    fs::remove_dir(&in_the_way).unwrap();
+    drop(server);
+    has_all(&place.ledger, account, before + acknowledged);
 }
