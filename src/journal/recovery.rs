@@ -12,7 +12,7 @@ use super::scan::{Progress, Torn, scan};
 use super::segment;
 use super::snapshot;
 use super::storage::Storage;
-use super::writer::{Tail, Writer};
+use super::writer::{Tail, Writer, lock_newest};
 use crate::key_policy::KeyPolicy;
 
 /// What was found when a journal was opened.
@@ -59,6 +59,7 @@ pub(crate) fn recover(
     let start = Instant::now();
     // Before anything is read: a segment that is gone is told at once.
     let head = head::read_checked(&*storage)?;
+    let locked = lock_newest(&*storage)?;
     let (snapshot, broken_snapshots) = snapshot::newest(&*storage, policy)?;
     let from = snapshot.as_ref().map(|it| (it.ledger, it.boundary));
     let mut books = snapshot.map_or_else(|| Books::new(policy), |it| it.books);
@@ -82,11 +83,14 @@ pub(crate) fn recover(
             Writer::begin(&*storage, first)?
         }
     };
-    // That of a ledger that was just begun names the one segment that it has.
-    let head = if begun { head::read(&*storage)? } else { head };
+    // Of a ledger that was just begun, both are of the one segment that it has.
+    let (locked, head) = match begun {
+        true => (lock_newest(&*storage)?, head::read(&*storage)?),
+        false => (locked, head),
+    };
     let mut tail = Tail::new(&end, segment_bytes);
     Ok(Recovered {
-        writer: Writer::go_on(Arc::clone(&storage), &end, head, &mut tail)?,
+        writer: Writer::go_on(Arc::clone(&storage), &end, locked, head, &mut tail)?,
         tail,
         recovery: Recovery {
             begun,

@@ -101,7 +101,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Goes on where a scan has come to the end, after it has cut off what is torn there, and made durable what
-    /// is not torn.
+    /// is not torn. The segment was locked before the scan began: see [`lock_newest`].
     ///
     /// What could be read need not be on the disk. If a process was killed, its last batch or the name of its
     /// last segment may be in the system's memory alone; after a sync that failed, the system even takes for
@@ -113,26 +113,20 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`JournalError::InUse`] if another process writes to the segment, [`JournalError::Io`] if the disk refuses.
+    /// [`JournalError::InUse`] if another process has begun a segment meanwhile, [`JournalError::Io`] if the disk refuses.
     pub(super) fn go_on(
         storage: Arc<dyn Storage>,
         end: &End,
+        locked: Option<Locked>,
         head: Option<Head>,
         tail: &mut Tail,
     ) -> Result<Self, JournalError> {
         let name = segment::name(end.segment);
-        let segment = storage.open_to_write(&name).map_err(JournalError::file(
-            "open to write",
-            &*storage,
-            &name,
-        ))?;
-        if !segment
-            .lock()
-            .map_err(JournalError::file("lock", &*storage, &name))?
-        {
-            let path = PathBuf::from(storage.describe());
-            return Err(JournalError::InUse { path });
-        }
+        let segment = match locked {
+            Some((position, segment)) if position == end.segment => segment,
+            // A newer one was begun meanwhile, and not by this process.
+            _ => return Err(in_use(&*storage)),
+        };
         let last = end.boundary.position - end.segment - end.last.len() as u64;
         let secure = || {
             if let Some(torn) = &end.torn {
@@ -243,6 +237,40 @@ impl Writer {
                 &segment::name(self.segment_position),
             ))?;
         self.lookout.look_at_segment()
+    }
+}
+
+/// The newest segment, locked.
+pub(super) type Locked = (Position, Arc<dyn StoredFile>);
+
+/// Locks the newest segment, before it is read. Were it locked later, another process could write to it and end in
+/// between, and what it wrote behind what had been read would be overwritten. `None` if there is no segment.
+///
+/// # Errors
+///
+/// [`JournalError::InUse`] if another process has it, [`JournalError::Io`] if the disk refuses.
+pub(super) fn lock_newest(storage: &dyn Storage) -> Result<Option<Locked>, JournalError> {
+    let Some(position) = segment::positions(storage)?.last().copied() else {
+        return Ok(None);
+    };
+    let name = segment::name(position);
+    let segment = storage.open_to_write(&name).map_err(JournalError::file(
+        "open to write",
+        storage,
+        &name,
+    ))?;
+    match segment
+        .lock()
+        .map_err(JournalError::file("lock", storage, &name))?
+    {
+        true => Ok(Some((position, segment))),
+        false => Err(in_use(storage)),
+    }
+}
+
+fn in_use(storage: &dyn Storage) -> JournalError {
+    JournalError::InUse {
+        path: PathBuf::from(storage.describe()),
     }
 }
 

@@ -701,6 +701,29 @@ fn a_copy_by_hard_links_is_in_use_as_well() {
     drop(ledger);
 }
 
+/// Where only the lock of the segment is in common: the first process writes on while the second reads, and then ends.
+#[test]
+fn what_is_acknowledged_while_another_process_opens_a_copy_by_hard_links_is_kept() {
+    let (place, copy) = (Place::new("linked-late"), Place::new("links-late"));
+    let ledger = DurableLedger::open(&place.0, config()).unwrap();
+    let account = create(&ledger, 7);
+    std::fs::create_dir(&copy.0).unwrap();
+    let segment = format!("{:020}.journal", 0);
+    std::fs::hard_link(place.0.join(&segment), copy.0.join(&segment)).unwrap();
+    let mut first = Some(ledger);
+    let mut last_words = || {
+        if let Some(ledger) = first.take() {
+            receipt(ledger.deposit(account, amount(1), None).wait());
+        }
+    };
+    let second = DurableLedger::open_with_progress(&copy.0, config(), &mut |_| last_words());
+    let second = second.map(drop);
+    last_words();
+    let ledger = DurableLedger::open(&place.0, config()).unwrap();
+    assert_eq!(ledger.balance(account), Ok(cents(8)));
+    assert!(matches!(second, Err(JournalError::InUse { .. })));
+}
+
 #[test]
 fn a_last_segment_that_is_removed_is_not_answered_from() {
     let place = Place::new("removed");
