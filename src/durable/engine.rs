@@ -20,8 +20,8 @@
 //! single command is a batch.
 //!
 //! After a failure of the disk, what was being written is answered with [`Failed`](NotDone::Failed), all else with
-//! [`ReadOnly`](NotDone::ReadOnly). It is never tried again. To make a segment is: nothing depends on one that is not there
-//! yet, and nobody is refused for it before the present one is full.
+//! [`ReadOnly`](NotDone::ReadOnly). It is never tried again. Making a segment is tried again: nothing depends on one that
+//! is not there yet, and nobody is refused for it before the present one is full.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

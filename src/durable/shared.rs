@@ -35,7 +35,8 @@ pub enum Condition {
         /// What the disk says.
         reason: String,
     },
-    /// A write or a sync failed, the directory was moved, replaced or removed, or the ledger has a fault. Nothing is changed any more; balances can be read.
+    /// A write or a sync failed, the directory was moved, replaced or removed, or the ledger has a fault. Nothing is
+    /// changed any more; balances can be read.
     Failed {
         /// What the disk said, or what the fault is.
         reason: String,

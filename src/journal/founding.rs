@@ -1,7 +1,7 @@
 //! Whether there is a ledger, and whether one may be begun.
 //!
-//! A disk that is not mounted looks like an empty directory, and a wrong path like a strange one. In neither a ledger is
-//! begun by mistake: the first is what `--existing` is for, the second is seen by what else is there.
+//! A disk that is not mounted looks like an empty directory, and a wrong path leads to a strange one. No ledger may be
+//! begun in either by mistake: `--existing` is for the first, and the second is told by what else is there.
 
 use std::path::PathBuf;
 

@@ -17,12 +17,12 @@
 //! 1. *It never names a segment that is not durable.* It is written once the segment has its header and its name, both
 //!    synced. So after a crash the newest segment is the one that it names, or one more.
 //! 2. *Nothing is acknowledged in a segment that it does not name.* It is durable before the first batch of the segment
-//!    is written.
+//!    is written. Except after a start that finds no room for a new head: it goes on without, up to the next segment.
 //! 3. *It is replaced as a whole*: written beside, synced, renamed, and its name synced.
 //! 4. *Room first.* The file that replaces it is made together with the segment, ahead.
 //!
-//! Directories of earlier versions have none, and get one at the next start. So one that is removed is not missed: who
-//! removes it and the last segment leaves no trace.
+//! Directories of earlier versions have none, and get one at the next start. So one that is removed is not missed:
+//! whoever removes it and the last segment leaves no trace.
 
 use std::io;
 use std::sync::Arc;
