@@ -32,10 +32,10 @@ const CONNECTION_BUFFER_MAX_BYTES: usize = 64 * 1024;
 /// How long a client is still listened to after the last answer, unless it ends the connection itself.
 const LINGER_MAX: Duration = Duration::from_secs(5);
 
-/// How much is read in that time.
-const LINGER_MAX_BYTES: usize = 2 * 1024 * 1024;
+/// How long once the server is to stop, and only if the client has sent more than was answered.
+const LINGER_STOPPING_MAX: Duration = Duration::from_secs(1);
 
-/// How much of it is read at a time.
+/// How much is read at a time.
 const LINGER_READ_BYTES: usize = 16 * 1024;
 
 /// Becomes ready when the server is to stop: its sender is dropped then.
@@ -91,11 +91,18 @@ pub(super) async fn serve<S, R, W>(
     };
     match ended {
         Ok(()) if transport.is_at_end() => {}
-        Ok(()) => tokio::select! {
-            biased;
-            () = linger(&mut transport) => {}
-            _ = stop.changed() => {}
-        },
+        Ok(()) => {
+            let mut unanswered_bytes = left.read_buf.len();
+            tokio::select! {
+                biased;
+                () = linger(&mut transport, LINGER_MAX, &mut unanswered_bytes) => return,
+                _ = stop.changed() => {}
+            }
+            // A stop waits for no client that is silent. One that goes on sending would lose the answers on their way to it.
+            if unanswered_bytes > 0 {
+                linger(&mut transport, LINGER_STOPPING_MAX, &mut unanswered_bytes).await;
+            }
+        }
         Err(error) => debug!(%error, "connection lost"),
     }
 }
@@ -120,20 +127,16 @@ fn last_answer(status: StatusCode) -> String {
     format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n{date}\r\n")
 }
 
-/// Reads what a client still sends after the last answer, and throws it away.
-async fn linger(incoming: &mut (impl AsyncRead + Unpin)) {
+/// Reads what a client still sends after the last answer, counts it, and throws it away, for as long as `time`.
+async fn linger(incoming: &mut (impl AsyncRead + Unpin), time: Duration, bytes: &mut usize) {
     let mut buffer = vec![0; LINGER_READ_BYTES];
     let discard = async {
-        let mut discarded_bytes = 0;
-        while discarded_bytes < LINGER_MAX_BYTES {
-            match read(incoming, &mut buffer).await {
-                Ok(0) | Err(_) => break,
-                Ok(bytes) => discarded_bytes += bytes,
-            }
+        while let Ok(read @ 1..) = read(incoming, &mut buffer).await {
+            *bytes += read;
         }
     };
     // Too late is as good as done.
-    let _ = tokio::time::timeout(LINGER_MAX, discard).await;
+    let _ = tokio::time::timeout(time, discard).await;
 }
 
 async fn read(from: &mut (impl AsyncRead + Unpin), into: &mut [u8]) -> io::Result<usize> {

@@ -409,6 +409,11 @@ impl Client {
         self.stream.write_all(bytes)
     }
 
+    /// The same connection, for a thread that sends while another receives.
+    pub(crate) fn second_handle(&self) -> TcpStream {
+        self.stream.try_clone().unwrap()
+    }
+
     /// Ends the sending half of the connection.
     pub(crate) fn finish_writing(&self) {
         let _ = self.stream.shutdown(Shutdown::Write);

@@ -2,9 +2,11 @@
 //!
 //! What holds for them holds in memory and in durable mode, where an answer waits for the disk.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use socket2::SockRef;
 
 use crate::support::{Client, PATIENCE, Request, Server, statuses_in};
 
@@ -332,4 +334,29 @@ fn a_server_that_stops_does_not_wait_for_refused_clients() {
         "{}",
         server.log().text()
     );
+}
+
+#[test]
+fn a_stop_takes_no_answer_from_a_client_that_goes_on_sending() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let mut server = Server::configure().flag("--data", path).start();
+    let account = server.open_account("0.0");
+    let mut client = server.connect();
+    let mut sender = client.second_handle();
+    // So little that answers are still the server's to send when it closes the connection.
+    SockRef::from(&sender)
+        .set_recv_buffer_size(64 * 1024)
+        .unwrap();
+    let requests = deposit(&account).to_bytes().repeat(50);
+    let sending = thread::spawn(move || while sender.write_all(&requests).is_ok() {});
+    thread::sleep(Duration::from_millis(1500));
+    server.signal("TERM");
+    let answered = statuses_in(&client.read_to_end()).len();
+    drop(client);
+    sending.join().unwrap();
+    let status = server.exit_within(PATIENCE);
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+    let server = Server::configure().flag("--data", path).start();
+    assert_eq!(server.balance(&account), format!("{answered}.0"));
 }
