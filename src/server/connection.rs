@@ -83,8 +83,8 @@ pub(super) async fn serve<S, R, W>(
         Ok(Ok(())) => outgoing.finish(b"").await,
         Ok(Err(error)) => {
             debug!(%error, "connection ended early");
-            let refusal = refusal(&error, &left.read_buf).filter(|_| !outgoing.is_finished());
-            let refusal = refusal.map(last_answer).unwrap_or_default();
+            let refusal = refusal(&error, &left.read_buf).map(last_answer);
+            let refusal = refusal.unwrap_or_default();
             outgoing.finish(refusal.as_bytes()).await
         }
         Err(error) => Err(error),

@@ -91,15 +91,10 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
         .await
     }
 
-    /// Sends what waits, then `last`, and ends the sending side, if hyper has not done so.
+    /// Sends what waits, then `last`, and ends the sending side. Does nothing if hyper has ended it.
     pub(super) async fn finish(&self, last: &[u8]) -> io::Result<()> {
         self.buffered().waiting.extend_from_slice(last);
         poll_fn(|cx| self.buffered().poll_finish(cx)).await
-    }
-
-    /// Whether the sending side has ended.
-    pub(super) fn is_finished(&self) -> bool {
-        self.buffered().is_finished
     }
 
     /// Never waits: only one task has the connection.
@@ -349,9 +344,8 @@ mod tests {
         );
         transport.outgoing.buffered().socket.room = usize::MAX;
         assert!(Pin::new(&mut transport).poll_shutdown(&mut cx()).is_ready());
-        assert!(transport.outgoing.is_finished());
         assert!(
-            pin!(transport.outgoing.finish(b""))
+            pin!(transport.outgoing.finish(b"refusal"))
                 .poll(&mut cx())
                 .is_ready()
         );
