@@ -1,9 +1,8 @@
 //! One connection, from its first byte to its last: hyper serves it, and what hyper leaves undone is done here.
 //!
-//! hyper hangs up on some requests without a word, and whoever hangs up while bytes are unread makes the system reset the
-//! connection, which takes the last answer from a client that has not read it yet. So a client that is not understood gets
-//! one refusal, and at the end the connection is closed for sending only, and what still comes is read and thrown away,
-//! for a short time.
+//! hyper hangs up on some requests without a word. And if a connection is closed while bytes are unread, the system resets
+//! it: a client that has not read its last answer yet loses it. So a client that is not understood gets one refusal; and at
+//! its end a connection is closed for sending only, and what still comes is read and thrown away for a short time.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -32,7 +31,7 @@ const CONNECTION_BUFFER_MAX_BYTES: usize = 64 * 1024;
 /// How long a client is still listened to after the last answer, unless it ends the connection itself.
 const LINGER_MAX: Duration = Duration::from_secs(5);
 
-/// How long once the server is to stop, and only if the client has sent more than was answered.
+/// How long that may still take once the server is to stop, for a client that has sent more than was answered.
 const LINGER_STOPPING_MAX: Duration = Duration::from_secs(1);
 
 /// How much is read at a time.
@@ -44,6 +43,8 @@ pub(super) type Stop = watch::Receiver<()>;
 /// How hyper serves each connection, but for its timer.
 pub(super) fn builder(config: &Config) -> http1::Builder {
     let mut builder = http1::Builder::new();
+    // No `writev(false)`, which would save some instructions: hyper would copy each answer into a buffer that it never
+    // shrinks, and an idle connection would keep the room of the largest page that it was ever sent.
     builder
         .header_read_timeout(config.header_timeout)
         .max_buf_size(CONNECTION_BUFFER_MAX_BYTES)
@@ -108,7 +109,7 @@ pub(super) async fn serve<S, R, W>(
 }
 
 /// The answer to what is no request, where hyper has not answered itself: `unread` is what it has read and not
-/// understood. Whoever has sent nothing of a request is told nothing.
+/// understood. A client that has sent no part of a request is told nothing.
 fn refusal(error: &hyper::Error, unread: &[u8]) -> Option<StatusCode> {
     let has_begun = unread.iter().any(|byte| !b"\r\n".contains(byte));
     match error {
