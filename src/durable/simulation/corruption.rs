@@ -609,20 +609,25 @@ fn a_snapshot_that_was_taken_is_there_after_a_crash() {
     }
 }
 
+/// A process is killed when the segment that it began has its name in the system's memory, and perhaps not on the disk.
+fn with_a_segment_named_in_memory_alone(seed: u64) -> Disk {
+    let disk = Disk::new(seed);
+    write(&disk, &batches()[..7]);
+    let is_renamed = AtomicBool::new(false);
+    disk.trouble(move |call, _| {
+        is_renamed.fetch_or(call == Call::Rename, Relaxed);
+        let fails = call == Call::SyncNames && is_renamed.load(Relaxed);
+        fails.then_some(std::io::ErrorKind::Other)
+    });
+    assert!(try_to_write(&disk, &batches()[7..8]).is_err());
+    disk.kill();
+    disk
+}
+
 #[test]
 fn a_segment_that_a_killed_process_began_outlives_the_power() {
     for seed in 0..40 {
-        let disk = Disk::new(seed);
-        write(&disk, &batches()[..7]);
-        let is_renamed = AtomicBool::new(false);
-        disk.trouble(move |call, _| {
-            is_renamed.fetch_or(call == Call::Rename, Relaxed);
-            let fails = call == Call::SyncNames && is_renamed.load(Relaxed);
-            fails.then_some(std::io::ErrorKind::Other)
-        });
-        assert!(try_to_write(&disk, &batches()[7..8]).is_err());
-        disk.kill();
-        // Its name is in the system's memory, and need not be on the disk.
+        let disk = with_a_segment_named_in_memory_alone(seed);
         let journal = write(&disk, &batches()[8..9]);
         disk.lose_power();
         assert_eq!(open(&disk).unwrap().0, *journal.states.last().unwrap());

@@ -63,17 +63,8 @@ fn a_head_that_is_not_there_or_one_behind_is_written_anew() {
 #[test]
 fn a_head_never_names_a_segment_that_is_not_durable() {
     for (seed, call) in (0..40).flat_map(|seed| (0..12).map(move |call| (seed, call))) {
-        let disk = Disk::new(seed);
-        write(&disk, &batches()[..7]);
-        let is_renamed = AtomicBool::new(false);
-        disk.trouble(move |call, _| {
-            is_renamed.fetch_or(call == Call::Rename, Relaxed);
-            let fails = call == Call::SyncNames && is_renamed.load(Relaxed);
-            fails.then_some(std::io::ErrorKind::Other)
-        });
-        assert!(try_to_write(&disk, &batches()[7..8]).is_err());
-        disk.kill();
-        // The segment has its name in the system's memory alone. A start takes it over, and loses the power on the way.
+        let disk = with_a_segment_named_in_memory_alone(seed);
+        // A start takes the segment over, and loses the power on the way.
         disk.end_at(disk.calls() + call);
         let _ = open(&disk);
         disk.lose_power();
