@@ -268,6 +268,23 @@ mod tests {
     use crate::change::NotDone;
     use crate::money::Cents;
 
+    #[test]
+    fn nothing_is_recorded_at_a_time_before_the_last_record() {
+        let mut books = Books::new(KeyPolicy::default());
+        let change = Change::Open {
+            initial: Cents::ZERO,
+        };
+        for (now, at) in [(7, 7), (3, 7), (8, 8)] {
+            let now = Timestamp::from_micros(now);
+            let decided = books.decide(change, None, now, 9, AccountNumber::random);
+            let Decision::Record(record) = decided else {
+                panic!("{decided:?}");
+            };
+            assert_eq!(record.at.as_micros(), at);
+            books.apply(&record, 512 * books.next_sequence).unwrap();
+        }
+    }
+
     /// A journal of an earlier version may hold keyed refusals that are not recorded any more. They are entered as
     /// they were then, keys and all, so that the books are those of its snapshots.
     #[test]

@@ -150,7 +150,7 @@ DURABLE = [
         CRASHES,
     ),
     # Deciding.
-    ("time runs backwards", "journal/books.rs", "        now.max(self.last_at)", "        now", CRASHES),
+    ("time runs backwards", "journal/books.rs", "        now.max(self.last_at)", "        now", "nothing_is_recorded_at_a_time_before_the_last_record"),
     (
         "a record from before the one before it",
         "journal/books.rs",
@@ -227,13 +227,13 @@ DURABLE = [
         "journal/writer.rs",
         "                segment.write_at(&zeros, torn.offset)?;",
         "                let _ = zeros;",
-        "a_torn_end_is_cut_and_told",
+        "a_torn_end_is_cut_also_where_there_is_no_room_for_the_zeros_behind_it",
     ),
     (
-        "a torn end is not overwritten, and work goes on",
+        "a torn end is not overwritten, nor is what is behind it",
         "journal/writer.rs",
-        "                segment.write_at(&zeros, torn.offset)?;",
-        "                let _ = zeros;",
+        "                segment.write_at(&zeros, torn.offset)?;\n            }\n            segment.write_at(&end.last, last)?;\n            let unused = end.boundary.position - end.segment;\n",
+        "                let _ = zeros;\n            }\n            segment.write_at(&end.last, last)?;\n            let unused = end.segment_bytes;\n",
         CRASHES,
     ),
     (

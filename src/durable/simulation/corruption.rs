@@ -8,8 +8,8 @@ mod head;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use futures_channel::oneshot;
 
@@ -710,6 +710,28 @@ fn a_torn_end_is_cut_and_told() {
         );
         assert_eq!(open(&disk).unwrap().1.torn, None);
     }
+}
+
+#[test]
+fn a_torn_end_is_cut_also_where_there_is_no_room_for_the_zeros_behind_it() {
+    let journal = journal();
+    let (name, sectors) = journal.places.last().unwrap();
+    let mut content = journal.disk.content(name);
+    content[sectors.start * SECTOR_BYTES..][..SECTOR_BYTES].fill(0);
+    journal.disk.overwrite(name, content);
+    // The torn batch and the one before it were written once, so they have room.
+    let (segment, writes) = (name.clone(), AtomicUsize::new(0));
+    journal.disk.trouble(move |call, name| {
+        let is_fill = call == Call::Write && name == segment && writes.fetch_add(1, Relaxed) > 1;
+        is_fill.then_some(std::io::ErrorKind::StorageFull)
+    });
+    let after = write(&journal.disk, &batches()[7..8]);
+    journal.disk.lose_power();
+    // What is written next is in a segment of its own, and nothing torn is before it.
+    let (state, recovery) = open(&journal.disk).unwrap();
+    assert_eq!(state, *after.states.last().unwrap());
+    assert_eq!(recovery.torn, None);
+    assert_eq!(segments(&journal.disk).len(), 4);
 }
 
 #[test]
