@@ -549,6 +549,35 @@ fn a_segment_that_cannot_be_made_now_is_made_later() {
     assert_eq!(segments(&place.ledger).len(), 2);
 }
 
+/// Clients use up the descriptors that there are for clients, and the ledger has its own.
+#[test]
+fn with_few_descriptors_the_next_segment_is_made_all_the_same() {
+    let place = Place::new();
+    let (account, before) = filled(&place.ledger, NEARLY_HALF);
+    let smallest = DurableConfig::SEGMENT_BYTES_MIN.to_string();
+    let server = Launch::by_shell(r#"ulimit -n 96; exec "$@""#)
+        .flag("--host", "127.0.0.1")
+        .flag("--port", "0")
+        .flag("--data", place.ledger.to_str().unwrap())
+        .flag("--segment-bytes", &smallest)
+        .start();
+    let log = server.log().text();
+    assert!(log.contains("limit of open files"), "{log}");
+    // More than it may serve: the last ones wait.
+    let mut idle: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    let load = Load::on(&server, account, 8);
+    idle.extend((0..100).map(|_| server.connect()));
+    wait_until(PATIENCE, "the next segment is made", || {
+        assert!(!load.is_over());
+        names(&place.ledger).iter().any(|it| it == "next.segment")
+    });
+    load.wait_for(100);
+    assert!(!load.is_over());
+    let acknowledged = load.end() as i64;
+    drop((server, idle));
+    has_all(&place.ledger, account, before + acknowledged);
+}
+
 /// What was decided for a segment cannot be refused any more, so it is waited for, but not for ever.
 #[test]
 fn a_segment_that_never_gets_its_name_is_a_failure_and_told_as_one() {
