@@ -23,7 +23,7 @@ use crate::service::Service;
 /// How long a process that is told to stop at once waits for its log.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(100);
 
-/// File descriptors that are needed beside those of connections: the listener, the runtime's, the log.
+/// File descriptors that are needed beside those of connections: the listener, the runtime's, the log, the ledger's.
 const OTHER_FILES: u64 = 64;
 
 /// Serve the ledger over HTTP, in memory or durable.

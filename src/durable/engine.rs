@@ -12,7 +12,7 @@
 //! - *disk*: writes large batches, so that the next can be decided meanwhile.
 //! - *segments*: makes a segment ahead. Nobody waits for it, unless a segment is full before the next one is made.
 //! - *snapshots*: takes snapshots behind. Nobody ever waits for it, so it is a thread of its own.
-//! - *watch*: looks each second whether the directory is still where it was.
+//! - *watch*: looks twice a second whether the directory is still where it was.
 //!
 //! The order of events of a batch: decided, sealed, written, durable, published, answered. Whoever has the
 //! [`Scribe`] does all that follows the seal, and there is one: so one batch after another is durable, published

@@ -1,4 +1,4 @@
-//! Looks each second whether the directory is still where it was opened.
+//! Looks twice a second whether the directory is still where it was opened.
 //!
 //! It is a thread of its own: a look at a path may hang as long as a disk does, and neither a batch nor a segment waits
 //! for it.

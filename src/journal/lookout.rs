@@ -5,8 +5,8 @@
 //!
 //! - *at the segment's name*, after each batch is synced and before it is answered. What is answered was in the directory
 //!   under its name when it was durable. It costs a microsecond.
-//! - *at the path of the directory*, each second and before each new segment, by threads that nobody waits for. A directory
-//!   that was moved takes along what was written to it, so nothing is lost in that second.
+//! - *at the path of the directory*, twice a second and before each new segment, by threads that nobody waits for. A directory
+//!   that was moved takes along what was written to it, so nothing is lost until it is noticed.
 //!
 //! What was found once is final.
 

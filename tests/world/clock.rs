@@ -5,11 +5,11 @@
 //! were skipped; with `WORLD_TOOLS=1` in the environment they fail.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::skipped;
 use crate::support::{self, Launch, PATIENCE, Request, Response, Server};
 
 const FUTURE: &str = "@2099-01-01 00:00:00";
@@ -31,14 +31,6 @@ fn faketime(test: &str) -> Option<PathBuf> {
         );
     }
     found
-}
-
-/// Says that a test was skipped, and why, also where the output of tests that pass is not shown; or fails, where `demanded`
-/// is in the environment.
-pub(crate) fn skipped(demanded: &str, test: &str, why: &str) {
-    assert!(std::env::var_os(demanded).is_none(), "{test}: {why}");
-    let line = format!("SKIPPED {test}: {why}\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// A server of the ledger in `data` whose clock is set as `time` says, in the words of `faketime`.

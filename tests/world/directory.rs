@@ -4,7 +4,6 @@
 //! where its path says acknowledges nothing more and says so.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,6 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{Launch, PATIENCE, Request, Server, cashpoint};
+use crate::tell_skipped;
 
 /// Within this it is noticed that the directory is another one. It is looked at each second.
 const NOTICED: Duration = Duration::from_secs(4);
@@ -496,8 +496,8 @@ fn a_directory_that_is_not_writable_for_a_moment_is_waited_for() {
         load.wait_for(100);
         set(0o500);
         if fs::write(place.ledger.join("probe"), "").is_ok() {
-            let line = "SKIPPED directory::a_directory_that_is_not_writable_for_a_moment_is_waited_for: root may write\n";
-            let _ = std::io::stderr().write_all(line.as_bytes());
+            let test = "directory::a_directory_that_is_not_writable_for_a_moment_is_waited_for";
+            tell_skipped(test, "root may write");
             load.end();
             return;
         }

@@ -21,3 +21,18 @@ mod directory;
 mod disk;
 mod log;
 mod stuck_disk;
+
+use std::io::Write as _;
+
+/// Says that a test was skipped, and why; or fails, where `demanded` is in the environment.
+fn skipped(demanded: &str, test: &str, why: &str) {
+    assert!(std::env::var_os(demanded).is_none(), "{test}: {why}");
+    tell_skipped(test, why);
+}
+
+/// Says it past the test harness, which keeps what passing tests print to itself.
+fn tell_skipped(test: &str, why: &str) {
+    let why = why.lines().next().unwrap_or_default();
+    let line = format!("SKIPPED {test}: {why}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}

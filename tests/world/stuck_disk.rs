@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::clock::skipped;
+use crate::skipped;
 use crate::support::{PATIENCE, Request, Server};
 
 /// How long a batch is on its way before it is told, and some more.
