@@ -6,14 +6,16 @@
 //!    listed relative to the open directory, so all of them are in one place, wherever that is moved to.
 //! 2. *No lock hangs on a name that anybody may remove.* What is locked is the directory itself, and the segment that is
 //!    written (by the [writer](super::Writer)): a copy by hard links is another directory with the same segment.
-//! 3. *Nothing is followed or taken over.* A new file is made with `O_EXCL`, and no symbolic link is followed within the
+//! 3. *Locks are given back, not only let go of.* A child process that is being started holds a copy of every descriptor
+//!    until it runs its own program, and with a copy the lock. So each lock is released before its file is closed.
+//! 4. *Nothing is followed or taken over.* A new file is made with `O_EXCL`, and no symbolic link is followed within the
 //!    directory.
 //!
 //! Earlier versions lock a file called `lock`. It is locked as well, so that they and this one keep each other out.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, FileExt, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,10 +43,10 @@ const OTHERS: u32 = 0o077;
 pub struct Directory {
     /// For messages, and to find out whether it still leads here. No file is ever looked for by it.
     path: PathBuf,
-    handle: File,
+    handle: OpenFile,
     identity: Identity,
     /// Keeps earlier versions out.
-    lock: Option<File>,
+    lock: Option<OpenFile>,
 }
 
 impl Directory {
@@ -84,8 +86,8 @@ impl Directory {
     pub fn open_read_only(path: &Path) -> Result<Self, JournalError> {
         let open = || {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let handle = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-            let identity = StoredFile::identity(&handle)?;
+            let handle = OpenFile(rustix::fs::open(path, flags, Mode::empty())?.into());
+            let identity = handle.identity()?;
             Ok((handle, identity))
         };
         let (handle, identity) =
@@ -100,7 +102,7 @@ impl Directory {
 
     /// Locks it, if a ledger is in it or may be begun.
     fn locked(mut self, must_exist: bool) -> Result<Self, JournalError> {
-        match self.handle.try_lock() {
+        match self.handle.0.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(self.in_use()),
             // Network file systems lock only what is open for writing, which no directory is. The files are left.
@@ -113,7 +115,7 @@ impl Directory {
         let lock = self
             .open_file(LOCK, OFlags::RDWR | OFlags::CREATE)
             .map_err(JournalError::file("write to", &self, LOCK))?;
-        match lock.try_lock() {
+        match lock.0.try_lock() {
             Ok(()) => self.lock = Some(lock),
             Err(TryLockError::WouldBlock) => return Err(self.in_use()),
             Err(TryLockError::Error(error)) => {
@@ -129,15 +131,16 @@ impl Directory {
         }
     }
 
-    fn open_file(&self, name: &str, flags: OFlags) -> io::Result<File> {
+    fn open_file(&self, name: &str, flags: OFlags) -> io::Result<OpenFile> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file =
-            rustix::io::retry_on_intr(|| rustix::fs::openat(&self.handle, name, flags, FILE_MODE))?;
-        Ok(file.into())
+        let file = rustix::io::retry_on_intr(|| {
+            rustix::fs::openat(&self.handle.0, name, flags, FILE_MODE)
+        })?;
+        Ok(OpenFile(file.into()))
     }
 
     fn stat(&self, name: &str) -> Result<Stat, Errno> {
-        rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW)
+        rustix::fs::statat(&self.handle.0, name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
     /// How many of the ledger's files others than the owner may read or write.
@@ -182,7 +185,7 @@ fn wide(number: impl TryInto<u64>) -> u64 {
 impl Storage for Directory {
     fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in Dir::read_from(&self.handle)? {
+        for entry in Dir::read_from(&self.handle.0)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy();
             if !matches!(&*name, "." | "..") {
@@ -193,7 +196,7 @@ impl Storage for Directory {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn StoredFile>> {
-        match rustix::fs::unlinkat(&self.handle, name, AtFlags::empty()) {
+        match rustix::fs::unlinkat(&self.handle.0, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
         }
@@ -210,12 +213,17 @@ impl Storage for Directory {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        Ok(rustix::fs::renameat(&self.handle, from, &self.handle, to)?)
+        Ok(rustix::fs::renameat(
+            &self.handle.0,
+            from,
+            &self.handle.0,
+            to,
+        )?)
     }
 
     fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
         let flags = RenameFlags::NOREPLACE;
-        match rustix::fs::renameat_with(&self.handle, from, &self.handle, to, flags) {
+        match rustix::fs::renameat_with(&self.handle.0, from, &self.handle.0, to, flags) {
             Ok(()) => Ok(()),
             // Not every file system can do that. Nobody else makes files here, so a look before it is enough.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => match self.stat(to) {
@@ -228,11 +236,15 @@ impl Storage for Directory {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        Ok(rustix::fs::unlinkat(&self.handle, name, AtFlags::empty())?)
+        Ok(rustix::fs::unlinkat(
+            &self.handle.0,
+            name,
+            AtFlags::empty(),
+        )?)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.handle.sync_all()
+        self.handle.0.sync_all()
     }
 
     fn describe(&self) -> String {
@@ -266,7 +278,7 @@ impl Storage for Directory {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let Ok(metadata) = self.handle.metadata() else {
+        let Ok(metadata) = self.handle.0.metadata() else {
             return Vec::new();
         };
         let mode = metadata.mode() & 0o7777;
@@ -291,11 +303,22 @@ fn identity(metadata: &fs::Metadata) -> Identity {
     }
 }
 
-impl StoredFile for File {
+/// An open file or directory. Whatever lock it has goes with it.
+#[derive(Debug)]
+struct OpenFile(File);
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        // Nothing is lost where this fails: closing it releases the lock as well, once every copy is closed.
+        let _ = self.0.unlock();
+    }
+}
+
+impl StoredFile for OpenFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut read = 0;
         while let Some(rest) = buffer.get_mut(read..).filter(|rest| !rest.is_empty()) {
-            match FileExt::read_at(self, rest, offset + read as u64) {
+            match self.0.read_at(rest, offset + read as u64) {
                 Ok(0) => break,
                 Ok(bytes) => read += bytes,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -306,25 +329,25 @@ impl StoredFile for File {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.write_all_at(bytes, offset)
+        self.0.write_all_at(bytes, offset)
     }
 
     fn sync(&self) -> io::Result<()> {
         // The file has its final length before anything that matters is written to it, so there is no more
         // to make durable than data.
-        self.sync_data()
+        self.0.sync_data()
     }
 
     fn length(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.0.metadata()?.len())
     }
 
     fn identity(&self) -> io::Result<Identity> {
-        Ok(identity(&self.metadata()?))
+        Ok(identity(&self.0.metadata()?))
     }
 
     fn lock(&self) -> io::Result<bool> {
-        match self.try_lock() {
+        match self.0.try_lock() {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
             Err(TryLockError::Error(error)) => Err(error),

@@ -230,6 +230,28 @@ fn a_copy_by_hard_links_is_in_use_as_well() {
     assert_eq!(server.send(&deposit(account)).status, 200);
 }
 
+/// A child has copies of all descriptors until it runs its own program.
+#[test]
+fn a_ledger_that_was_closed_can_be_opened_while_children_are_started() {
+    let place = Place::new();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Relaxed) {
+                    Command::new("true").status().unwrap();
+                }
+            });
+        }
+        let mut config = DurableConfig::new(1);
+        config.segment_bytes = DurableConfig::SEGMENT_BYTES_MIN;
+        let opened =
+            (0..200).try_for_each(|_| DurableLedger::open(&place.ledger, config.clone()).map(drop));
+        is_over.store(true, Relaxed);
+        opened.unwrap();
+    });
+}
+
 #[test]
 fn a_directory_that_is_moved_takes_along_all_that_was_acknowledged() {
     // The next segment would be made right after the move; or begun.
