@@ -67,9 +67,8 @@ impl Roster {
 
     /// Puts `number` at the end.
     pub(crate) fn enroll(&self, number: AccountNumber) -> CreationNumber {
-        // ORDERING: Relaxed. The counter only hands out distinct numbers; the entry is published by its
-        // page.
-        let created = CreationNumber(self.next.fetch_add(1, Ordering::Relaxed));
+        // ORDERING: Release, pairs with the Acquire in `last`. The entry is published by its page.
+        let created = CreationNumber(self.next.fetch_add(1, Ordering::Release));
         let (page, place) = created.position();
         let page = self.pages.get_or_insert_with(page, Page::new);
         page.value().write(place, number.halves());
@@ -97,16 +96,20 @@ impl Roster {
                 }
             }
         }
-        // ORDERING: Relaxed, as in `enroll`.
+        // ORDERING: Relaxed. No other thread has the roster yet.
         self.next.store(last.0 + 1, Ordering::Relaxed);
     }
 
     /// The last number that was handed out; 0 if there is none.
+    ///
+    /// # Memory ordering
+    ///
+    /// `Acquire`: whoever reads a number also sees what came before it was handed out, such as the slot that its account
+    /// holds of the limit. Whoever was told a number by a listing finds that number here, because the counter only grows.
     #[cfg(feature = "server")]
     pub(crate) fn last(&self) -> CreationNumber {
-        // ORDERING: Relaxed, as in `enroll`. Whoever was told a number by a listing finds that number here, because the
-        // counter only grows.
-        CreationNumber(self.next.load(Ordering::Relaxed) - 1)
+        // ORDERING: Acquire, pairs with the Release in `enroll`.
+        CreationNumber(self.next.load(Ordering::Acquire) - 1)
     }
 
     /// Takes an account off. Its creation number is not used again.

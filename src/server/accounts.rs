@@ -172,7 +172,9 @@ pub(super) async fn delete(
 #[utoipa::path(get, path = "/accounts", tag = "accounts",
     summary = "List accounts",
     description = "All accounts in order of creation, or a page of them if `limit` or `after` is sent. \
-        The header `Link` then leads to the next page.",
+        The header `Link` then leads to the next page. More than 1,000 accounts without `limit` are sent as they are read: \
+        `total_accounts` is their number at the beginning, those opened later are not among them, and those closed meanwhile \
+        may be missing.",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000,
             description = "The most accounts to list; 100 if only `after` is sent"),
@@ -180,14 +182,16 @@ pub(super) async fn delete(
             description = "Where to go on: the `next_after` of the page before")),
     responses(
         (status = 200, description = "The accounts", body = AccountListResponse),
-        (status = 422, description = "Invalid input", body = InvalidInputResponse)))]
-pub(super) async fn list(api: &Api, sent: &str) -> Result<Response, Refusal> {
+        (status = 422, description = "Invalid input", body = InvalidInputResponse),
+        (status = 503, description = "Too many listings of more than 1,000 accounts are being sent: ask for pages, or again \
+            after `Retry-After` seconds", body = RefusalResponse)))]
+pub(super) fn list(api: &Api, sent: &str) -> Result<Response, Refusal> {
     match query::page(sent)? {
         Some(page) => {
             let page = page.within(api.service.last_created())?;
             Ok(listing::page(&api.service, page))
         }
-        None => Ok(listing::whole(&api.service).await),
+        None => listing::whole(api),
     }
 }
 

@@ -38,11 +38,17 @@ pub(super) enum Refusal {
     BodyTimedOut,
     BodyUnreadable,
     NotDone(NotDone),
+    TooManyListings,
     /// There is history only with a journal.
     NoHistory,
     HistoryTakenAway(String),
     HistoryUnreadable(String),
 }
+
+const TOO_MANY_LISTINGS: &str = "Too many listings of all accounts are being sent: ask for pages, with ?limit=1000, or again later";
+
+/// After how many seconds to ask again for what others hold now and give back when they are done.
+const SOON: HeaderValue = HeaderValue::from_static("1");
 
 const NO_HISTORY: &str =
     "This service keeps no history: start it with --data DIRECTORY to keep one";
@@ -87,6 +93,7 @@ impl Refusal {
                 "There was an error parsing the body".into(),
             ),
             Self::NotDone(reason) => (status_of(*reason), not_done(*reason)),
+            Self::TooManyListings => (StatusCode::SERVICE_UNAVAILABLE, TOO_MANY_LISTINGS.into()),
             Self::NoHistory => (StatusCode::NOT_IMPLEMENTED, NO_HISTORY.into()),
             Self::HistoryTakenAway(detail) => (StatusCode::GONE, detail.clone()),
             Self::HistoryUnreadable(detail) => (StatusCode::SERVICE_UNAVAILABLE, detail.clone()),
@@ -105,6 +112,9 @@ impl Refusal {
                 response
                     .headers_mut()
                     .insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Self::TooManyListings => {
+                response.headers_mut().insert(RETRY_AFTER, SOON);
             }
             Self::NotDone(reason) => {
                 if let Some(seconds) = retry_after(reason) {

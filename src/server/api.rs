@@ -21,7 +21,7 @@ use super::decode::{self, RequestBody};
 use super::head::Sent;
 use super::request_log::RequestLog;
 use super::routes::{self, Endpoint};
-use super::{Config, accounts, body, health, history, openapi};
+use super::{Config, accounts, body, health, history, listing, openapi};
 use crate::money::Cents;
 use crate::service::Service;
 
@@ -35,6 +35,8 @@ pub(super) struct Api {
     pub(super) stopping: Arc<AtomicBool>,
     /// One permit for each who may read history at the same time.
     pub(super) history_readers: Arc<Semaphore>,
+    /// One permit for each listing that is a stream.
+    pub(super) listings: Arc<Semaphore>,
     pub(super) request_log: RequestLog,
     body_timeout: Duration,
     openapi: Bytes,
@@ -78,6 +80,7 @@ impl Api {
             started: Instant::now(),
             stopping,
             history_readers: Arc::new(Semaphore::new(history::READERS_MAX)),
+            listings: Arc::new(Semaphore::new(listing::STREAMS_MAX)),
             request_log: RequestLog::default(),
             body_timeout: config.body_timeout,
             openapi: openapi::document(config.transaction_max),
@@ -130,7 +133,7 @@ impl Api {
             Endpoint::Accounts if method == Method::POST => {
                 accounts::create(self, body, key?).await
             }
-            Endpoint::Accounts => accounts::list(self, &sent.query).await,
+            Endpoint::Accounts => accounts::list(self, &sent.query),
             Endpoint::Health => Ok(health::health(self)),
             Endpoint::Live => Ok(health::live()),
             Endpoint::Ready => Ok(health::ready(self)),

@@ -21,7 +21,12 @@ pub(super) struct Json(String);
 impl Json {
     /// Begins with `text`.
     pub(super) fn new(text: &str) -> Self {
-        Self(String::with_capacity(CAPACITY)).text(text)
+        Self::with_capacity(CAPACITY).text(text)
+    }
+
+    /// Begins with nothing, and has room for so many bytes.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self(String::with_capacity(bytes))
     }
 
     pub(super) fn text(mut self, text: &str) -> Self {

@@ -21,6 +21,7 @@
 mod accept;
 mod accounts;
 mod answer;
+mod answer_memory;
 mod api;
 mod body;
 mod connection;

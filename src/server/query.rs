@@ -10,7 +10,7 @@ use crate::roster::CreationNumber;
 use crate::timestamp::Timestamp;
 
 /// The most accounts, or transactions, on a page.
-const PAGE_LIMIT_MAX: usize = 1000;
+pub(super) const PAGE_LIMIT_MAX: usize = 1000;
 
 /// How many are on a page if its length is not asked for.
 const PAGE_LIMIT_DEFAULT: usize = 100;

@@ -276,3 +276,57 @@ fn unknown_query_parameters_change_nothing() {
     let page = page(&server.get("/accounts?x=y&limit=1&z"), 1, 2);
     assert_eq!(page.accounts.len(), 1);
 }
+
+#[test]
+fn all_accounts_are_one_answer_up_to_a_thousand_and_a_stream_beyond() {
+    let server = Server::configure().flag("--max-accounts", "3000").start();
+    let mut opened = open(&server, 999);
+    for more in [1, 1, 1_000] {
+        opened.extend(open(&server, more));
+        let total = opened.len();
+        let response = server.get("/accounts");
+        let is_one = total <= 1_000;
+        assert_eq!(
+            response.header("content-length").is_some(),
+            is_one,
+            "{total}"
+        );
+        assert_eq!(
+            response.header("transfer-encoding"),
+            (!is_one).then_some("chunked"),
+            "{total}"
+        );
+        assert_eq!(response.header("content-type"), Some("application/json"));
+        assert_eq!(response.header("link"), None);
+        let listing = response.json();
+        assert_eq!(listing["total_accounts"], total);
+        let listed = listing["accounts"].as_array().unwrap().iter();
+        let listed: Vec<_> = listed
+            .map(|it| it["account_number"].as_str().unwrap())
+            .collect();
+        assert_eq!(listed, opened);
+        // A client that knows no chunks gets the same, to the end of its connection.
+        let mut old = server.connect();
+        old.write(b"GET /accounts HTTP/1.0\r\n\r\n");
+        let sent_to_old = old.receive("GET");
+        assert_eq!(sent_to_old.header("transfer-encoding"), None);
+        assert!(sent_to_old.body == response.body, "{total} in HTTP/1.0");
+    }
+}
+
+#[test]
+fn the_stream_has_the_accounts_of_the_pages_to_the_byte() {
+    let server = Server::configure().flag("--max-accounts", "1001").start();
+    open(&server, 1_001);
+    let plain = server.get("/accounts").text();
+    let first = server.get("/accounts?limit=1000").text();
+    let (first, rest) = first.rsplit_once(r#"],"has_more""#).unwrap();
+    let cursor = rest.split('"').rev().nth(1).unwrap();
+    let last = server.get(&format!("/accounts?after={cursor}")).text();
+    let (_, last) = last.split_once(r#""accounts":["#).unwrap();
+    let (last, _) = last.rsplit_once(r#"],"has_more""#).unwrap();
+    assert_eq!(
+        plain,
+        format!("{first},{last}]}}").replace(":1000,", ":1001,")
+    );
+}

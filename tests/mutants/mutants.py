@@ -539,7 +539,7 @@ MUTANTS = [
     Mutant(
         "roster: a creation number is handed out by load and store",
         "roster.rs",
-        "self.next.fetch_add(1, Ordering::Relaxed)",
+        "self.next.fetch_add(1, Ordering::Release)",
         "{ let next = self.next.load(Ordering::Relaxed); self.next.store(next + 1, Ordering::Relaxed); next }",
         shuttle=AT_RANDOM,
     ),

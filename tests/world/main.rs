@@ -20,6 +20,7 @@ mod clock;
 mod directory;
 mod disk;
 mod log;
+mod readers;
 mod stuck_disk;
 
 use std::io::Write as _;
