@@ -96,7 +96,7 @@ impl Hasher for AlreadyRandom {
     }
 
     fn write(&mut self, _: &[u8]) {
-        unreachable!("an account number hashes as one u64");
+        unreachable!("what is random already hashes as one u64");
     }
 }
 

@@ -1,13 +1,13 @@
 //! The idempotency keys that are kept, with what was answered.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use hashbrown::HashTable;
 
 use crate::change::{Answer, Answered, Change, ChangeOutcome, NotDone};
 use crate::idempotency_key::IdempotencyKey;
+use crate::key_digest::KeyDigest;
 use crate::key_policy::KeyPolicy;
 use crate::timestamp::Timestamp;
 
@@ -26,24 +26,23 @@ pub(crate) struct Kept {
 /// A key, and what it stands for.
 #[derive(Clone, Debug)]
 struct Entry {
-    key: IdempotencyKey,
+    key: KeyDigest,
     kept: Kept,
 }
 
-/// Keys in the order of their requests, and an index by name. Times never run backwards, so the first is the oldest.
+/// Keys in the order of their requests, and an index of them. Times never run backwards, so the first is the oldest.
 ///
-/// The index holds no names, only places in the queue: a hash table has up to twice as many places as entries, and
-/// these are small. The names are the clients' choice: they are hashed with a secret.
+/// All entries are of one size, however long the keys. The index holds only places in the queue: a hash table has up
+/// to twice as many places as entries, and these are small.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     policy: KeyPolicy,
     /// The oldest first. A key that was used anew has an older entry, too, until that is dropped.
     queue: VecDeque<Entry>,
-    /// For each name, the place of its newest entry: how many entries came before it since the first of all, modulo 2^32.
+    /// For each key, the place of its newest entry: how many entries came before it since the first of all, modulo 2^32.
     places: HashTable<u32>,
     /// How many have been dropped from the front of the queue, modulo 2^32.
     dropped: u32,
-    secret: RandomState,
 }
 
 /// How many keys are dropped as a record of `now` is entered, if the `oldest` are of these times.
@@ -66,14 +65,13 @@ impl Keys {
             queue: VecDeque::new(),
             places: HashTable::new(),
             dropped: 0,
-            secret: RandomState::new(),
         }
     }
 
     /// Makes room for so many more.
     pub(crate) fn reserve(&mut self, more: usize) {
         self.queue.reserve(more);
-        let hash = |place: &u32| hash(&self.secret, at(&self.queue, self.dropped, *place));
+        let hash = |place: &u32| hash(at(&self.queue, self.dropped, *place));
         self.places.reserve(more, hash);
     }
 
@@ -84,7 +82,7 @@ impl Keys {
         change: Change,
         now: Timestamp,
     ) -> Option<Answer> {
-        match self.find(key, now) {
+        match self.find(KeyDigest::of(key), now) {
             Some(kept) if kept.change == change => Some(Ok(Answered {
                 outcome: kept.outcome,
                 replayed: true,
@@ -117,26 +115,25 @@ impl Keys {
         (self.len() >= self.policy.keys_max).then_some(until)
     }
 
-    pub(crate) fn find(&self, key: &IdempotencyKey, now: Timestamp) -> Option<&Kept> {
-        let hash = self.secret.hash_one(key);
+    pub(crate) fn find(&self, key: KeyDigest, now: Timestamp) -> Option<&Kept> {
         let is_it =
-            |place: &u32| at(&self.queue, self.dropped, *place).is_some_and(|it| it.key == *key);
-        let place = self.places.find(hash, is_it)?;
+            |place: &u32| at(&self.queue, self.dropped, *place).is_some_and(|it| it.key == key);
+        let place = self.places.find(key.half(), is_it)?;
         let kept = &at(&self.queue, self.dropped, *place)?.kept;
         (!self.policy.is_over(kept.at, now)).then_some(kept)
     }
 
-    /// Keeps a key. One of the same name is past its time.
-    pub(crate) fn keep(&mut self, key: IdempotencyKey, kept: Kept) {
-        let new_hash = self.secret.hash_one(&key);
+    /// Keeps a key. If it was kept before, that is past its time.
+    pub(crate) fn keep(&mut self, key: &IdempotencyKey, kept: Kept) {
+        let key = KeyDigest::of(key);
         let new_place = self.dropped.wrapping_add(self.queue.len() as u32);
         let entry = |place: &u32| at(&self.queue, self.dropped, *place);
         let is_it = |place: &u32| entry(place).is_some_and(|it| it.key == key);
-        match self.places.find_mut(new_hash, is_it) {
+        match self.places.find_mut(key.half(), is_it) {
             Some(place) => *place = new_place,
             None => {
-                let hash = |place: &u32| hash(&self.secret, entry(place));
-                self.places.insert_unique(new_hash, new_place, hash);
+                let hash = |place: &u32| hash(entry(place));
+                self.places.insert_unique(key.half(), new_place, hash);
             }
         }
         self.queue.push_back(Entry { key, kept });
@@ -151,24 +148,23 @@ impl Keys {
             let Some(oldest) = self.queue.pop_front() else {
                 return;
             };
-            let hash = self.secret.hash_one(&oldest.key);
             let its_place = self.dropped;
             self.dropped = self.dropped.wrapping_add(1);
             // It may have been used anew: then its place is another one.
-            if let Ok(place) = self.places.find_entry(hash, |place| *place == its_place) {
+            let is_it = |place: &u32| *place == its_place;
+            if let Ok(place) = self.places.find_entry(oldest.key.half(), is_it) {
                 place.remove();
             }
         }
     }
 
     /// All of them, the oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&IdempotencyKey, &Kept)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (KeyDigest, &Kept)> {
         let entries = self.queue.iter().enumerate();
         entries.filter_map(|(index, Entry { key, kept })| {
             let its_place = self.dropped.wrapping_add(index as u32);
-            let hash = self.secret.hash_one(key);
-            self.places.find(hash, |place| *place == its_place)?;
-            Some((key, kept))
+            self.places.find(key.half(), |place| *place == its_place)?;
+            Some((*key, kept))
         })
     }
 
@@ -182,9 +178,9 @@ fn at(queue: &VecDeque<Entry>, dropped: u32, place: u32) -> Option<&Entry> {
     queue.get(place.wrapping_sub(dropped) as usize)
 }
 
-/// The hash of an entry's name. There is one at each place.
-fn hash(secret: &RandomState, entry: Option<&Entry>) -> u64 {
-    entry.map_or(0, |entry| secret.hash_one(&entry.key))
+/// The hash of an entry's key. There is one at each place.
+fn hash(entry: Option<&Entry>) -> u64 {
+    entry.map_or(0, |entry| entry.key.half())
 }
 
 #[cfg(test)]
@@ -197,8 +193,12 @@ mod tests {
         initial: Cents::ZERO,
     };
 
+    fn key(number: usize) -> IdempotencyKey {
+        format!("key-{number}").parse().unwrap()
+    }
+
     fn keep(keys: &mut Keys, number: usize, at: Timestamp) -> Option<Answer> {
-        let key: IdempotencyKey = format!("key-{number}").parse().unwrap();
+        let key = key(number);
         keys.expire(at);
         let answer = keys.answer(&key, CHANGE, at);
         if answer.is_none() {
@@ -207,7 +207,7 @@ mod tests {
                 outcome: Err(UnknownAccount.into()),
                 at,
             };
-            keys.keep(key, kept);
+            keys.keep(&key, kept);
         }
         answer
     }
@@ -281,10 +281,11 @@ mod tests {
                     (!again).then_some(*it)
                 };
                 let expected: Vec<_> = list.iter().enumerate().filter_map(newest).collect();
-                let held = keys.iter().map(|(key, kept)| {
-                    let number = key.as_str().strip_prefix("key-").unwrap();
-                    (number.parse().unwrap(), kept.at.as_micros())
-                });
+                let held = keys.iter().map(|(key, kept)| (key, kept.at.as_micros()));
+                let expected: Vec<_> = expected
+                    .into_iter()
+                    .map(|(number, then)| (KeyDigest::of(&key(number)), then))
+                    .collect();
                 assert_eq!(held.collect::<Vec<_>>(), expected, "{step}");
                 assert_eq!(keys.len(), expected.len());
             }

@@ -70,6 +70,7 @@ pub mod history;
 mod idempotency_key;
 #[cfg(feature = "durable")]
 pub mod journal;
+mod key_digest;
 mod key_policy;
 #[cfg(feature = "durable")]
 mod keys;

@@ -173,7 +173,7 @@ impl Books {
         }
         self.keys.expire(record.at);
         if let Some(key) = &record.key {
-            self.keys.keep(key.clone(), record.kept());
+            self.keys.keep(key, record.kept());
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::books::Books;
 use super::scan::Boundary;
 use super::snapshot::{Flaw, Reading};
+use crate::key_digest::KeyDigest;
 
 /// The first thing in which `snapshot` is not what was replayed up to `boundary`.
 ///
@@ -83,7 +84,7 @@ fn keys(snapshot: &mut Reading, replayed: &Books) -> Result<Option<String>, Flaw
     }
     for (key_replayed, kept_replayed) in replayed.keys.iter().skip(more_replayed) {
         let (key, kept) = snapshot.key()?.ok_or(Flaw::NotWhole)?;
-        if key != *key_replayed || kept != *kept_replayed {
+        if KeyDigest::of(&key) != key_replayed || kept != *kept_replayed {
             return Ok(Some(format!(
                 "it has other keys, or other answers to them; see {key}"
             )));

@@ -8,26 +8,28 @@
 //! 1. *One effect.* While a key is kept, one change is made with it, whoever asks and how often. All get its
 //!    outcome, and one alone is told that it is not a replay.
 //!    A refusal that [is not kept](Refusal::is_kept) had no effect: its slot is taken away at once, and whoever waited
-//!    there asks anew, in a slot of its own.
+//!    there, with whatever change, asks anew, in a slot of its own.
 //! 2. *Kept for its time.* A key is dropped, or used anew, only if its change has been answered and was asked for
 //!    as long ago as [`KeyPolicy::window`]. The time is the machine's uptime, which nobody sets: a clock that is
 //!    put forward drops no key.
-//! 3. *Bounded.* There are never more slots than [`KeyPolicy::keys_max`]. What would be one more is turned away,
-//!    before it has done anything.
+//! 3. *Bounded.* There are never more slots than [`KeyPolicy::keys_max`], and all are of one size, however long the
+//!    keys. What would be one more is turned away, before it has done anything.
 //!
 //! A request with a key that is kept looks it up, and no more. One with a new key drops a few that are past
 //! their time, so that none ever pays for a whole day of them. Only where there is no room does it wait for
 //! others that do so.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::ptr;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam::queue::SegQueue;
-use papaya::{Compute, HashMap, Operation};
+use papaya::{Compute, HashMap, HashMapRef, LocalGuard, Operation};
 
 use crate::capacity::{Capacity, Reservation};
 use crate::change::{Answer, Answered, Change, ChangeOutcome, NotDone, Refusal};
 use crate::idempotency_key::IdempotencyKey;
+use crate::key_digest::{KeyDigest, KeyDigestHash};
 use crate::key_policy::KeyPolicy;
 
 /// How many keys a request with a new one drops at most. More than one, so that they become fewer.
@@ -37,36 +39,54 @@ const DROPPED_MAX: usize = 4;
 #[derive(Debug)]
 pub(super) struct Slots {
     policy: KeyPolicy,
-    /// Clients choose the keys: the map's own hasher has a secret.
-    by_key: HashMap<IdempotencyKey, Arc<Slot>>,
+    by_key: HashMap<KeyDigest, Slot, KeyDigestHash>,
     /// A place for each slot, also for one whose key was used anew and that is not dropped yet.
     room: Capacity,
     /// All slots whose outcome is kept, but the oldest, in the order in which they were made, give or take those made
     /// at one time.
-    by_age: SegQueue<Arc<Slot>>,
+    by_age: SegQueue<Aging>,
     /// The oldest slot, once it has been looked at. Whoever holds it drops what is past its time.
-    oldest: Mutex<Option<Arc<Slot>>>,
+    oldest: Mutex<Option<Aging>>,
+    begun: Instant,
 }
+
+/// The map, with what was found in it kept in place.
+type Pinned<'map> = HashMapRef<'map, KeyDigest, Slot, KeyDigestHash, LocalGuard<'map>>;
 
 /// What a key stands for.
 #[derive(Debug)]
 struct Slot {
-    key: IdempotencyKey,
     change: Change,
-    /// When it was asked for.
-    asked: Instant,
+    asked: Uptime,
     outcome: OnceLock<ChangeOutcome>,
 }
+
+/// A slot that will be past its time one day.
+#[derive(Clone, Copy, Debug)]
+struct Aging {
+    key: KeyDigest,
+    asked: Uptime,
+}
+
+/// Nanoseconds since the service began. An `Instant` takes twice the room.
+#[derive(Clone, Copy, Debug)]
+struct Uptime(u64);
 
 impl Slots {
     pub(super) fn new(policy: KeyPolicy) -> Self {
         Self {
             policy,
-            by_key: HashMap::new(),
+            by_key: HashMap::default(),
             room: Capacity::new(policy.keys_max),
             by_age: SegQueue::new(),
             oldest: Mutex::new(None),
+            begun: Instant::now(),
         }
+    }
+
+    fn uptime(&self, now: Instant) -> Uptime {
+        let passed = now.saturating_duration_since(self.begun);
+        Uptime(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX))
     }
 
     /// Makes `change` by `make`, unless that was done with this key before. Then it is answered as it was.
@@ -82,11 +102,16 @@ impl Slots {
         now: Instant,
         make: impl Fn() -> ChangeOutcome,
     ) -> Answer {
+        let (key, now) = (KeyDigest::of(key), self.uptime(now));
+        let by_key = self.by_key.pin();
         loop {
-            let slot = self.slot(key, change, now)?;
+            let slot = self.slot(&by_key, key, change, now)?;
             if slot.change != change {
-                // Also while the first request is on its way: until it is answered, the key is its.
-                return Err(NotDone::KeyReused);
+                // Whether the key is the other's, its answer tells.
+                match is_kept(slot.outcome.wait()) {
+                    true => return Err(NotDone::KeyReused),
+                    false => continue,
+                }
             }
             let mut replayed = true;
             let outcome = *slot.outcome.get_or_init(|| {
@@ -94,7 +119,7 @@ impl Slots {
                 make()
             });
             if !replayed {
-                self.settle(slot);
+                self.settle(&by_key, key, slot, &outcome);
             } else if !is_kept(&outcome) {
                 // Somebody else was refused here, at another moment.
                 continue;
@@ -104,61 +129,58 @@ impl Slots {
     }
 
     /// Gives a slot whose change was made its place among the others, or takes it away.
-    fn settle(&self, slot: Arc<Slot>) {
-        if slot.outcome.get().is_some_and(is_kept) {
-            return self.by_age.push(slot);
+    fn settle(&self, by_key: &Pinned<'_>, key: KeyDigest, slot: &Slot, outcome: &ChangeOutcome) {
+        if is_kept(outcome) {
+            let asked = slot.asked;
+            return self.by_age.push(Aging { key, asked });
         }
-        self.remove(&slot);
-    }
-
-    /// Takes a slot away. Its key may have been used anew: then it leads to another slot, which stays.
-    fn remove(&self, slot: &Arc<Slot>) {
-        let by_key = self.by_key.pin();
-        let _ = by_key.remove_if(&slot.key, |_, kept| Arc::ptr_eq(kept, slot));
+        // The key may have been used anew: then it leads to another slot, which stays.
+        let _ = by_key.remove_if(&key, |_, found| ptr::eq(found, slot));
         self.room.release();
     }
 
     /// The slot of a key: a new one, if there is none, or it is past its time or not kept.
-    fn slot(
+    fn slot<'map>(
         &self,
-        key: &IdempotencyKey,
+        by_key: &'map Pinned<'_>,
+        key: KeyDigest,
         change: Change,
-        now: Instant,
-    ) -> Result<Arc<Slot>, NotDone> {
-        let by_key = self.by_key.pin();
-        if let Some(kept) = by_key.get(key).filter(|kept| !self.is_over(kept, now)) {
-            return Ok(Arc::clone(kept));
-        }
-        let room = self.make_room(now)?;
-        let new = Arc::new(Slot {
-            key: key.clone(),
-            change,
-            asked: now,
-            outcome: OnceLock::new(),
-        });
-        let entered = by_key.compute(key.clone(), |kept| match kept {
-            // Somebody else was faster.
-            Some((_, kept)) if !self.is_over(kept, now) => Operation::Abort(Arc::clone(kept)),
-            _ => Operation::Insert(Arc::clone(&new)),
-        });
-        if let Compute::Aborted(kept) = entered {
+        now: Uptime,
+    ) -> Result<&'map Slot, NotDone> {
+        if let Some(kept) = by_key.get(&key).filter(|kept| !self.is_over(kept, now)) {
             return Ok(kept);
         }
-        room.keep();
-        Ok(new)
+        let room = self.make_room(by_key, now)?;
+        let entered = by_key.compute(key, |kept| match kept {
+            // Somebody else was faster.
+            Some((_, kept)) if !self.is_over(kept, now) => Operation::Abort(kept),
+            _ => Operation::Insert(Slot {
+                change,
+                asked: now,
+                outcome: OnceLock::new(),
+            }),
+        });
+        Ok(match entered {
+            Compute::Inserted(_, new) | Compute::Updated { new: (_, new), .. } => {
+                room.keep();
+                new
+            }
+            Compute::Aborted(kept) | Compute::Removed(_, kept) => kept,
+        })
     }
 
     /// Room for one more slot.
-    fn make_room(&self, now: Instant) -> Result<Reservation<'_>, NotDone> {
+    fn make_room(&self, by_key: &Pinned<'_>, now: Uptime) -> Result<Reservation<'_>, NotDone> {
         // Whoever holds it drops already what is to be dropped.
         if let Ok(oldest) = self.oldest.try_lock() {
-            self.drop_some(oldest, now);
+            self.drop_some(by_key, oldest, now);
         }
         if let Ok(room) = self.room.reserve() {
             return Ok(room);
         }
         let oldest = self.oldest.lock();
-        let retry_after = self.drop_some(oldest.unwrap_or_else(PoisonError::into_inner), now);
+        let oldest = oldest.unwrap_or_else(PoisonError::into_inner);
+        let retry_after = self.drop_some(by_key, oldest, now);
         self.room
             .reserve()
             .map_err(|_| NotDone::TooManyKeys { retry_after })
@@ -172,36 +194,44 @@ impl Slots {
         }
         // As for a request that finds no room: whoever holds it drops a few keys, and lets it go.
         let oldest = self.oldest.lock();
-        let left = self.drop_some(oldest.unwrap_or_else(PoisonError::into_inner), now);
+        let oldest = oldest.unwrap_or_else(PoisonError::into_inner);
+        let left = self.drop_some(&self.by_key.pin(), oldest, self.uptime(now));
         (is_full() && !left.is_zero()).then_some(left)
     }
 
     /// Drops some of the keys that are past their time, the oldest first. Returns how long the oldest of the others is
     /// to be kept still: nothing where all are on their way.
-    fn drop_some(&self, mut oldest: MutexGuard<'_, Option<Arc<Slot>>>, now: Instant) -> Duration {
+    fn drop_some(
+        &self,
+        by_key: &Pinned<'_>,
+        mut oldest: MutexGuard<'_, Option<Aging>>,
+        now: Uptime,
+    ) -> Duration {
         for _ in 0..DROPPED_MAX {
-            let Some(slot) = oldest.take().or_else(|| self.by_age.pop()) else {
+            let Some(aging) = oldest.take().or_else(|| self.by_age.pop()) else {
                 return Duration::ZERO;
             };
-            let left = self.left(&slot, now);
+            let left = self.left(aging.asked, now);
             if !left.is_zero() {
-                *oldest = Some(slot);
+                *oldest = Some(aging);
                 return left;
             }
-            self.remove(&slot);
+            // Its key may have been used anew: that slot stays, unless it is over as well.
+            let _ = by_key.remove_if(&aging.key, |_, slot| self.is_over(slot, now));
+            self.room.release();
         }
         Duration::ZERO
     }
 
     /// Whether a key has been answered, and is past its time or not kept at all.
-    fn is_over(&self, slot: &Slot, now: Instant) -> bool {
+    fn is_over(&self, slot: &Slot, now: Uptime) -> bool {
         let outcome = slot.outcome.get();
-        outcome.is_some_and(|outcome| !is_kept(outcome) || self.left(slot, now).is_zero())
+        outcome.is_some_and(|outcome| !is_kept(outcome) || self.left(slot.asked, now).is_zero())
     }
 
-    /// For how long a slot is to be kept still.
-    fn left(&self, slot: &Slot, now: Instant) -> Duration {
-        let age = now.saturating_duration_since(slot.asked);
+    /// For how long what was asked then is to be kept still.
+    fn left(&self, asked: Uptime, now: Uptime) -> Duration {
+        let age = Duration::from_nanos(now.0.saturating_sub(asked.0));
         self.policy.window.saturating_sub(age)
     }
 }
@@ -412,6 +442,33 @@ mod tests {
             replay(granted(2))
         );
         assert_eq!((slots.room.in_use(), slots.by_key.len()), (1, 1));
+    }
+
+    /// A key that names no account is nobody's: it must not stand in the way of another request, not even while it is
+    /// being refused.
+    #[test]
+    fn another_request_is_not_refused_for_a_key_that_is_not_kept() {
+        for refused in passing() {
+            let slots = slots(2);
+            let now = Instant::now();
+            let begun = Barrier::new(2);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    let asked = slots.answer(&key(1), open(1), now, || {
+                        begun.wait();
+                        thread::sleep(Duration::from_millis(100));
+                        refused
+                    });
+                    assert_eq!(asked, first(refused));
+                });
+                begun.wait();
+                let other = slots.answer(&key(1), open(2), now, || granted(2));
+                assert_eq!(other, first(granted(2)));
+            });
+            let again = slots.answer(&key(1), open(2), now, never);
+            assert_eq!(again, replay(granted(2)));
+            assert_eq!((slots.room.in_use(), slots.by_key.len()), (1, 1));
+        }
     }
 
     #[test]

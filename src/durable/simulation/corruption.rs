@@ -24,6 +24,7 @@ use crate::journal::accounts::Standing;
 use crate::journal::books::Books;
 use crate::journal::segment::{self, SECTOR_BYTES};
 use crate::journal::{JournalError, Position, Recovered, Recovery, recover, snapshot};
+use crate::key_digest::KeyDigest;
 use crate::keys::Kept;
 use crate::money::{Amount, Cents};
 use crate::timestamp::Timestamp;
@@ -35,7 +36,7 @@ const SEGMENT_BYTES: u64 = 8 * SECTOR_BYTES as u64;
 struct State {
     accounts: Vec<(AccountNumber, Standing)>,
     closed: Vec<(AccountNumber, Position)>,
-    keys: Vec<(String, Kept)>,
+    keys: Vec<(KeyDigest, Kept)>,
     next_sequence: u64,
     last_at: Timestamp,
 }
@@ -52,7 +53,7 @@ impl State {
         Self {
             accounts: accounts.map(|(number, it)| (number, it.clone())).collect(),
             closed: sorted(&books.closed),
-            keys: keys.map(|(key, kept)| (key.to_string(), *kept)).collect(),
+            keys: keys.map(|(key, kept)| (key, *kept)).collect(),
             next_sequence: books.next_sequence,
             last_at: books.last_at,
         }

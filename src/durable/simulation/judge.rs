@@ -6,6 +6,7 @@ use crate::change::{ChangeOutcome, Receipt};
 use crate::durable::published::Published;
 use crate::journal::books::Books;
 use crate::journal::{Record, Storage, scan};
+use crate::key_digest::KeyDigest;
 
 /// The books are in a state: balances, order of creation, closed accounts, times, keys.
 pub(super) fn books(books: &Books, model: &Model) {
@@ -28,14 +29,15 @@ pub(super) fn books(books: &Books, model: &Model) {
     let mut closed: Vec<_> = books.closed.keys().copied().collect();
     closed.sort_unstable();
     assert_eq!(closed, closed_in(model));
-    let keys: Vec<(&str, ChangeOutcome)> = books
+    let keys: Vec<(KeyDigest, ChangeOutcome)> = books
         .keys
         .iter()
-        .filter(|(key, _)| books.keys.find(key, books.last_at).is_some())
-        .map(|(key, kept)| (key.as_str(), kept.outcome))
+        .filter(|(key, _)| books.keys.find(*key, books.last_at).is_some())
+        .map(|(key, kept)| (key, kept.outcome))
         .collect();
+    let digest = |key: &str| KeyDigest::of(&key.parse().unwrap());
     let expected = model.live_keys().into_iter();
-    let expected: Vec<_> = expected.map(|it| (&*it.key, it.outcome)).collect();
+    let expected: Vec<_> = expected.map(|it| (digest(&it.key), it.outcome)).collect();
     assert_eq!(keys, expected, "the keys");
 }
 

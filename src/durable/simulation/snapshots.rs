@@ -470,7 +470,7 @@ fn a_taking_that_fails_or_is_killed_changes_nothing() {
             .books;
         let accounts = books.accounts.by_creation();
         let accounts: Vec<_> = accounts.map(|(number, it)| (number, it.clone())).collect();
-        let keys = books.keys.iter().map(|(key, kept)| (key.clone(), *kept));
+        let keys = books.keys.iter().map(|(key, kept)| (key, *kept));
         (
             accounts,
             books.closed.len(),

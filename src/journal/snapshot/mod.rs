@@ -154,7 +154,7 @@ pub(super) fn load(
         }
     }
     while let Some((key, kept)) = reading.key()? {
-        books.keys.keep(key, kept);
+        books.keys.keep(&key, kept);
     }
     // Before this, what was read need not be what was written.
     reading.finish()?;
