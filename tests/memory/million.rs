@@ -11,16 +11,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cashpoint::durable::{DurableConfig, DurableLedger, SUBMISSION_MAX};
-use cashpoint::{Amount, Cents, KeyPolicy, service};
-use futures_util::FutureExt as _;
 
-use super::{PEAK_PERCENT, Writer, names, settle, snapshots, status_kb};
+use super::{Writer, is_within_peak, names, settle, snapshots, status_kb};
 
 /// A plain deposit, in the journal.
 const RECORD_BYTES: usize = 80;
-
-/// As many keys as the memory mode keeps.
-const KEYS: usize = 1_000_000;
 
 /// How many clients there are while a snapshot is taken.
 const CLIENTS: usize = 8;
@@ -234,32 +229,7 @@ fn a_million_accounts_and_keys_in_the_real_binary() {
             mb(it.after_kb),
         );
         if is_ours {
-            assert!(percent(it.start_kb.max(it.snapshot_kb)) <= PEAK_PERCENT);
+            assert!(is_within_peak(it.start_kb.max(it.snapshot_kb), it.rest_kb));
         }
-    }
-}
-
-/// The keys of the memory mode, and nothing else.
-pub(super) fn keep_in_memory(key_len: usize) -> service::Service {
-    let service = service::Service::in_memory_with_keys(1, KeyPolicy::default());
-    let made = service.create(Cents::ZERO, None).now_or_never().unwrap();
-    let number = made.unwrap().outcome.unwrap().number;
-    for index in 0..if key_len == 0 { 0 } else { KEYS } {
-        let key = format!("{index:0>key_len$}").parse().unwrap();
-        let amount = Amount::from_cents(1).unwrap();
-        let made = service.deposit(number, amount, Some(key));
-        made.now_or_never().unwrap().unwrap().outcome.unwrap();
-    }
-    service
-}
-
-#[test]
-#[ignore = "its figures are for the documentation"]
-fn what_a_key_takes_in_the_memory_mode() {
-    let rest_kb = |key_len: &str| super::measure("memory", Path::new(key_len)).1;
-    let without = rest_kb("0");
-    for key_len in ["36", "255"] {
-        let bytes = (rest_kb(key_len) - without) * 1024 / KEYS as u64;
-        println!("{bytes} bytes a key of {key_len} characters");
     }
 }
