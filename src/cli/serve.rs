@@ -50,6 +50,11 @@ pub(super) struct Arguments {
     #[arg(long, env = "EXISTING", value_parser = settings::switch)]
     existing: bool,
 
+    /// Use the directory although others can change the ledger: they own it, one above it or a file in it, or may write
+    /// there. Only where nobody can get at it who is not trusted, as in a container of its own.
+    #[arg(long, env = "INSECURE_DATA", value_parser = settings::switch)]
+    insecure_data: bool,
+
     /// Start although the clock is more than a year ahead of or behind the last record of the ledger: the clock is right.
     #[arg(long, env = "ACCEPT_CLOCK", value_parser = settings::switch)]
     accept_clock: bool,
@@ -197,6 +202,7 @@ impl Arguments {
                 config.keys = keys;
                 config.accept_clock = self.accept_clock;
                 config.existing = self.existing;
+                config.insecure_data = self.insecure_data;
                 config.segment_bytes = self.segment_bytes.unwrap_or(config.segment_bytes);
                 let ledger = ledger::open(directory, config);
                 Service::durable(ledger.map_err(|Failure(why)| match directory.is_dir() {

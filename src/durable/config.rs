@@ -15,6 +15,9 @@ pub struct DurableConfig {
     /// Whether a ledger has to be there. Then none is begun in a directory that is empty, because its disk is not mounted,
     /// or is not there.
     pub existing: bool,
+    /// Whether to use a directory that others can change. Without it, that is an error: whoever can write to the directory, to
+    /// the way there or to a file in it can rewrite the ledger.
+    pub insecure_data: bool,
     /// How long idempotency keys are kept, and how many.
     pub keys: KeyPolicy,
     /// The length of a segment of the journal, in bytes; at least [`SEGMENT_BYTES_MIN`](Self::SEGMENT_BYTES_MIN).
@@ -47,6 +50,7 @@ impl DurableConfig {
         Self {
             account_limit,
             existing: false,
+            insecure_data: false,
             keys: KeyPolicy::default(),
             segment_bytes: 64 << 20,
             snapshot_bytes: 256 << 20,
@@ -64,6 +68,7 @@ impl std::fmt::Debug for DurableConfig {
         f.debug_struct("DurableConfig")
             .field("account_limit", &self.account_limit)
             .field("existing", &self.existing)
+            .field("insecure_data", &self.insecure_data)
             .field("keys", &self.keys)
             .field("segment_bytes", &self.segment_bytes)
             .field("snapshot_bytes", &self.snapshot_bytes)

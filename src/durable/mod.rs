@@ -108,7 +108,7 @@ impl DurableLedger {
     ///
     /// # Errors
     ///
-    /// [`JournalError`]: the directory is in use or cannot be written, it holds other files and no ledger, the journal is
+    /// [`JournalError`]: the directory is in use, cannot be written or can be changed by others, it holds other files and no ledger, the journal is
     /// damaged, or there are more accounts than allowed. Nothing has been changed then.
     pub fn open(directory: &Path, config: DurableConfig) -> Result<Self, JournalError> {
         Self::open_with_progress(directory, config, &mut |_| {})
@@ -125,8 +125,8 @@ impl DurableLedger {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, JournalError> {
         let directory = match config.existing {
-            true => Directory::open_existing(directory)?,
-            false => Directory::open(directory)?,
+            true => Directory::open_existing(directory, config.insecure_data)?,
+            false => Directory::open(directory, config.insecure_data)?,
         };
         Self::open_on(Arc::new(directory), config, progress)
     }

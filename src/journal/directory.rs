@@ -10,6 +10,8 @@
 //!    until it runs its own program, and with a copy the lock. So each lock is released before its file is closed.
 //! 4. *Nothing is followed or taken over.* A new file is made with `O_EXCL`, and no symbolic link is followed within the
 //!    directory.
+//! 5. *Nobody else can change it.* A ledger that somebody else could write to, or put another in the place of, is not
+//!    opened to write: [`custody`](super::custody) says who else is trusted.
 //!
 //! Earlier versions lock a file called `lock`. It is locked as well, so that they and this one keep each other out.
 
@@ -19,9 +21,10 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
+use super::custody::{Findings, Ourselves, Rights};
 use super::error::JournalError;
 use super::founding;
 use super::storage::{Identity, Storage, StoredFile};
@@ -47,18 +50,27 @@ pub struct Directory {
     identity: Identity,
     /// Keeps earlier versions out.
     lock: Option<OpenFile>,
+    /// What others can do to it, and is put up with.
+    put_up_with: Vec<String>,
 }
 
 impl Directory {
-    /// Opens a directory to write in it, and makes it first if it is not there.
+    /// Opens a directory to write in it, and makes it first if it is not there. `insecure` puts up with what others can do
+    /// to it.
     ///
     /// # Errors
     ///
-    /// [`JournalError::InUse`] if another process has it; [`JournalError::NotEmpty`] if it holds no ledger, and
+    /// [`JournalError::Exposed`] if others can change it; [`JournalError::InUse`] if another process has it; [`JournalError::NotEmpty`] if it holds no ledger, and
     /// something else; [`JournalError::Io`] if the disk refuses.
-    pub fn open(path: &Path) -> Result<Self, JournalError> {
+    pub fn open(path: &Path, insecure: bool) -> Result<Self, JournalError> {
+        let looked = Ourselves::now().and_then(|ourselves| ourselves.way(path));
+        let way = looked.map_err(|source| JournalError::io("look at the way to", path, source))?;
+        if !insecure {
+            refuse_exposed(path, &way.findings)?;
+        }
         make(path).map_err(|source| JournalError::io("create the directory", path, source))?;
-        Self::open_read_only(path)?.locked(false)
+        let opened = Self::open_read_only(path)?;
+        opened.in_custody(insecure)?.locked(false)
     }
 
     /// Opens a directory that holds a ledger, to write in it.
@@ -67,14 +79,14 @@ impl Directory {
     ///
     /// [`JournalError::NoLedger`] if it holds none or is not there: nothing is made then. And those of
     /// [`open`](Self::open).
-    pub fn open_existing(path: &Path) -> Result<Self, JournalError> {
+    pub fn open_existing(path: &Path, insecure: bool) -> Result<Self, JournalError> {
         match Self::open_read_only(path) {
             Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Err(JournalError::NoLedger {
                     path: path.to_owned(),
                 })
             }
-            opened => opened?.locked(true),
+            opened => opened?.in_custody(insecure)?.locked(true),
         }
     }
 
@@ -97,7 +109,68 @@ impl Directory {
             handle,
             identity,
             lock: None,
+            put_up_with: Vec::new(),
         })
+    }
+
+    /// Refuses it if others can change it; or keeps what they can do for [`warnings`](Storage::warnings).
+    fn in_custody(mut self, insecure: bool) -> Result<Self, JournalError> {
+        let look = || {
+            let ourselves = Ourselves::now()?;
+            let mut way = ourselves.way(&self.path)?;
+            if way.end != Some(self.identity) {
+                return Err(io::Error::other("another one has just taken its place"));
+            }
+            self.look_at_files(&ourselves, &mut way.findings)?;
+            Ok(way.findings)
+        };
+        let found =
+            look().map_err(|source| JournalError::io("look at the way to", &self.path, source))?;
+        if !insecure {
+            refuse_exposed(&self.path, &found)?;
+        }
+        let Findings { exposed, shared } = found;
+        let insisted = exposed
+            .into_iter()
+            .map(|it| format!("{it}. It is used all the same, with --insecure-data"));
+        self.put_up_with = insisted.chain(shared).collect();
+        Ok(self)
+    }
+
+    /// The first of the ledger's files that others can change stands for all of them.
+    fn look_at_files(&self, ourselves: &Ourselves, found: &mut Findings) -> io::Result<()> {
+        let mut names = Storage::names(self)?;
+        names.retain(|name| founding::is_ours(name) || name == LOCK);
+        names.sort_unstable();
+        let mut exposed = 0_usize;
+        for name in names {
+            let stat = match self.stat(&name) {
+                Ok(stat) => stat,
+                Err(Errno::NOENT) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            // To open it says that it is none, and that no link is followed.
+            if !FileType::from_raw_mode(stat.st_mode).is_file() {
+                continue;
+            }
+            let mut of_file = Findings::default();
+            let path = self.path.join(&name).display().to_string();
+            ourselves.look(&path, rights(&stat), &mut of_file);
+            match of_file.exposed.is_empty() {
+                true => {}
+                false if exposed > 0 => exposed += 1,
+                false => {
+                    found.exposed.append(&mut of_file.exposed);
+                    exposed = 1;
+                }
+            }
+        }
+        if exposed > 1 {
+            found
+                .exposed
+                .push(format!("so it is with {} more of its files", exposed - 1));
+        }
+        Ok(())
     }
 
     /// Locks it, if a ledger is in it or may be begun.
@@ -114,7 +187,7 @@ impl Directory {
         founding::check(&self, must_exist)?;
         let lock = self
             .open_file(LOCK, OFlags::RDWR | OFlags::CREATE)
-            .map_err(JournalError::file("write to", &self, LOCK))?;
+            .map_err(|error| self.unwritable(error))?;
         match lock.0.try_lock() {
             Ok(()) => self.lock = Some(lock),
             Err(TryLockError::WouldBlock) => return Err(self.in_use()),
@@ -125,6 +198,30 @@ impl Directory {
         Ok(self)
     }
 
+    /// Why the lock file cannot be written: mostly because the directory, or what is in it, is another user's.
+    fn unwritable(&self, error: io::Error) -> JournalError {
+        let directory = self.describe();
+        let (path, found) = match self.stat(LOCK) {
+            Ok(found) => (format!("{directory}/{LOCK}"), Ok(rights(&found))),
+            Err(_) => (
+                directory.clone(),
+                self.handle.0.metadata().map(|it| Rights::of(&it)),
+            ),
+        };
+        match (error.kind(), Ourselves::now(), found) {
+            (io::ErrorKind::PermissionDenied, Ok(ourselves), Ok(found)) => {
+                JournalError::NotWritable {
+                    directory,
+                    path,
+                    user: ourselves.user(),
+                    owner: found.user,
+                    mode: found.mode & 0o7777,
+                }
+            }
+            _ => JournalError::file("write to", self, LOCK)(error),
+        }
+    }
+
     fn in_use(&self) -> JournalError {
         JournalError::InUse {
             path: self.path.clone(),
@@ -133,10 +230,16 @@ impl Directory {
 
     fn open_file(&self, name: &str, flags: OFlags) -> io::Result<OpenFile> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::io::retry_on_intr(|| {
+        let opened = rustix::io::retry_on_intr(|| {
             rustix::fs::openat(&self.handle.0, name, flags, FILE_MODE)
-        })?;
-        Ok(OpenFile(file.into()))
+        });
+        match opened {
+            Ok(file) => Ok(OpenFile(file.into())),
+            Err(Errno::LOOP) => Err(io::Error::other(
+                "it is a symbolic link, and none is followed in a ledger's directory: put the file in its place",
+            )),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn stat(&self, name: &str) -> Result<Stat, Errno> {
@@ -149,6 +252,25 @@ impl Directory {
         let ours = names.iter().filter(|name| founding::is_ours(name));
         let stats = ours.filter_map(|name| self.stat(name).ok());
         stats.filter(|stat| stat.st_mode & OTHERS != 0).count()
+    }
+}
+
+/// Refuses a directory that others can change.
+fn refuse_exposed(path: &Path, found: &Findings) -> Result<(), JournalError> {
+    match found.exposed.is_empty() {
+        true => Ok(()),
+        false => Err(JournalError::Exposed {
+            path: path.to_owned(),
+            what: found.exposed.join("; "),
+        }),
+    }
+}
+
+fn rights(stat: &Stat) -> Rights {
+    Rights {
+        user: stat.st_uid,
+        group: stat.st_gid,
+        mode: stat.st_mode,
     }
 }
 
@@ -278,21 +400,23 @@ impl Storage for Directory {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let Ok(metadata) = self.handle.0.metadata() else {
-            return Vec::new();
+        let mut warnings = self.put_up_with.clone();
+        let mode = match self.handle.0.metadata() {
+            Ok(metadata) => metadata.mode() & 0o7777,
+            Err(_) => 0,
         };
-        let mode = metadata.mode() & 0o7777;
         if mode & OTHERS == 0 {
-            return Vec::new();
+            return warnings;
         }
         let path = self.path.display();
         let (files, all) = match self.open_to_others() {
             0 => (String::new(), ""),
             files => (format!(" and open {files} of the ledger's files"), "-R "),
         };
-        vec![format!(
+        warnings.push(format!(
             "other users may enter {path} (mode {mode:04o}){files}: `chmod {all}go-rwx {path}` keeps them out"
-        )]
+        ));
+        warnings
     }
 }
 

@@ -28,6 +28,34 @@ pub enum JournalError {
         /// The directory.
         path: PathBuf,
     },
+    /// Somebody else can change the ledger, or put another in its place.
+    #[error(
+        "others can change the ledger in {}: {what}. Mend that, or choose another directory; if nobody can get at it whom \
+         you do not trust, insist on it with --insecure-data (INSECURE_DATA=true)", path.display()
+    )]
+    Exposed {
+        /// The directory.
+        path: PathBuf,
+        /// By what, and how to mend it.
+        what: String,
+    },
+    /// This process may not write in the directory.
+    #[error(
+        "this process runs as user {user} and may not write to {path}, which belongs to user {owner} (mode {mode:04o}): \
+         `chown -R {user} {directory}` gives it the ledger"
+    )]
+    NotWritable {
+        /// The directory.
+        directory: String,
+        /// It, or the file in it that cannot be written.
+        path: String,
+        /// Who we are.
+        user: u32,
+        /// Who it belongs to.
+        owner: u32,
+        /// Its mode.
+        mode: u32,
+    },
     /// A ledger has to be there, and is not.
     #[error(
         "{} holds no ledger, and --existing says that there is one: is its disk mounted? To begin a new ledger, start \

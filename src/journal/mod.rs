@@ -31,6 +31,7 @@ mod audit;
 pub(crate) mod batch;
 pub(crate) mod books;
 mod compare;
+mod custody;
 mod directory;
 mod error;
 mod fields;

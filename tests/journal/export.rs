@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -325,6 +328,52 @@ fn a_file_and_a_currency_can_be_named() {
         "{}",
         errors(&output)
     );
+}
+
+#[test]
+fn a_link_in_the_place_of_an_unfinished_export_is_not_followed() {
+    let (directory, _) = written(37, 50, 1);
+    let (victim, books) = (directory.0.join("victim"), directory.0.join("books.csv"));
+    fs::write(&victim, "the victim's\n").unwrap();
+    let arguments = ["--format", "csv", "--output", books.to_str().unwrap()];
+    let unfinished = directory.0.join("books.csv.unfinished");
+    for target in [&victim, &directory.0.join("missing")] {
+        std::os::unix::fs::symlink(target, &unfinished).unwrap();
+        let output = journal("export", &directory.0, &arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "the victim's\n");
+        let found = fs::symlink_metadata(&books).unwrap();
+        assert!(found.is_file(), "{found:?}");
+        assert!(!directory.0.join("missing").exists());
+    }
+    assert_eq!(
+        fs::read_to_string(&books).unwrap(),
+        exported(&directory.0, "csv", &[])
+    );
+}
+
+/// So `--output /dev/null` leaves `/dev/null` as it is.
+#[test]
+fn an_export_to_a_pipe_or_a_device_leaves_it_what_it_is() {
+    let (directory, _) = written(38, 50, 1);
+    let pipe = directory.0.join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    // Open for both, so that neither waits for the other.
+    let mut reader = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(&pipe)
+        .unwrap();
+    let arguments = ["--format", "csv", "--output", pipe.to_str().unwrap()];
+    let output = journal("export", &directory.0, &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let found = fs::symlink_metadata(&pipe).unwrap();
+    assert!(found.file_type().is_fifo(), "{found:?}");
+    let expected = exported(&directory.0, "csv", &[]);
+    let mut written = vec![0; expected.len()];
+    reader.read_exact(&mut written).unwrap();
+    assert_eq!(String::from_utf8(written).unwrap(), expected);
 }
 
 /// Makes the journal that `tests/exports/run.sh` has hledger and beancount read: it takes days, which a server under a

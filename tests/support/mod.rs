@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Settings of the service; a test sees the ones that it sets, not those of whoever runs it.
-const SETTINGS: [&str; 20] = [
+const SETTINGS: [&str; 21] = [
     "HOST",
     "PORT",
     "MAX_ACCOUNTS",
@@ -33,6 +33,7 @@ const SETTINGS: [&str; 20] = [
     "DATA",
     "ACCEPT_CLOCK",
     "EXISTING",
+    "INSECURE_DATA",
     "EXIT_ON_FAILURE",
     "IDEMPOTENCY_WINDOW",
     "IDEMPOTENCY_KEYS_MAX",

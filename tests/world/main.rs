@@ -17,6 +17,7 @@ mod support;
 
 mod clients;
 mod clock;
+mod custody;
 mod directory;
 mod disk;
 mod log;

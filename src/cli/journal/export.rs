@@ -89,11 +89,20 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
         let out = output::standard().map_err(|error| Trouble::output(place, &error))?;
         return job.export(&directory, place, out);
     };
-    // A part of an export looks like a whole one. So it gets its name when it is whole.
-    let unfinished = unfinished(&file);
     let place = file.display().to_string();
     let failed = |error: io::Error| Trouble::output(&place, &error);
-    let out = File::create(&unfinished).map_err(failed)?;
+    if fs::metadata(&file).is_ok_and(|it| !it.is_file() && !it.is_dir()) {
+        // A device or a pipe stays what it is.
+        let out = File::options().write(true).open(&file).map_err(failed)?;
+        return job.export(
+            &directory,
+            &place,
+            BufWriter::with_capacity(PIECE_BYTES, out),
+        );
+    }
+    // A part of an export looks like a whole one. So it gets its name when it is whole.
+    let unfinished = unfinished(&file);
+    let out = create_anew(&unfinished).map_err(failed)?;
     let out = BufWriter::with_capacity(PIECE_BYTES, out);
     let exported = job
         .export(&directory, &place, out)
@@ -105,6 +114,15 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Trouble> {
     }
     crate::cli::tell(format_args!("written: {place}"));
     Ok(())
+}
+
+/// Makes a file of a name that nobody has given: where somebody else may write, there could be a link to any file.
+fn create_anew(file: &Path) -> io::Result<File> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    File::create_new(file)
 }
 
 /// The name of a file until it is whole.

@@ -677,7 +677,7 @@ fn a_directory_without_its_lock_file_serves_one_at_a_time() {
     let ledger = DurableLedger::open(&place.0, config()).unwrap();
     std::fs::remove_file(place.0.join("lock")).unwrap();
     // The directory itself, before anything in it is read.
-    let second = Directory::open(&place.0);
+    let second = Directory::open(&place.0, false);
     assert!(matches!(second, Err(JournalError::InUse { .. })));
     let second = DurableLedger::open(&place.0, config());
     assert!(matches!(second, Err(JournalError::InUse { .. })));
