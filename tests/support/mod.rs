@@ -479,7 +479,13 @@ impl Client {
     /// Reads once: `Ok(0)` is the end of the connection.
     pub(crate) fn read_more(&mut self) -> io::Result<usize> {
         let mut buffer = [0; 16 * 1024];
-        let count = self.stream.read(&mut buffer)?;
+        // A read with a timeout is interrupted by what else the process does, such as to start others.
+        let count = loop {
+            match self.stream.read(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
         self.unread.extend_from_slice(&buffer[..count]);
         Ok(count)
     }
