@@ -21,8 +21,9 @@ use super::{Position, segment};
 #[derive(Debug)]
 pub(crate) struct Lookout {
     storage: Arc<dyn Storage>,
-    /// The segment that is written. The lock is never held while a disk works.
-    segment: Mutex<(Position, Identity)>,
+    /// The segment that is written: its name, which takes longer to write out than the look at it, and its file. The lock is
+    /// never held while a disk works.
+    segment: Mutex<(Arc<str>, Identity)>,
     /// What was found.
     lost: OnceLock<String>,
 }
@@ -35,15 +36,15 @@ impl Lookout {
     ) -> io::Result<Self> {
         Ok(Self {
             storage,
-            segment: Mutex::new((position, file.identity()?)),
+            segment: Mutex::new((segment::name(position).into(), file.identity()?)),
             lost: OnceLock::new(),
         })
     }
 
     /// From now on this segment is written.
     pub(super) fn begun(&self, position: Position, file: &dyn StoredFile) -> io::Result<()> {
-        let identity = file.identity()?;
-        *self.segment.lock().unwrap_or_else(PoisonError::into_inner) = (position, identity);
+        let begun = (segment::name(position).into(), file.identity()?);
+        *self.segment.lock().unwrap_or_else(PoisonError::into_inner) = begun;
         Ok(())
     }
 
@@ -54,8 +55,8 @@ impl Lookout {
     /// [`JournalError::Displaced`] if it is not there, or if something was found earlier.
     pub(crate) fn look_at_segment(&self) -> Result<(), JournalError> {
         let segment = self.segment.lock();
-        let (position, identity) = *segment.unwrap_or_else(PoisonError::into_inner);
-        let missed = || self.storage.misses(&segment::name(position), identity);
+        let (name, identity) = segment.unwrap_or_else(PoisonError::into_inner).clone();
+        let missed = || self.storage.misses(&name, identity);
         self.found(self.lost.get().cloned().or_else(missed))
     }
 

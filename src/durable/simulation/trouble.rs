@@ -11,7 +11,7 @@ use super::faults::{
     amount, cents, config, create, held_back, open_with, receipt, submit_much, wait_until,
 };
 use crate::change::NotDone;
-use crate::durable::{Condition, DurableConfig, DurableLedger};
+use crate::durable::{Condition, DurableConfig, DurableLedger, PendingAll};
 use crate::journal::JournalError;
 use crate::timestamp::Timestamp;
 use crate::warning::{NextStart, Warning};
@@ -214,9 +214,16 @@ fn a_segment_that_callers_wait_for_is_told_too() {
     world.pass(6 * SECOND);
     assert_eq!(ledger.condition(), Condition::DiskStuck);
     drop(held);
-    for answers in pending {
-        assert!(answers.wait().iter().all(Result::is_ok));
-    }
+    let answers = pending.into_iter().flat_map(PendingAll::wait);
+    let times: Vec<_> = answers
+        .map(|it| receipt(it).at.as_micros() - TODAY)
+        .collect();
+    // What has waited is done now, not when it was asked for.
+    assert_eq!(
+        (times.first(), times.last()),
+        (Some(&0), Some(&(6 * SECOND)))
+    );
+    assert!(times.is_sorted());
     assert_eq!(ledger.condition(), Condition::Healthy);
 }
 
