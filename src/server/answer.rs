@@ -35,6 +35,8 @@ pub(super) enum Refusal {
         allowed: &'static [Method],
     },
     BodyTooLarge,
+    /// There is no memory for one more body of that size at the moment.
+    TooManyLargeBodies,
     BodyTimedOut,
     BodyUnreadable,
     NotDone(NotDone),
@@ -87,6 +89,10 @@ impl Refusal {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "Request body too large".into(),
             ),
+            Self::TooManyLargeBodies => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many large request bodies are under way".into(),
+            ),
             Self::BodyTimedOut => (StatusCode::REQUEST_TIMEOUT, "Request body timed out".into()),
             Self::BodyUnreadable => (
                 StatusCode::BAD_REQUEST,
@@ -100,30 +106,39 @@ impl Refusal {
         };
         let mut response = json(status, &Detail { detail: &detail });
         response.extensions_mut().insert(RefusalReason(detail));
-        match self {
-            Self::MethodNotAllowed { allowed } => {
-                let allowed: Vec<_> = allowed.iter().map(Method::as_str).collect();
-                if let Ok(allowed) = HeaderValue::try_from(allowed.join(", ")) {
-                    response.headers_mut().insert(ALLOW, allowed);
-                }
+        let headers = response.headers_mut();
+        if let Self::MethodNotAllowed { allowed } = &self {
+            let allowed: Vec<_> = allowed.iter().map(Method::as_str).collect();
+            if let Ok(allowed) = HeaderValue::try_from(allowed.join(", ")) {
+                headers.insert(ALLOW, allowed);
             }
-            // What is left of the body would be taken for the next request.
-            Self::BodyTimedOut | Self::BodyUnreadable => {
-                response
-                    .headers_mut()
-                    .insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            Self::TooManyListings => {
-                response.headers_mut().insert(RETRY_AFTER, SOON);
-            }
-            Self::NotDone(reason) => {
-                if let Some(seconds) = retry_after(reason) {
-                    response.headers_mut().insert(RETRY_AFTER, seconds);
-                }
-            }
-            _ => {}
+        }
+        if self.ends_connection() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, seconds);
         }
         response
+    }
+
+    /// Whether part of the body is left, which would be taken for the next request.
+    fn ends_connection(&self) -> bool {
+        matches!(
+            self,
+            Self::BodyTooLarge
+                | Self::TooManyLargeBodies
+                | Self::BodyTimedOut
+                | Self::BodyUnreadable
+        )
+    }
+
+    fn retry_after(&self) -> Option<HeaderValue> {
+        match self {
+            Self::NotDone(reason) => retry_after(*reason),
+            Self::TooManyListings | Self::TooManyLargeBodies => Some(SOON),
+            _ => None,
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
@@ -17,11 +17,12 @@ use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use super::answer::{self, Refusal};
+use super::body::Bodies;
 use super::decode::{self, RequestBody};
 use super::head::Sent;
 use super::request_log::RequestLog;
 use super::routes::{self, Endpoint};
-use super::{Config, accounts, body, health, history, listing, openapi};
+use super::{Config, accounts, health, history, listing, openapi};
 use crate::money::Cents;
 use crate::service::Service;
 
@@ -38,7 +39,7 @@ pub(super) struct Api {
     /// One permit for each listing that is a stream.
     pub(super) listings: Arc<Semaphore>,
     pub(super) request_log: RequestLog,
-    body_timeout: Duration,
+    bodies: Bodies,
     openapi: Bytes,
 }
 
@@ -58,7 +59,7 @@ pub(super) fn filter(
             async move {
                 let sent = sent.unwrap_or_default();
                 // It is read whatever becomes of the request: what is left unread would end the connection.
-                let content = body::read(body, sent.content_length, api.body_timeout).await;
+                let content = api.bodies.read(body, sent.content_length).await;
                 let answered = match content {
                     Ok(content) => api.answer(&method, &path, &sent, &content).await,
                     Err(refusal) => Err(refusal),
@@ -82,7 +83,7 @@ impl Api {
             history_readers: Arc::new(Semaphore::new(history::READERS_MAX)),
             listings: Arc::new(Semaphore::new(listing::STREAMS_MAX)),
             request_log: RequestLog::default(),
-            body_timeout: config.body_timeout,
+            bodies: Bodies::new(config.body_timeout),
             openapi: openapi::document(config.transaction_max),
         })
     }

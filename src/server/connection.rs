@@ -25,8 +25,9 @@ use super::Config;
 use super::timer::ConnectionTimer;
 use super::transport::Transport;
 
-/// The most that hyper buffers of what a client sends: the head of a request must fit in.
-const CONNECTION_BUFFER_MAX_BYTES: usize = 64 * 1024;
+/// The largest head of a request that is read. hyper reads it, and pipelined requests, into a buffer that it keeps while the
+/// connection is idle: so this is also about what each connection may hold for good.
+const HEAD_MAX_BYTES: usize = 16 * 1024;
 
 /// How long a client is still listened to after the last answer, unless it ends the connection itself.
 const LINGER_MAX: Duration = Duration::from_secs(5);
@@ -34,8 +35,8 @@ const LINGER_MAX: Duration = Duration::from_secs(5);
 /// How long that may still take once the server is to stop, for a client that has sent more than was answered.
 const LINGER_STOPPING_MAX: Duration = Duration::from_secs(1);
 
-/// How much is read at a time.
-const LINGER_READ_BYTES: usize = 16 * 1024;
+/// How much is read at a time. Little, because thousands of connections may linger at a time.
+const LINGER_READ_BYTES: usize = 2 * 1024;
 
 /// Becomes ready when the server is to stop: its sender is dropped then.
 pub(super) type Stop = watch::Receiver<()>;
@@ -47,7 +48,10 @@ pub(super) fn builder(config: &Config) -> http1::Builder {
     // shrinks, and an idle connection would keep the room of the largest page that it was ever sent.
     builder
         .header_read_timeout(config.header_timeout)
-        .max_buf_size(CONNECTION_BUFFER_MAX_BYTES)
+        // It is asked for twice: the buffer has room for more than its limit, and a head that has arrived as a whole is not
+        // held against that.
+        .max_buf_size(HEAD_MAX_BYTES)
+        .max_header_size(HEAD_MAX_BYTES)
         // A client that ends its sending side may still wait for answers. One that is gone looks the same: its
         // connection ends with the answer to the request that it is in.
         .half_close(true);
@@ -94,6 +98,8 @@ pub(super) async fn serve<S, R, W>(
         Ok(()) if transport.is_at_end() => {}
         Ok(()) => {
             let mut unanswered_bytes = left.read_buf.len();
+            // What was read is not needed any more, and there may be much of it.
+            drop(left.read_buf);
             tokio::select! {
                 biased;
                 () = linger(&mut transport, LINGER_MAX, &mut unanswered_bytes) => return,

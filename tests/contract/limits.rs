@@ -1,12 +1,92 @@
 //! Bounds: of a body, of memory, of time, of connections.
 
 use crate::answers::{assert_answer, detail};
-use crate::support::{Client, Launch, PATIENCE, Request, Response, Server, raise_open_files_limit};
+use crate::support::{
+    Client, Launch, PATIENCE, Request, Response, Server, raise_open_files_limit, statuses_in,
+};
 use std::io;
 use std::time::{Duration, Instant};
 
 const BODY_LIMIT: usize = 16 * 1024;
+const HEAD_LIMIT: usize = 16 * 1024;
 const IDLE_CONNECTIONS: usize = 10_000;
+
+/// How a client sends what it sends.
+#[derive(Clone, Copy, Debug)]
+enum Pieces {
+    One,
+    Many,
+}
+
+impl Pieces {
+    fn send(self, client: &mut Client, bytes: &[u8]) {
+        match self {
+            Self::One => client.write(bytes),
+            Self::Many => {
+                for piece in bytes.chunks(1_500) {
+                    // A server that has refused the request may have closed the connection.
+                    if client.try_write(piece).is_err() {
+                        return;
+                    }
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            }
+        }
+    }
+}
+
+/// A request without a body whose head is that long, to the byte.
+fn head_of(bytes: usize, by: &str) -> Vec<u8> {
+    let headers = format!("X: {}\r\n", "x".repeat(180)).repeat(80);
+    let (begin, end) = match by {
+        "its target" => ("GET /livez?".to_owned(), " HTTP/1.1\r\nHost: a\r\n\r\n"),
+        "a header" => (
+            "GET /livez HTTP/1.1\r\nHost: a\r\nX: ".to_owned(),
+            "\r\n\r\n",
+        ),
+        _ => (
+            format!("GET /livez HTTP/1.1\r\nHost: a\r\n{headers}X: "),
+            "\r\n\r\n",
+        ),
+    };
+    let rest = "x".repeat(bytes - begin.len() - end.len());
+    format!("{begin}{rest}{end}").into_bytes()
+}
+
+#[test]
+fn a_head_of_16_kib_is_read_and_a_longer_one_is_refused() {
+    let server = Server::start();
+    let get = Request::get("/livez").to_bytes();
+    let post = Request::post("/accounts", "{}").to_bytes();
+    let many = get.repeat(400);
+    for (behind, answered) in [
+        (Vec::new(), vec![]),
+        (get, vec![200]),
+        (post, vec![201]),
+        (many, vec![200; 400]),
+    ] {
+        for by in ["its target", "a header", "many headers"] {
+            for pieces in [Pieces::One, Pieces::Many] {
+                for (bytes, status) in [
+                    (HEAD_LIMIT, 200),
+                    (HEAD_LIMIT + 1, 431),
+                    (2 * HEAD_LIMIT, 431),
+                    (100_000, 431),
+                ] {
+                    let mut client = server.connect();
+                    pieces.send(&mut client, &[&behind[..], &head_of(bytes, by)].concat());
+                    client.finish_writing();
+                    assert_eq!(
+                        statuses_in(&client.read_to_end()),
+                        [&answered[..], &[status]].concat(),
+                        "{bytes} bytes by {by} in {pieces:?}, behind {} bytes",
+                        behind.len()
+                    );
+                }
+            }
+        }
+    }
+}
 
 /// A body of that many bytes that opens an account.
 fn body_of(bytes: usize) -> String {
@@ -109,6 +189,112 @@ fn a_client_that_sends_200_mb_is_refused_and_costs_no_memory() {
     }
     let growth = server.resident_kib().saturating_sub(before);
     assert!(growth < 8 * 1024, "grew by {growth} KiB");
+}
+
+/// Begins a request that opens an account, and sends all of its body but one byte.
+fn begin_body(client: &mut Client, bytes: usize, chunked: bool) {
+    let (length, begin) = match chunked {
+        true => (
+            "Transfer-Encoding: chunked".to_owned(),
+            format!("{bytes:x}\r\n"),
+        ),
+        false => (format!("Content-Length: {bytes}"), String::new()),
+    };
+    let body = body_of(bytes - 1);
+    client.write(
+        format!("POST /accounts HTTP/1.1\r\nHost: a\r\n{length}\r\n\r\n{begin}{body}").as_bytes(),
+    );
+}
+
+fn end_body(client: &mut Client, chunked: bool) {
+    let end: &[u8] = if chunked { b" \r\n0\r\n\r\n" } else { b" " };
+    // Whoever was refused may be gone.
+    let _ = client.try_write(end);
+}
+
+#[test]
+fn only_so_many_large_bodies_are_read_at_a_time() {
+    const LARGE_BODIES_MAX: usize = 256;
+    const SMALL_BODY_LIMIT: usize = 1024;
+    for chunked in [false, true] {
+        let server = Server::start();
+        let mut clients: Vec<Client> = (0..=LARGE_BODIES_MAX)
+            .map(|_| {
+                let mut client = server.connect();
+                begin_body(&mut client, BODY_LIMIT, chunked);
+                client
+            })
+            .collect();
+        let reason = "Too many large request bodies are under way";
+        let refused = server.log().wait_for(0, |line| line.contains(reason));
+        assert!(refused.is_some(), "one more is refused");
+        // A body of the usual size is read all the same.
+        let mut small = server.connect();
+        begin_body(&mut small, SMALL_BODY_LIMIT, chunked);
+        end_body(&mut small, chunked);
+        assert_eq!(small.receive("POST").status, 201);
+        let mut refused = 0;
+        for client in &mut clients {
+            end_body(client, chunked);
+            let answer = client.receive("POST");
+            if answer.status != 201 {
+                assert_answer(&answer, 503, &detail(reason), "one more");
+                assert_eq!(answer.header("retry-after"), Some("1"));
+                assert_eq!(answer.header("connection"), Some("close"));
+                assert!(client.read_to_end().is_empty(), "the connection ends");
+                refused += 1;
+            }
+        }
+        assert_eq!(refused, 1);
+        let post = Request::post("/accounts", &body_of(BODY_LIMIT));
+        assert_eq!(server.send(&post).status, 201, "there is room again");
+    }
+}
+
+#[test]
+fn a_connection_takes_a_bounded_amount_of_memory_whatever_its_client_leaves_unfinished() {
+    const CLIENTS: usize = 500;
+    const PER_CLIENT_MAX_KIB: u64 = 56;
+    const REQUESTS: usize = 8;
+    let requests = head_of(HEAD_LIMIT / 2, "its target").repeat(REQUESTS);
+    let half_head = [b"GET /".as_slice(), &[b'x'; 60_000]].concat();
+    let half_body = [
+        b"POST /accounts HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n".as_slice(),
+        &[b' '; 16_000],
+    ]
+    .concat();
+    for (case, sent) in [
+        ("half a head", half_head.clone()),
+        ("half a body", half_body),
+        ("nothing more after many requests", requests.clone()),
+        (
+            "half a head after many requests",
+            [requests, half_head].concat(),
+        ),
+    ] {
+        let server = Server::start();
+        assert_eq!(server.get("/livez").status, 200);
+        let before = server.resident_kib();
+        let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
+        for client in &mut clients {
+            // It may be refused in the midst of it.
+            let _ = client.try_write(&sent);
+            if case.contains("many") {
+                for _ in 0..REQUESTS {
+                    assert_eq!(client.receive("GET").status, 200, "{case}");
+                }
+            }
+        }
+        // What they have sent is read by the time that somebody behind them is answered, or soon after.
+        assert_eq!(server.get("/livez").status, 200);
+        std::thread::sleep(Duration::from_secs(1));
+        let growth = server.resident_kib().saturating_sub(before) / CLIENTS as u64;
+        println!("{case}: {growth} KiB a client");
+        assert!(
+            growth <= PER_CLIENT_MAX_KIB,
+            "{case}: {growth} KiB a client"
+        );
+    }
 }
 
 /// Reads balances of that many unknown accounts, pipelined; one in fifty has a name of 4 KB.
