@@ -17,7 +17,7 @@ use super::{Failure, ending, ledger, logging, settings};
 use crate::durable::{DurableConfig, DurableLedger, Observer};
 use crate::key_policy::KeyPolicy;
 use crate::money::Cents;
-use crate::server::{self, AllowedOrigin, Config};
+use crate::server::{self, AllowedOrigins, Config, HostName, Origin};
 use crate::service::Service;
 
 /// How long a process that is told to stop at once waits for its log.
@@ -93,7 +93,7 @@ pub(super) struct Arguments {
     #[arg(long, env = "LOG_FORMAT", default_value = "text", ignore_case = true)]
     log_format: logging::Format,
 
-    /// In production, only pages of the external URL may call the service.
+    /// In production, pages of the external URL may call the service, and no others.
     #[arg(
         long,
         env = "ENVIRONMENT",
@@ -102,9 +102,22 @@ pub(super) struct Arguments {
     )]
     environment: Environment,
 
-    /// The URL under which the service is reached from outside.
-    #[arg(long, env = "RENDER_EXTERNAL_URL", value_name = "URL", value_parser = settings::external_url)]
-    external_url: Option<AllowedOrigin>,
+    /// The URL under which the service is reached from outside. The service then answers under its host name,
+    /// localhost and addresses only.
+    #[arg(long, env = "RENDER_EXTERNAL_URL", value_name = "URL", value_parser = settings::origin)]
+    external_url: Option<Origin>,
+
+    /// A site whose pages may call the service, and no others; may be repeated, or be a list with commas. Without one any
+    /// web page may, also to move money, but for production with an external URL.
+    #[arg(long = "allowed-origin", env = "ALLOWED_ORIGIN", value_name = "URL", value_delimiter = ',',
+        value_parser = settings::origin)]
+    allowed_origins: Vec<Origin>,
+
+    /// A further host name under which the service answers; may be repeated, or be a list with commas. Once there is an
+    /// external URL, an allowed origin or one of these, it answers under no other name; /health, /livez and /readyz do.
+    #[arg(long = "allowed-host", env = "ALLOWED_HOST", value_name = "NAME", value_delimiter = ',',
+        value_parser = settings::host_name)]
+    allowed_hosts: Vec<HostName>,
 
     /// The most connections to serve at a time; further ones wait.
     #[arg(long, env = "MAX_CONNECTIONS", default_value = "16384", value_name = "NUMBER",
@@ -186,6 +199,16 @@ fn run_logged(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 impl Arguments {
+    fn allowed_origins(&self) -> AllowedOrigins {
+        let is_production = self.environment == Environment::Production;
+        let own = self.external_url.iter().filter(|_| is_production);
+        let origins: Vec<_> = own.chain(&self.allowed_origins).cloned().collect();
+        match origins.is_empty() {
+            true => AllowedOrigins::Any,
+            false => AllowedOrigins::Only(origins),
+        }
+    }
+
     fn open(&self) -> Result<Service, Failure> {
         let keys = KeyPolicy {
             window: self.idempotency_window,
@@ -215,19 +238,28 @@ impl Arguments {
     }
 
     fn config(&self) -> Config {
-        let production = self.environment == Environment::Production;
+        let external_host = self.external_url.as_ref().map(Origin::host);
+        let allowed_hosts = self.allowed_hosts.iter().chain(external_host);
         Config {
             transaction_max: self.max_transaction_amount,
-            allowed_origin: match &self.external_url {
-                Some(origin) if production => origin.clone(),
-                _ => AllowedOrigin::Any,
-            },
+            allowed_origins: self.allowed_origins(),
+            allowed_hosts: allowed_hosts.cloned().collect(),
             connections_max: connections_within_file_limit(self.max_connections),
             header_timeout: self.header_timeout,
             body_timeout: self.body_timeout,
             drain_delay: self.drain_delay,
             shutdown_timeout: self.shutdown_timeout,
         }
+    }
+}
+
+/// Says what web pages may do where nothing keeps them from it.
+fn tell_of_open_door(environment: Environment) {
+    const OPEN: &str = "any web page that somebody opens may call this service, also to move money: name the site whose \
+        pages may with --allowed-origin or ALLOWED_ORIGIN";
+    match environment {
+        Environment::Production => warn!("{OPEN}, or with --external-url or RENDER_EXTERNAL_URL"),
+        _ => info!("{OPEN}"),
     }
 }
 
@@ -240,6 +272,9 @@ async fn serve(arguments: &Arguments, config: Config) -> Result<(), Failure> {
     let service = Arc::new(tokio::task::block_in_place(|| arguments.open())?);
     let stop = stop_signal(arguments.stop_with_stdin)
         .map_err(|error| Failure(format!("no signal handlers: {error}")))?;
+    if config.allowed_origins == AllowedOrigins::Any {
+        tell_of_open_door(arguments.environment);
+    }
     info!(
         version = env!("CARGO_PKG_VERSION"),
         max_accounts = arguments.max_accounts,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::money::{Amount, Cents};
-use crate::server::AllowedOrigin;
+use crate::server::{HostName, Origin};
 
 /// The most accounts that may be asked for.
 const MAX_ACCOUNTS_MAX: usize = 1_000_000_000;
@@ -70,9 +70,14 @@ pub(super) fn max_connections(text: &str) -> Result<usize, String> {
     count(text, 1_000_000)
 }
 
-pub(super) fn external_url(text: &str) -> Result<AllowedOrigin, String> {
+pub(super) fn origin(text: &str) -> Result<Origin, String> {
     text.parse()
         .map_err(|error| format!("must be the URL of a site: {error}"))
+}
+
+pub(super) fn host_name(text: &str) -> Result<HostName, String> {
+    text.parse()
+        .map_err(|error| format!("must be the name of a host: {error}"))
 }
 
 /// Reads whether something is to be so.

@@ -15,7 +15,7 @@ use tracing::{debug, error, info, warn};
 
 use super::Config;
 use super::api::Api;
-use super::cors::Cors;
+use super::gate::Gate;
 use super::transport::Transport;
 use super::{connection, edge};
 
@@ -36,7 +36,7 @@ pub(super) async fn serve_until(
     listener: TcpListener,
     config: &Config,
     api: &Arc<Api>,
-    cors: &Arc<Cors>,
+    gate: &Arc<Gate>,
 ) -> Drained {
     let builder = Arc::new(connection::builder(config));
     let permits = Arc::new(Semaphore::new(
@@ -49,7 +49,7 @@ pub(super) async fn serve_until(
     loop {
         tokio::select! {
             (stream, peer, permit) = accept(&listener, &permits) => {
-                let service = edge::service(api, cors, peer);
+                let service = edge::service(api, gate, peer);
                 if let Err(error) = prepare(&stream, config) {
                     debug!(%error, "connection lost early");
                     continue;

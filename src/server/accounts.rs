@@ -27,6 +27,10 @@ const KEY: &str = "With the same key, the same request is done once, and answere
 const NOT_DONE: &str = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key. \
     `Retry-After` says after how many seconds, where that is known";
 
+/// What a 403 means, in the OpenAPI document.
+const FOREIGN: &str = "A page of another origin asks, and the service is set up to take changes from pages of some origins only. \
+    Nothing was done. Clients that are no web pages send no `Origin`, and are not concerned";
+
 /// `POST /accounts`.
 #[utoipa::path(post, path = "/accounts", tag = "accounts",
     summary = "Create an account",
@@ -35,6 +39,7 @@ const NOT_DONE: &str = "Nothing was done, or with a failed journal it is not kno
     request_body = AccountCreate,
     responses(
         (status = 201, description = "The account exists", body = AccountCreateResponse),
+        (status = 403, description = FOREIGN, body = RefusalResponse),
         (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
         (status = 503, description = NOT_DONE, body = RefusalResponse),
         (status = 507, description = "There are as many accounts as allowed", body = RefusalResponse)))]
@@ -94,6 +99,7 @@ pub(super) fn balance(api: &Api, number: &str) -> Result<Response, Refusal> {
     request_body = TransactionRequest,
     responses(
         (status = 200, description = "The money has been added", body = TransactionResponse),
+        (status = 403, description = FOREIGN, body = RefusalResponse),
         (status = 404, description = "There is no such account", body = RefusalResponse),
         (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
         (status = 503, description = NOT_DONE, body = RefusalResponse)))]
@@ -127,6 +133,7 @@ pub(super) async fn deposit(
     responses(
         (status = 200, description = "The money has been taken out", body = TransactionResponse),
         (status = 400, description = "There is not enough money on the account", body = RefusalResponse),
+        (status = 403, description = FOREIGN, body = RefusalResponse),
         (status = 404, description = "There is no such account", body = RefusalResponse),
         (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
         (status = 503, description = NOT_DONE, body = RefusalResponse)))]
@@ -152,6 +159,7 @@ pub(super) async fn withdraw(
             description = KEY)),
     responses(
         (status = 204, description = "The account is gone"),
+        (status = 403, description = FOREIGN, body = RefusalResponse),
         (status = 404, description = "There is no such account", body = RefusalResponse),
         (status = 422, description = "Invalid input, or the key was used with another request", body = UnprocessableResponse),
         (status = 503, description = NOT_DONE, body = RefusalResponse)))]

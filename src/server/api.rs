@@ -54,15 +54,16 @@ pub(super) fn filter(
         .and(warp::path::full())
         .and(warp::ext::optional())
         .and(warp::body::stream())
-        .then(move |method, path, sent: Option<Sent>, body| {
+        .then(move |method, path, sent: Option<Arc<Sent>>, body| {
             let api = Arc::clone(&api);
             async move {
-                let sent = sent.unwrap_or_default();
+                let sent = sent.as_deref().unwrap_or(Sent::NOTHING);
                 // It is read whatever becomes of the request: what is left unread would end the connection.
                 let content = api.bodies.read(body, sent.content_length).await;
-                let answered = match content {
-                    Ok(content) => api.answer(&method, &path, &sent, &content).await,
-                    Err(refusal) => Err(refusal),
+                let answered = match (content, &sent.turned_away) {
+                    (Err(refusal), _) => Err(refusal),
+                    (Ok(_), Some(why)) => Err(Refusal::TurnedAway(why.clone())),
+                    (Ok(content), None) => api.answer(&method, &path, sent, &content).await,
                 };
                 answered.unwrap_or_else(Refusal::into_response)
             }

@@ -1,25 +1,25 @@
-//! What every request and every answer has in common: an id, a line in the log, and CORS.
+//! What every request and every answer has in common: who may ask, an id, a line in the log, CORS, and that no cache keeps
+//! an answer.
 
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use hyper::Request;
-use hyper::Uri;
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::service::{Service, service_fn};
+use hyper::{Method, Request};
 use tower_service::Service as _;
 use uuid::Uuid;
 use uuid::fmt::Simple;
 use warp::reply::Response;
 
-use super::answer::Refusal;
+use super::answer::{self, Refusal};
 use super::api::{self, Api};
-use super::cors::Cors;
-use super::head::{KnownHeaders, Sent, X_REQUEST_ID};
+use super::gate::{Door, Gate, TurnedAway};
+use super::head::{KnownHeaders, Sent};
+use super::origin::AllowedOrigins;
 use super::request_log::Connection;
 
 /// The longest request id that is taken over from a client.
@@ -28,53 +28,65 @@ const REQUEST_ID_MAX_BYTES: usize = 128;
 /// The service of one connection, which `peer` has opened.
 pub(super) fn service(
     api: &Arc<Api>,
-    cors: &Arc<Cors>,
+    gate: &Arc<Gate>,
     peer: SocketAddr,
 ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + use<>
 {
     let filter = warp::service(api::filter(Arc::clone(api)));
-    let cors = Arc::clone(cors);
+    let door = Door::of_connection(gate);
     let connection = Connection::new(&api.request_log, peer);
     let ids = RequestIds::of_connection();
     service_fn(move |mut request: Request<Incoming>| {
         let mut filter = filter.clone();
         let headers = KnownHeaders::of(request.headers());
-        let id = ids.for_request(headers.request_id);
-        let origin = headers
-            .origin
-            .map(|origin| (origin.clone(), Arc::clone(&cors)));
-        if let Some(sent) = Sent::of(&request, headers) {
-            request.extensions_mut().insert(sent);
+        let id = ids.for_request(headers.request_id.first);
+        let turned_away = door.turn_away(&request, &headers);
+        let origins = &door.gate.origins;
+        let early = early(&request, headers.origin.first, &turned_away, origins);
+        let marking = origins
+            .marks(headers.origin.first)
+            .then(|| (Arc::clone(&door.gate), headers.origin.first.cloned()));
+        if let Some(sent) = Sent::of(&request, headers, turned_away) {
+            request.extensions_mut().insert(Arc::new(sent));
         }
         let line = connection.line(request.method(), request.uri());
         async move {
-            let preflight = match &origin {
-                Some((origin, cors)) => cors.preflight(origin, request.method(), request.headers()),
-                None => None,
-            };
-            let answered = preflight.or_else(|| without_path(request.uri()));
-            let mut response = match answered {
-                Some(answered) => answered,
+            let mut response = match early {
+                Some(answered) => *answered,
                 None => filter.call(request).await?,
             };
             if let Some(line) = line {
                 line.log(&response, &id);
             }
-            if let Some((origin, cors)) = origin {
-                cors.mark(&origin, response.headers_mut());
+            let headers = response.headers_mut();
+            if let Some((gate, origin)) = marking {
+                gate.origins.mark(origin.as_ref(), headers);
             }
-            response.headers_mut().insert(X_REQUEST_ID, id);
+            answer::complete(headers, id);
             Ok(response)
         }
     })
 }
 
-/// The answer to `CONNECT host:port`, the one request whose target has no path. warp 0.4 panics on it.
-fn without_path(target: &Uri) -> Option<Response> {
-    target
-        .path_and_query()
-        .is_none()
-        .then(|| Refusal::NotFound.into_response())
+/// The answers for which nothing but the head of a request is needed: to preflights; and to `CONNECT host:port`, the
+/// one request whose target has no path. warp 0.4 panics on it.
+fn early(
+    request: &Request<Incoming>,
+    origin: Option<&HeaderValue>,
+    turned_away: &Option<TurnedAway>,
+    origins: &AllowedOrigins,
+) -> Option<Box<Response>> {
+    let answered = if request.uri().path_and_query().is_none() {
+        let why = turned_away.clone();
+        why.map_or(Refusal::NotFound, Refusal::TurnedAway)
+            .into_response()
+    } else if request.method() == Method::OPTIONS && turned_away.is_none() {
+        origins.preflight(origin?, request.headers())?
+    } else {
+        // One that is turned away has its body read, like every other.
+        return None;
+    };
+    Some(Box::new(answered))
 }
 
 /// Names the requests of one connection: a random name for the connection, and a running number.
@@ -108,10 +120,10 @@ impl RequestIds {
     fn id(&self, number: u64) -> HeaderValue {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(number);
-        let mut id = BytesMut::with_capacity(self.connection.len() + 1 + digits.len());
+        let mut id = Vec::with_capacity(self.connection.len() + 1 + digits.len());
         id.extend_from_slice(&self.connection);
-        id.extend_from_slice(b"-");
+        id.push(b'-');
         id.extend_from_slice(digits.as_bytes());
-        HeaderValue::from_maybe_shared(id.freeze()).unwrap_or(HeaderValue::from_static("unknown"))
+        HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown"))
     }
 }

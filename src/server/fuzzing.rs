@@ -20,13 +20,13 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 use super::api::Api;
-use super::cors::Cors;
 use super::decode::{self, ContentType, RequestBody};
+use super::gate::Gate;
 use super::invalid::InvalidInput;
 use super::query;
 use super::routes::{self, Endpoint};
 use super::transport::Transport;
-use super::{AllowedOrigin, Config, answer, connection, edge};
+use super::{Config, answer, connection, edge};
 use crate::account_number::AccountNumber;
 use crate::key_policy::KeyPolicy;
 use crate::money::{Amount, Cents};
@@ -279,7 +279,7 @@ const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Sends a request, and nothing more, and returns all that comes back.
 async fn exchange(api: &Arc<Api>, request: &[u8]) -> Vec<u8> {
-    let cors = Arc::new(Cors::new(AllowedOrigin::Any));
+    let gate = Arc::new(Gate::new(&Config::default()));
     let Ok((client, server)) = UnixStream::pair() else {
         panic!("no sockets");
     };
@@ -288,7 +288,7 @@ async fn exchange(api: &Arc<Api>, request: &[u8]) -> Vec<u8> {
         let builder = connection::builder(&Config::default());
         let (_running, stop) = watch::channel(());
         let transport = Transport::new(server.into_split());
-        connection::serve(transport, &builder, edge::service(api, &cors, PEER), stop).await;
+        connection::serve(transport, &builder, edge::service(api, &gate, PEER), stop).await;
     };
     let asking = async move {
         send(&client, request).await;

@@ -2,31 +2,44 @@
 
 use hyper::Request;
 use hyper::body::Body;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+};
 
 use super::decode::ContentType;
+use super::gate::TurnedAway;
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The headers that the server looks at, the first of each name. Found in one pass: each lookup by name
-/// would hash it.
+/// A header, as it was sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Field<'head> {
+    pub(super) first: Option<&'head HeaderValue>,
+    /// Whether it was sent more than once.
+    pub(super) is_repeated: bool,
+}
+
+/// The headers that the server looks at. Found in one pass: each lookup by name would hash it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct KnownHeaders<'head> {
-    pub(super) origin: Option<&'head HeaderValue>,
-    pub(super) request_id: Option<&'head HeaderValue>,
-    content_type: Option<&'head HeaderValue>,
-    content_length: Option<&'head HeaderValue>,
-    idempotency_key: Option<&'head HeaderValue>,
-    /// Whether the header was sent more than once.
-    has_further_keys: bool,
+    pub(super) host: Field<'head>,
+    pub(super) origin: Field<'head>,
+    pub(super) fetch_site: Field<'head>,
+    pub(super) request_id: Field<'head>,
+    content_type: Field<'head>,
+    content_length: Field<'head>,
+    idempotency_key: Field<'head>,
 }
 
 impl<'head> KnownHeaders<'head> {
     pub(super) fn of(headers: &'head HeaderMap) -> Self {
         let mut known = Self::default();
         for (name, value) in headers {
-            let place = if name == CONTENT_TYPE {
+            let field = if name == HOST {
+                &mut known.host
+            } else if name == CONTENT_TYPE {
                 &mut known.content_type
             } else if name == CONTENT_LENGTH {
                 &mut known.content_length
@@ -35,12 +48,14 @@ impl<'head> KnownHeaders<'head> {
             } else if name == X_REQUEST_ID {
                 &mut known.request_id
             } else if name == IDEMPOTENCY_KEY {
-                known.has_further_keys = known.idempotency_key.is_some();
                 &mut known.idempotency_key
+            } else if name == SEC_FETCH_SITE {
+                &mut known.fetch_site
             } else {
                 continue;
             };
-            place.get_or_insert(value);
+            field.is_repeated = field.first.is_some();
+            field.first.get_or_insert(value);
         }
         known
     }
@@ -48,7 +63,7 @@ impl<'head> KnownHeaders<'head> {
 
 /// What a request sent beside its path. The edge attaches it where there is any: most requests send nothing
 /// more, and warp's own filters look for each header anew, and box a rejection where there is no query.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sent {
     pub(super) query: String,
     pub(super) content_type: ContentType,
@@ -56,6 +71,8 @@ pub(super) struct Sent {
     pub(super) content_length: Option<u64>,
     /// The idempotency key, not looked at yet.
     pub(super) key: SentKey,
+    /// Whether, and why, nothing of it is to be done.
+    pub(super) turned_away: Option<TurnedAway>,
 }
 
 /// What was sent for an idempotency key.
@@ -69,33 +86,48 @@ pub(super) enum SentKey {
 }
 
 impl Sent {
+    /// A path and no more.
+    pub(super) const NOTHING: &Self = &Self {
+        query: String::new(),
+        content_type: ContentType::Json,
+        content_length: None,
+        key: SentKey::None,
+        turned_away: None,
+    };
+
     /// What `request` sent. `None` if it is a path and no more.
-    pub(super) fn of<B: Body>(request: &Request<B>, headers: KnownHeaders<'_>) -> Option<Self> {
+    pub(super) fn of<B: Body>(
+        request: &Request<B>,
+        headers: KnownHeaders<'_>,
+        turned_away: Option<TurnedAway>,
+    ) -> Option<Self> {
         let query = request.uri().query();
-        let has_key = headers.idempotency_key.is_some();
-        if query.is_none() && !has_key && request.body().is_end_stream() {
+        let has_key = headers.idempotency_key.first.is_some();
+        let has_body = !request.body().is_end_stream();
+        if query.is_none() && !has_key && !has_body && turned_away.is_none() {
             return None;
         }
         Some(Self {
             query: query.unwrap_or_default().to_owned(),
-            content_type: match headers.content_type.map(HeaderValue::to_str) {
+            content_type: match headers.content_type.first.map(HeaderValue::to_str) {
                 Some(Ok(text)) => ContentType::of(text),
                 // A header that is no text at all declares something else.
                 Some(Err(_)) => ContentType::Other,
                 None => ContentType::Json,
             },
-            content_length: match headers.content_length.map(HeaderValue::to_str) {
+            content_length: match headers.content_length.first.map(HeaderValue::to_str) {
                 Some(Ok(text)) => text.parse().ok(),
                 _ => None,
             },
-            key: match headers.idempotency_key {
+            key: match headers.idempotency_key.first {
                 None => SentKey::None,
-                Some(key) if !headers.has_further_keys => SentKey::One(key.clone()),
+                Some(key) if !headers.idempotency_key.is_repeated => SentKey::One(key.clone()),
                 Some(_) => {
                     let all = request.headers().get_all(IDEMPOTENCY_KEY);
                     SentKey::Several(all.into_iter().cloned().collect())
                 }
             },
+            turned_away,
         })
     }
 }

@@ -31,14 +31,17 @@ mod edge;
 #[cfg(all(any(test, fuzzing), unix))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gate;
 mod head;
 mod health;
 mod history;
+mod host;
 mod invalid;
 mod json;
 mod listing;
 mod number;
 mod openapi;
+mod origin;
 mod pages;
 mod query;
 mod request_log;
@@ -58,8 +61,11 @@ use tracing::info;
 use crate::money::Cents;
 use crate::service::Service;
 
+use gate::Gate;
+
 pub use accept::Drained;
-pub use cors::{AllowedOrigin, ParseOriginError};
+pub use host::{HostName, ParseHostError};
+pub use origin::{AllowedOrigins, Origin, ParseOriginError};
 
 /// The settings of the server.
 #[derive(Clone, Debug)]
@@ -67,7 +73,10 @@ pub struct Config {
     /// The largest initial balance, and the largest amount of one deposit or withdrawal.
     pub transaction_max: Cents,
     /// Which web pages of other origins may call the service.
-    pub allowed_origin: AllowedOrigin,
+    pub allowed_origins: AllowedOrigins,
+    /// Under which names the service answers, beside `localhost`, addresses and the hosts of the allowed origins. With
+    /// none, and every origin allowed, it answers under every name.
+    pub allowed_hosts: Vec<HostName>,
     /// How many connections are served at a time. Further ones wait to be accepted.
     pub connections_max: usize,
     /// How long a client may take from the end of one answer until the head of its next request is
@@ -87,7 +96,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             transaction_max: TRANSACTION_MAX_DEFAULT,
-            allowed_origin: AllowedOrigin::Any,
+            allowed_origins: AllowedOrigins::Any,
+            allowed_hosts: Vec::new(),
             connections_max: 16_384,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
@@ -120,7 +130,7 @@ pub async fn run(
 ) -> Drained {
     let stopping = Arc::new(AtomicBool::new(false));
     let api = api::Api::new(service, &config, Arc::clone(&stopping));
-    let cors = Arc::new(cors::Cors::new(config.allowed_origin.clone()));
+    let gate = Arc::new(Gate::new(&config));
     let stop = async {
         stop.await;
         // ORDERING: Release, pairs with the Acquire load in `health::ready`.
@@ -128,7 +138,7 @@ pub async fn run(
         info!(drain_delay_s = config.drain_delay.as_secs_f64(), "stopping");
         tokio::time::sleep(config.drain_delay).await;
     };
-    let drained = accept::serve_until(stop, listener, &config, &api, &cors).await;
+    let drained = accept::serve_until(stop, listener, &config, &api, &gate).await;
     api.request_log.finish();
     drained
 }

@@ -14,7 +14,8 @@ use crate::money::Cents;
         title = "Cashpoint",
         description = "A ledger service, exact to the cent. Amounts are decimal numbers with at most \
             two decimals, and never pass through a binary float. HEAD is answered like GET, without the body, on `/`, \
-            `/health`, `/livez`, `/readyz`, `/docs`, `/redoc` and `/openapi.json`."
+            `/health`, `/livez`, `/readyz`, `/docs`, `/redoc` and `/openapi.json`. A request without a `Host` header, \
+            with several, or for a host name that the service does not answer to, is 400."
     ),
     paths(
         accounts::create,

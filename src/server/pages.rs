@@ -2,7 +2,7 @@
 //! work without the internet.
 
 use hyper::StatusCode;
-use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
 use warp::reply::Response;
 
 use super::answer;
@@ -22,10 +22,12 @@ const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Nothing from elsewhere, nothing inline.
-const STRICT: &str = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'";
+const STRICT: &str = "default-src 'self'; img-src 'self' data:; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// Swagger UI and ReDoc write styles into the page; ReDoc searches in a worker.
 const DOCUMENTATION: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; \
-    img-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'none'";
+    img-src 'self' data:; worker-src 'self' blob:; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 macro_rules! page {
     ($path:literal, $content_type:expr, $policy:expr, $file:literal) => {
@@ -88,7 +90,8 @@ impl Page {
             CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(self.policy),
         );
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // Not `no-referrer`: a form of the page's own would then be sent with an `Origin` of `null`.
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         response
     }

@@ -7,7 +7,7 @@ const ORIGIN: &str = "https://shop.example";
 const OWN: &str = "https://cashpoint.example";
 
 /// A request for each way of answering: its name, itself, its status.
-fn every_kind_of_request(account: &str) -> Vec<(&'static str, Request, u16)> {
+pub(crate) fn every_kind_of_request(account: &str) -> Vec<(&'static str, Request, u16)> {
     let path = |rest: &str| format!("/accounts/{account}{rest}");
     vec![
         ("page", Request::get("/"), 200),
@@ -48,7 +48,7 @@ fn every_kind_of_request(account: &str) -> Vec<(&'static str, Request, u16)> {
     ]
 }
 
-fn access_control_headers(response: &Response) -> Vec<&(String, String)> {
+pub(crate) fn access_control_headers(response: &Response) -> Vec<&(String, String)> {
     response
         .headers
         .iter()
@@ -56,7 +56,7 @@ fn access_control_headers(response: &Response) -> Vec<&(String, String)> {
         .collect()
 }
 
-fn list(response: &Response, header: &str) -> BTreeSet<String> {
+pub(crate) fn list(response: &Response, header: &str) -> BTreeSet<String> {
     let value = response.header(header).unwrap_or_default();
     value
         .split(',')

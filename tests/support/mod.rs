@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Settings of the service; a test sees the ones that it sets, not those of whoever runs it.
-const SETTINGS: [&str; 21] = [
+const SETTINGS: [&str; 23] = [
+    "ALLOWED_HOST",
+    "ALLOWED_ORIGIN",
     "HOST",
     "PORT",
     "MAX_ACCOUNTS",
@@ -531,7 +533,7 @@ impl Client {
 }
 
 /// A request under construction.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     method: String,
     target: String,
@@ -585,10 +587,11 @@ impl Request {
     }
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut head = format!(
-            "{} {} HTTP/1.1\r\nHost: cashpoint.test\r\n",
-            self.method, self.target
-        );
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        // The name that every server answers to, unless a test is about names.
+        if !self.headers.iter().any(|(name, _)| name == "Host") {
+            head.push_str("Host: localhost\r\n");
+        }
         for (name, value) in &self.headers {
             write!(head, "{name}: {value}\r\n").expect("a String takes everything");
         }

@@ -159,7 +159,7 @@ pub(crate) fn real_server(accounts: usize, config: Config) -> SocketAddr {
 fn scratch_account(behind: SocketAddr) -> String {
     let request = Message {
         start: "POST /accounts HTTP/1.1".to_owned(),
-        fields: Vec::new(),
+        fields: vec![("Host".to_owned(), behind.to_string())],
         body: b"{}".to_vec(),
         has_length: true,
     };

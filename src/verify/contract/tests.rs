@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{RuleReport, Verdict, hold, json, rules};
 use crate::client::{Address, Connection};
-use crate::server::{self, Config};
+use crate::server::{self, AllowedOrigins, Config};
 use crate::service::Service;
 
 mod crooks;
@@ -110,7 +110,7 @@ fn nor_does_it_with_other_settings() {
         ..Config::default()
     };
     let production = Config {
-        allowed_origin: "https://own.example".parse().unwrap(),
+        allowed_origins: AllowedOrigins::Only(vec!["https://own.example".parse().unwrap()]),
         ..Config::default()
     };
     for (case, accounts, config, checked_at_least) in [
