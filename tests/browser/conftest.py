@@ -22,6 +22,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--window-size=1280,900",
+    # What the DNS of an attacker says of the names that are his.
+    "--host-resolver-rules=MAP *.example 127.0.0.1",
 )
 
 
@@ -46,8 +48,8 @@ def start():
     """Starts services, and stops them in the end."""
     services = []
 
-    def start(*flags: str) -> Service:
-        services.append(Service(*flags))
+    def start(*flags: str, port: int = 0) -> Service:
+        services.append(Service(*flags, port=port))
         return services[-1]
 
     yield start

@@ -10,6 +10,8 @@ import urllib.request
 
 START_TIMEOUT_S = 10
 SETTINGS = (
+    "ALLOWED_HOST",
+    "ALLOWED_ORIGIN",
     "HOST",
     "PORT",
     "MAX_ACCOUNTS",
@@ -26,20 +28,25 @@ SETTINGS = (
 
 
 class Service:
-    """A running service on a port of its own."""
+    """A running service, on a port of its own unless one is given."""
 
-    def __init__(self, *flags: str):
+    def __init__(self, *flags: str, port: int = 0):
         # A setting of whoever runs the tests must not reach the service.
         environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
         self.process = subprocess.Popen(
-            [os.environ["CASHPOINT_BINARY"], "serve", "--host", "127.0.0.1", "--port", "0", *flags],
+            [os.environ["CASHPOINT_BINARY"], "serve", "--host", "127.0.0.1", "--port", str(port), *flags],
             env=environment,
             stderr=subprocess.PIPE,
             text=True,
         )
         self.url = self._wait_until_it_listens()
-        # A pipe that nobody reads would fill up, and stop the service.
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        self.log = []
+        # A pipe that nobody reads would fill up, and lines be lost.
+        threading.Thread(target=self._read_log, daemon=True).start()
+
+    def _read_log(self) -> None:
+        for line in self.process.stderr:
+            self.log.append(line)
 
     def _wait_until_it_listens(self) -> str:
         watchdog = threading.Timer(START_TIMEOUT_S, self.process.kill)
