@@ -27,6 +27,8 @@ COPY assets/vendor/*.LICENSE* assets/vendor/*.NOTICE /licenses/
 # Nobody, by number: there is no /etc/passwd.
 USER 65534:65534
 EXPOSE 8000
+# With the default numbers of accounts and of idempotency keys, whatever clients do then fits 512 MB: see README, Deployment.
+ENV MAX_CONNECTIONS=500
 # Asks the port that PORT names, 8000 without it.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 CMD ["/cashpoint", "health"]
 STOPSIGNAL SIGTERM

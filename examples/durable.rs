@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use cashpoint::durable::{DurableCommand, DurableConfig, DurableLedger};
-use cashpoint::{AccountNumber, Amount, Cents, Change, NotDone, Refusal};
+use cashpoint::{AccountNumber, Amount, Cents, Change, IdempotencyKey, NotDone, Refusal};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let directory = std::env::temp_dir().join(format!("cashpoint-example-{}", std::process::id()));
@@ -53,9 +53,10 @@ fn one_at_a_time(ledger: &DurableLedger) -> Result<(AccountNumber, AccountNumber
     println!("opened {} with {}", alice.number, alice.balance);
     let (alice, bob) = (alice.number, bob.number);
 
-    // With a key it is safe to ask again, also after a crash: it is done once.
+    // With a key it is safe to ask again, also after a crash: it is done once. A program that is to ask again after its
+    // own crash keeps the key, beside what it is for.
     let rent = Amount::new("70.25".parse()?).ok_or("an amount is more than nothing")?;
-    let key = Some("rent-2026-11".parse()?);
+    let key = Some(IdempotencyKey::random());
     let paid = ledger.withdraw(alice, rent, key.clone()).wait()?;
     let again = ledger.withdraw(alice, rent, key.clone()).wait()?;
     println!("paid {rent}: {} is left", paid.outcome?.balance);

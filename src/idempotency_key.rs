@@ -4,7 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 /// An idempotency key: 1 to 255 visible ASCII characters, chosen by the client. A clone shares the text.
+///
+/// All clients of a ledger share one namespace of keys. Whoever sends a request with the key of another client's request gets that
+/// one's answer if it is the same request, and a refusal if it is not; a key that was used beforehand stands in the way
+/// of whoever comes with it later. So a key must be one that nobody can guess: draw it at
+/// [random](Self::random), and not from what it stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(Arc<str>);
 
@@ -29,6 +36,19 @@ pub enum ParseIdempotencyKeyError {
 impl IdempotencyKey {
     /// The largest number of characters of a key.
     pub const LEN_MAX: usize = 255;
+
+    /// Draws a key from the operating system's random source: a version 4 UUID. To repeat a request, send the same key
+    /// again.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no random source.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut text = [0; 36];
+        let text = Uuid::new_v4().hyphenated().encode_lower(&mut text);
+        Self((&*text).into())
+    }
 
     /// The text.
     #[must_use]
@@ -73,6 +93,14 @@ mod tests {
             prop_assert_eq!(key.as_str(), text.as_str());
             prop_assert_eq!(key.to_string(), text);
         }
+    }
+
+    #[test]
+    fn random_keys_are_keys_and_differ() {
+        let [one, other] = [(); 2].map(|()| IdempotencyKey::random());
+        assert_ne!(one, other);
+        assert_eq!(one.as_str().parse(), Ok(one.clone()));
+        assert_eq!(one.as_str().len(), 36);
     }
 
     #[test]

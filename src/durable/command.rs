@@ -11,7 +11,8 @@ use crate::journal::encoded_bytes;
 pub struct DurableCommand {
     /// What to do.
     pub change: Change,
-    /// A key of the caller's: with the same one, the same change is done once, and answered as it was.
+    /// With the same key, the same change is done once, and answered as it was. All callers share one namespace of keys:
+    /// draw them at [random](IdempotencyKey::random).
     pub key: Option<IdempotencyKey>,
 }
 

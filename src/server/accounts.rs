@@ -21,7 +21,9 @@ use crate::money::Cents;
 
 /// What an idempotency key is for, in the OpenAPI document.
 const KEY: &str = "With the same key, the same request is done once, and answered again as it was. \
-    404, 503 and 507 do not use up the key: the same request can be sent again with it";
+    All clients share one namespace of keys: whoever sends the same request with the same key gets the first one's answer, \
+    and with another request 422. So draw each key at random, with at least 128 bits, as in a version 4 UUID, and send it again \
+    only to repeat its request. 404, 503 and 507 do not use up the key: the same request can be sent again with it";
 
 /// What a 503 means, in the OpenAPI document.
 const NOT_DONE: &str = "Nothing was done, or with a failed journal it is not known: ask again later, with the same key. \

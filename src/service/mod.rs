@@ -33,12 +33,12 @@ pub use crate::timestamp::Timestamp;
 ///
 /// ```
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use cashpoint::{Amount, Cents, service::Service};
+/// use cashpoint::{Amount, Cents, IdempotencyKey, service::Service};
 ///
 /// let service = Service::in_memory(1_000);
 /// let opened = service.create(Cents::ZERO, None).await?.outcome?;
 /// let amount = Amount::from_cents(50).unwrap();
-/// let key = Some("payday-2026-11".parse()?);
+/// let key = Some(IdempotencyKey::random());
 /// let receipt = service.deposit(opened.number, amount, key.clone()).await?.outcome?;
 /// assert_eq!(receipt.balance.get(), 50);
 ///

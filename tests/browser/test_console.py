@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import uuid
 
 import pytest
 from console import Console
@@ -422,8 +423,9 @@ def test_a_statement_fits_and_can_be_seen(browser, start, tmp_path, width):
     service = start("--data", str(tmp_path), "--max-transaction-amount", LARGEST_BALANCE)
     number = service.create(LARGEST_BALANCE)
     key = "k" * 255
+    random_key = str(uuid.uuid4())
     service.call("POST", f"/accounts/{number}/withdraw", '{"amount":9999999999999.98}', key)
-    service.call("POST", f"/accounts/{number}/deposit", '{"amount":12.5}', "rent-2026-11")
+    service.call("POST", f"/accounts/{number}/deposit", '{"amount":12.5}', random_key)
     console = Console(browser, service.url)
     console.prefer(color_scheme="light", reduced_motion="reduce")
     console.resize(width)
@@ -431,7 +433,7 @@ def test_a_statement_fits_and_can_be_seen(browser, start, tmp_path, width):
     console.run("statement")
     console.wait_for_transactions(
         [
-            ("Deposit", "rent-2026-11", "+12.5", "12.51"),
+            ("Deposit", random_key, "+12.5", "12.51"),
             ("Withdrawal", f"{key[:40]}…", "−9999999999999.98", "0.01"),
             ("Opened", "", f"+{LARGEST_BALANCE}", LARGEST_BALANCE),
         ]

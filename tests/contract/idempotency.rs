@@ -265,46 +265,82 @@ fn a_key_that_was_used_with_another_request_is_refused() {
     );
 }
 
+/// Requests with a key of their own, the statuses of their answers, and whether the answer uses the key up.
+fn answers_and_keys(server: &Server) -> Vec<(&'static str, Request, u16, bool)> {
+    let richest = "9999999999999.99";
+    let [rich, poor, leaving, gone] =
+        [richest, "5.0", "1.0", "1.0"].map(|it| server.open_account(it));
+    assert_eq!(server.send(&close(&gone)).status, 204);
+    let open = Request::post("/accounts", r#"{"initial_balance":7.5}"#);
+    let nowhere = |verb| Request::post(&format!("{NOBODY}/{verb}"), r#"{"amount":1}"#);
+    let body = |json: &str| Request::post(&format!("/accounts/{poor}/deposit"), json);
+    let malformed = Request::post("/accounts/nobody/deposit", r#"{"amount":1}"#);
+    let larger = deposit(&poor, "10000000000000.00");
+    vec![
+        // What happened, and what was refused for what is on the account.
+        ("opening", open.clone(), 201, true),
+        // From here on there are as many accounts as may be.
+        ("deposit", deposit(&poor, "1.5"), 200, true),
+        ("withdrawal", withdraw(&poor, "2"), 200, true),
+        ("too little money", withdraw(&poor, "100"), 400, true),
+        ("too much money", deposit(&rich, "0.01"), 422, true),
+        // What depends on the moment.
+        ("no room", open, 507, false),
+        // What names no account that there is.
+        ("nobody's deposit", nowhere("deposit"), 404, false),
+        ("nobody's withdrawal", nowhere("withdraw"), 404, false),
+        (
+            "nobody's closing",
+            Request::new("DELETE", NOBODY),
+            404,
+            false,
+        ),
+        ("closed", deposit(&gone, "1"), 404, false),
+        ("closed twice", close(&gone), 404, false),
+        ("no number", malformed, 404, false),
+        ("no path", Request::post("/nowhere", "{}"), 404, false),
+        ("no method", Request::new("PUT", "/accounts"), 405, false),
+        ("redirect", Request::post("/accounts/", "{}"), 307, false),
+        // What cannot be understood.
+        ("invalid", deposit(&poor, "0"), 422, false),
+        ("malformed", body("{"), 422, false),
+        ("empty", body(""), 422, false),
+        ("above the largest amount", larger, 422, false),
+        ("too large", body(&" ".repeat(20_000)), 413, false),
+        ("closing", close(&leaving), 204, true),
+    ]
+}
+
+/// Whoever comes with a key that somebody else used is refused if that was answered for good, and only then: whatever the
+/// account.
 #[test]
-fn a_request_that_could_not_be_understood_uses_no_key() {
-    in_each_mode(
-        |launch| launch,
-        |server| {
-            let account = server.open_account("10.0");
-            for (key, request, status) in [
-                ("invalid", deposit(&account, "0"), 422),
-                (
-                    "malformed",
-                    Request::post(&format!("/accounts/{account}/deposit"), "{"),
-                    422,
-                ),
-                ("above", deposit(&account, "10000.01"), 422),
-                (
-                    "large",
-                    Request::post("/accounts", &" ".repeat(20_000)),
-                    413,
-                ),
-                (
-                    "no-number",
-                    Request::post("/accounts/nobody/deposit", r#"{"amount":1}"#),
-                    404,
-                ),
-                ("no-path", Request::post("/nowhere", "{}"), 404),
-                ("no-method", Request::new("PUT", "/accounts"), 405),
-                ("redirect", Request::post("/accounts/", "{}"), 307),
-            ] {
-                for _ in 0..2 {
-                    let response = server.send(&request.clone().key(key));
-                    assert_eq!(response.status, status, "{key}: {}", response.text());
-                    assert!(!is_replay(&response), "{key}");
-                }
-                let response = server.send(&deposit(&account, "1").key(key));
-                assert_eq!(response.status, 200, "{key}: {}", response.text());
-                assert!(!is_replay(&response), "{key}");
+fn which_answers_use_up_their_key_and_which_do_not() {
+    let reused = detail("The idempotency key was used before with another request");
+    let configure = |launch: Launch| {
+        let launch = launch.env("MAX_TRANSACTION_AMOUNT", "9999999999999.99");
+        launch.env("MAX_ACCOUNTS", "5")
+    };
+    in_each_mode(configure, |server| {
+        let other = server.open_account("0");
+        let mut deposited = 0;
+        for (case, request, status, is_kept) in answers_and_keys(server) {
+            let key = case.replace(' ', "-");
+            for is_second in [false, true] {
+                let response = server.send(&request.clone().key(&key));
+                assert_eq!(response.status, status, "{case}: {}", response.text());
+                assert_eq!(is_replay(&response), is_second && is_kept, "{case}");
             }
-            assert_eq!(server.balance(&account), "18.0");
-        },
-    );
+            let response = server.send(&deposit(&other, "1").key(&key));
+            if is_kept {
+                assert_answer(&response, 422, &reused, case);
+            } else {
+                assert_eq!(response.status, 200, "{case}: {}", response.text());
+                assert!(!is_replay(&response), "{case}");
+                deposited += 1;
+            }
+            assert_eq!(server.balance(&other), format!("{deposited}.0"), "{case}");
+        }
+    });
 }
 
 #[test]
@@ -646,6 +682,11 @@ fn the_key_is_described_on_every_request_that_changes_something() {
             );
             let Some(key) = key else { continue };
             assert_ne!(key["required"], true);
+            let text = key["description"].as_str().unwrap();
+            assert!(text.contains("All clients share one namespace"), "{text}");
+            assert!(text.contains("at random"), "{text}");
+            // The pages of documentation would fill it in for everybody.
+            assert!(key["example"].is_null(), "{key}");
             let schema = key["schema"].to_string();
             for part in [
                 r#""minLength":1"#,

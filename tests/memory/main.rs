@@ -21,6 +21,7 @@
 
 mod figures;
 mod million;
+mod worst;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -62,8 +62,8 @@ fn write(directory: &Path, accounts: usize, keys: usize, key_len: usize) -> Stri
     writer.numbers[0].to_string()
 }
 
-/// The service, on a copy of a directory.
-struct Service {
+/// The service, as a process.
+pub(super) struct Service {
     child: Child,
     port: u16,
     took: Duration,
@@ -71,11 +71,21 @@ struct Service {
 
 impl Service {
     fn start(binary: &Path, directory: &Path, accounts: usize) -> Self {
+        let accounts = ("MAX_ACCOUNTS".to_owned(), accounts.to_string());
+        Self::start_with(binary, Some(directory), &[accounts])
+    }
+
+    /// Starts it in memory or on a directory, with these variables.
+    pub(super) fn start_with(
+        binary: &Path,
+        directory: Option<&Path>,
+        variables: &[(String, String)],
+    ) -> Self {
         let begin = Instant::now();
         let mut child = Command::new(binary)
-            .args(["serve", "--host", "127.0.0.1", "--port", "0", "--data"])
-            .arg(directory)
-            .args(["--max-accounts", &accounts.to_string()])
+            .args(["serve", "--host", "127.0.0.1", "--port", "0"])
+            .args(directory.map(|it| format!("--data={}", it.display())))
+            .envs(variables.iter().cloned())
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -111,7 +121,11 @@ impl Service {
         Duration::from_millis(10 * ticks.sum::<u64>())
     }
 
-    fn kb(&self, field: &str) -> u64 {
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn kb(&self, field: &str) -> u64 {
         status_kb(&self.child.id().to_string(), field)
     }
 
