@@ -129,10 +129,15 @@ pub(super) struct Arguments {
         value_parser = settings::timeout)]
     header_timeout: Duration,
 
-    /// How long a client may take to send the body of a request, or leave an answer unread.
+    /// How long a client may take to send the body of a request.
     #[arg(long, env = "BODY_TIMEOUT", default_value = "30", value_name = "SECONDS",
         value_parser = settings::timeout)]
     body_timeout: Duration,
+
+    /// How long a client may take to receive an answer or, of a long one, each 64 KiB. Slower ones are disconnected.
+    #[arg(long, env = "ANSWER_TIMEOUT", default_value = "60", value_name = "SECONDS",
+        value_parser = settings::timeout)]
+    answer_timeout: Duration,
 
     /// How long to go on as before after a signal to stop, with /readyz answering 503.
     #[arg(long, env = "DRAIN_DELAY", default_value = "0", value_name = "SECONDS",
@@ -247,6 +252,7 @@ impl Arguments {
             connections_max: connections_within_file_limit(self.max_connections),
             header_timeout: self.header_timeout,
             body_timeout: self.body_timeout,
+            answer_timeout: self.answer_timeout,
             drain_delay: self.drain_delay,
             shutdown_timeout: self.shutdown_timeout,
         }

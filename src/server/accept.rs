@@ -16,8 +16,14 @@ use tracing::{debug, error, info, warn};
 use super::Config;
 use super::api::Api;
 use super::gate::Gate;
+use super::sending_side::SendingSide;
 use super::transport::Transport;
 use super::{connection, edge};
+
+/// How much the system takes of an answer before it has left. Without this it takes up to 4 MB for a client that reads slowly. It is more
+/// than the longest page, which leaves in one go; and what is on its way is not counted, so no line is slower for it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT_MAX_BYTES: u32 = 256 * 1024;
 
 /// How long to wait before accepting again when the process is out of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -54,7 +60,9 @@ pub(super) async fn serve_until(
                     debug!(%error, "connection lost early");
                     continue;
                 }
-                let transport = Transport::new(stream.into_split());
+                let (incoming, outgoing) = stream.into_split();
+                let sides = (incoming, SendingSide::new(outgoing));
+                let transport = Transport::new(sides, config.answer_timeout);
                 let (builder, stop) = (Arc::clone(&builder), stopped.clone());
                 connections.spawn(async move {
                     connection::serve(transport, &builder, service, stop).await;
@@ -105,12 +113,16 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Sets what the kernel does for a connection: to send answers at once, and to give up on a client that
-/// takes none of what was sent to it, which no timer of hyper's does.
+/// Sets what the kernel does for a connection: to send answers at once, to take only so much ahead, and to give up on a client
+/// that takes none of what is left when nothing waits here any more.
 fn prepare(stream: &TcpStream, config: &Config) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(config.body_timeout))?;
+    {
+        let socket = socket2::SockRef::from(stream);
+        socket.set_tcp_user_timeout(Some(config.answer_timeout))?;
+        socket.set_tcp_notsent_lowat(UNSENT_MAX_BYTES)?;
+    }
     Ok(())
 }
 

@@ -22,7 +22,6 @@ use tracing::debug;
 use warp::reply::Response;
 
 use super::Config;
-use super::timer::ConnectionTimer;
 use super::transport::Transport;
 
 /// The largest head of a request that is read. hyper reads it, and pipelined requests, into a buffer that it keeps while the
@@ -71,7 +70,7 @@ pub(super) async fn serve<S, R, W>(
 {
     let outgoing = transport.outgoing();
     let mut builder = builder.clone();
-    builder.timer(ConnectionTimer::default());
+    builder.timer(transport.timer());
     let mut connection = builder.serve_connection(TokioIo::new(transport), service);
     let served = tokio::select! {
         biased;

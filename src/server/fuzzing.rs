@@ -285,9 +285,10 @@ async fn exchange(api: &Arc<Api>, request: &[u8]) -> Vec<u8> {
     };
     // The client says that nothing more comes by ending its half of the connection.
     let serving = async move {
-        let builder = connection::builder(&Config::default());
+        let config = Config::default();
+        let builder = connection::builder(&config);
         let (_running, stop) = watch::channel(());
-        let transport = Transport::new(server.into_split());
+        let transport = Transport::new(server.into_split(), config.answer_timeout);
         connection::serve(transport, &builder, edge::service(api, &gate, PEER), stop).await;
     };
     let asking = async move {

@@ -46,6 +46,7 @@ mod pages;
 mod query;
 mod request_log;
 mod routes;
+mod sending_side;
 mod timer;
 mod transport;
 mod wire;
@@ -82,9 +83,11 @@ pub struct Config {
     /// How long a client may take from the end of one answer until the head of its next request is
     /// complete. Connections that take longer, idle ones too, are closed.
     pub header_timeout: Duration,
-    /// How long a client may take to send the body of a request, and, on Linux, how long it may take
-    /// nothing of an answer.
+    /// How long a client may take to send the body of a request.
     pub body_timeout: Duration,
+    /// How long a client may take to receive an answer that waits for it, or, of a long one, each 64 KiB. Its connection is then
+    /// reset.
+    pub answer_timeout: Duration,
     /// How long the server goes on as before once it is told to stop, with `/readyz` answering 503, so
     /// that a load balancer can turn elsewhere first.
     pub drain_delay: Duration,
@@ -101,6 +104,7 @@ impl Default for Config {
             connections_max: 16_384,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
+            answer_timeout: Duration::from_secs(60),
             drain_delay: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(10),
         }

@@ -1,4 +1,5 @@
-//! The timer of one connection, by which hyper gives up on a client that does not finish the head of a request.
+//! The timer of one connection, by which a client is given up that does not finish the head of a request, or does not take
+//! its answers.
 //!
 //! hyper sets a deadline for each request, and nearly all are met. A timer of tokio's for each would be made, entered into
 //! a wheel that all threads share, and taken out again, with every request. Here a connection has one, which is left
@@ -11,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use hyper::rt::Timer;
 
-/// Makes deadlines that share one timer of tokio's. Only one task waits for them, as hyper's connection does.
-#[derive(Debug, Default)]
+/// Makes deadlines that share one timer of tokio's. Only one task waits for them, that of the connection.
+#[derive(Clone, Debug, Default)]
 pub(super) struct ConnectionTimer(Arc<Mutex<Option<Alarm>>>);
 
 /// A timer of tokio's, which fires no later than any deadline that somebody waits for.
@@ -20,9 +21,16 @@ type Alarm = Pin<Box<tokio::time::Sleep>>;
 
 /// A deadline. It costs little until somebody waits for it.
 #[derive(Debug)]
-struct Deadline {
+pub(super) struct Deadline {
     at: Instant,
     alarm: Arc<Mutex<Option<Alarm>>>,
+}
+
+impl ConnectionTimer {
+    pub(super) fn deadline(&self, at: Instant) -> Deadline {
+        let alarm = Arc::clone(&self.0);
+        Deadline { at, alarm }
+    }
 }
 
 impl Timer for ConnectionTimer {
@@ -31,8 +39,7 @@ impl Timer for ConnectionTimer {
     }
 
     fn sleep_until(&self, at: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        let alarm = Arc::clone(&self.0);
-        Box::pin(Deadline { at, alarm })
+        Box::pin(self.deadline(at))
     }
 }
 

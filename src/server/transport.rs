@@ -10,20 +10,27 @@
 //! - *What waits is bounded.* hyper is told to wait while the buffer and the socket are full, and then it neither answers
 //!   nor reads.
 //! - *A large answer is not copied.* It goes from where it is to the socket, behind what waits.
+//! - *Nothing waits for ever.* See [`Lag`].
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::timer::{ConnectionTimer, Deadline};
 
 /// The most that waits in the buffer to be sent.
 const WAITING_MAX_BYTES: usize = 64 * 1024;
 
 /// From this size on a write is passed on to the socket instead of being copied.
 const LARGE_MIN_BYTES: usize = 16 * 1024;
+
+/// How much of what waits a client has to take in time, unless less waits.
+const TAKEN_IN_TIME_BYTES: usize = 64 * 1024;
 
 /// The largest buffer that a connection keeps while nothing waits: that of 16 pipelined answers, which is made anew otherwise
 /// with every turn, and may have doubled by as little as a byte.
@@ -47,14 +54,42 @@ struct Buffered<W> {
     socket: W,
     waiting: Vec<u8>,
     is_finished: bool,
+    lag: Lag,
+}
+
+/// How far a client is behind with taking its answers.
+///
+/// It is behind while the socket is full, and then has a time for each [`TAKEN_IN_TIME_BYTES`], or for all that waits if
+/// that is less. So a long answer may take as long as it needs over a slow line, but no client holds one for ever by taking
+/// a byte now and then. A client that is not behind costs two comparisons a turn, and no timer.
+#[derive(Debug)]
+struct Lag {
+    timer: ConnectionTimer,
+    timeout: Duration,
+    /// Whether the socket took nothing when something was written last.
+    is_full: bool,
+    behind: Option<Behind>,
+}
+
+#[derive(Debug)]
+struct Behind {
+    deadline: Deadline,
+    taken_bytes: usize,
 }
 
 impl<R, W> Transport<R, W> {
-    pub(super) fn new((incoming, socket): (R, W)) -> Self {
+    /// The two sides of a socket, of a client that has `answer_timeout` for each part of an answer.
+    pub(super) fn new((incoming, socket): (R, W), answer_timeout: Duration) -> Self {
         let outgoing = Buffered {
             socket,
             waiting: Vec::new(),
             is_finished: false,
+            lag: Lag {
+                timer: ConnectionTimer::default(),
+                timeout: answer_timeout,
+                is_full: false,
+                behind: None,
+            },
         };
         Self {
             incoming,
@@ -67,6 +102,13 @@ impl<R, W> Transport<R, W> {
         Outgoing(Arc::clone(&self.outgoing.0))
     }
 
+    /// The timer of this connection.
+    pub(super) fn timer(&self) -> ConnectionTimer {
+        let outgoing = self.outgoing.0.lock();
+        let outgoing = outgoing.unwrap_or_else(PoisonError::into_inner);
+        outgoing.lag.timer.clone()
+    }
+
     /// Whether all that the client will ever send has been read.
     pub(super) fn is_at_end(&self) -> bool {
         self.is_at_end
@@ -76,17 +118,18 @@ impl<R, W> Transport<R, W> {
 impl<W: AsyncWrite + Unpin> Outgoing<W> {
     /// Polls a connection to its end, and sends what it has written after each poll.
     ///
-    /// Ends early if nothing can be sent any more.
+    /// Ends early if nothing can be sent any more, or the client takes too long to take it.
     pub(super) async fn drive<T>(&self, connection: impl Future<Output = T>) -> io::Result<T> {
         let mut connection = pin!(connection);
         poll_fn(|cx| {
             let polled = connection.as_mut().poll(cx);
+            let mut outgoing = self.buffered();
             // If the socket is full, this has the task woken once it is not.
-            let sent = self.buffered().poll_send(cx);
+            let sent = outgoing.poll_send(cx);
             match (polled, sent) {
                 (Poll::Ready(ended), _) => Poll::Ready(Ok(ended)),
                 (Poll::Pending, Poll::Ready(Err(error))) => Poll::Ready(Err(error)),
-                (Poll::Pending, _) => Poll::Pending,
+                (Poll::Pending, _) => outgoing.lag.poll_too_late(cx).map(Err),
             }
         })
         .await
@@ -95,7 +138,14 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
     /// Sends what waits, then `last`, and ends the sending side. Does nothing if hyper has ended it.
     pub(super) async fn finish(&self, last: &[u8]) -> io::Result<()> {
         self.buffered().waiting.extend_from_slice(last);
-        poll_fn(|cx| self.buffered().poll_finish(cx)).await
+        poll_fn(|cx| {
+            let mut outgoing = self.buffered();
+            match outgoing.poll_finish(cx) {
+                Poll::Pending => outgoing.lag.poll_too_late(cx).map(Err),
+                finished => finished,
+            }
+        })
+        .await
     }
 
     /// Never waits: only one task has the connection.
@@ -117,7 +167,9 @@ impl<W: AsyncWrite + Unpin> Buffered<W> {
             ready!(self.poll_send(cx))?;
         }
         if is_large {
-            return Pin::new(&mut self.socket).poll_write_vectored(cx, parts);
+            let written = Pin::new(&mut self.socket).poll_write_vectored(cx, parts);
+            self.lag.note(&written);
+            return written;
         }
         for part in parts {
             self.waiting.extend_from_slice(part);
@@ -128,7 +180,9 @@ impl<W: AsyncWrite + Unpin> Buffered<W> {
     /// Sends all that waits.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.waiting.is_empty() {
-            let sent = ready!(Pin::new(&mut self.socket).poll_write(cx, &self.waiting))?;
+            let sent = Pin::new(&mut self.socket).poll_write(cx, &self.waiting);
+            self.lag.note(&sent);
+            let sent = ready!(sent)?;
             if sent == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -151,6 +205,40 @@ impl<W: AsyncWrite + Unpin> Buffered<W> {
             self.is_finished = true;
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Lag {
+    /// Notes what came of a write to the socket.
+    fn note(&mut self, written: &Poll<io::Result<usize>>) {
+        self.is_full = written.is_pending();
+        let begins_anew = match (&mut self.behind, written) {
+            (None, written) => written.is_pending(),
+            (Some(behind), Poll::Ready(Ok(bytes))) => {
+                behind.taken_bytes += bytes;
+                behind.taken_bytes >= TAKEN_IN_TIME_BYTES
+            }
+            (Some(_), _) => false,
+        };
+        if begins_anew {
+            self.behind = Instant::now().checked_add(self.timeout).map(|at| Behind {
+                deadline: self.timer.deadline(at),
+                taken_bytes: 0,
+            });
+        }
+    }
+
+    /// At the end of a turn: ready with an error if the client had its time, and something still waits.
+    fn poll_too_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if !self.is_full {
+            self.behind = None;
+        }
+        let Some(behind) = &mut self.behind else {
+            return Poll::Pending;
+        };
+        ready!(Pin::new(&mut behind.deadline).poll(cx));
+        let error = "the client takes its answer too slowly";
+        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, error))
     }
 }
 
@@ -245,11 +333,29 @@ mod tests {
     type Tested = Transport<(), Peer>;
 
     fn with_room(room: usize) -> Tested {
+        within(Duration::from_secs(3600), room)
+    }
+
+    fn within(answer_timeout: Duration, room: usize) -> Tested {
         let peer = Peer {
             room,
             ..Peer::default()
         };
-        Transport::new(((), peer))
+        Transport::new(((), peer), answer_timeout)
+    }
+
+    fn give_room(transport: &Tested, bytes: usize) {
+        transport.outgoing.buffered().socket.room += bytes;
+    }
+
+    /// How much a client that is behind has taken in the time that it has now.
+    fn taken(transport: &Tested) -> Option<usize> {
+        let outgoing = transport.outgoing.buffered();
+        outgoing
+            .lag
+            .behind
+            .as_ref()
+            .map(|behind| behind.taken_bytes)
     }
 
     fn cx() -> Context<'static> {
@@ -305,8 +411,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn whoever_does_not_read_has_no_more_written_for_them_than_fits_in() {
+    #[tokio::test]
+    async fn whoever_does_not_read_has_no_more_written_for_them_than_fits_in() {
         for piece in [1, 350, LARGE_MIN_BYTES - 1, LARGE_MIN_BYTES, 1 << 20] {
             let mut transport = with_room(0);
             let bytes = vec![b'x'; piece];
@@ -326,8 +432,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn all_arrives_in_order_however_little_the_socket_takes() {
+    #[tokio::test]
+    async fn all_arrives_in_order_however_little_the_socket_takes() {
         let mut transport = with_room(0);
         let mut written = Vec::new();
         for n in 0..2_000_usize {
@@ -369,6 +475,68 @@ mod tests {
                 .is_ready()
         );
         assert_eq!(transport.outgoing.buffered().socket.received, b"answer");
+    }
+
+    #[tokio::test]
+    async fn a_client_is_behind_while_something_waits_and_its_time_begins_anew_with_each_part() {
+        const PART: usize = TAKEN_IN_TIME_BYTES;
+        // What is copied, and what goes past the buffer.
+        for piece in [1_000, PART - 1, PART] {
+            let mut transport = with_room(usize::MAX);
+            let bytes = vec![b'x'; piece];
+            assert!(write(&mut transport, &bytes).is_ready());
+            turn(&transport);
+            assert_eq!(taken(&transport), None, "{piece}");
+
+            transport.outgoing.buffered().socket.room = 0;
+            let mut written = 0;
+            let mut fill = |transport: &mut Tested| {
+                while let Poll::Ready(taken) = write(transport, &bytes) {
+                    written += taken.unwrap();
+                }
+                turn(transport);
+            };
+            fill(&mut transport);
+            assert_eq!(taken(&transport), Some(0), "{piece}");
+            // A part less a byte, then that byte, then half a part.
+            for (room, now_taken) in [(PART - 1, PART - 1), (1, 0), (PART / 2, PART / 2)] {
+                give_room(&transport, room);
+                fill(&mut transport);
+                assert_eq!(taken(&transport), Some(now_taken), "{piece}");
+            }
+            give_room(&transport, usize::MAX / 2);
+            turn(&transport);
+            assert!(write(&mut transport, &bytes).is_ready());
+            turn(&transport);
+            assert_eq!(taken(&transport), None, "{piece}: nothing waits");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_in_its_time_is_given_up() {
+        const TIME: Duration = Duration::from_millis(20);
+        for piece in [1, LARGE_MIN_BYTES] {
+            let bytes = vec![b'x'; piece];
+            // While hyper serves the connection: one that writes, and sleeps where it cannot.
+            let mut transport = within(TIME, 0);
+            let outgoing = transport.outgoing();
+            let begin = Instant::now();
+            let serving = poll_fn(|cx| {
+                let _ = Pin::new(&mut transport).poll_write(cx, &bytes);
+                Poll::<()>::Pending
+            });
+            let error = outgoing.drive(serving).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert!(begin.elapsed() >= TIME);
+        }
+        // And at its end.
+        let transport = within(TIME, 3);
+        let error = transport.outgoing().finish(b"refusal").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        // One that is not behind may be idle for longer.
+        let transport = within(TIME, usize::MAX);
+        let idle = tokio::time::sleep(3 * TIME);
+        assert!(transport.outgoing().drive(idle).await.is_ok());
     }
 
     #[test]

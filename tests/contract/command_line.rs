@@ -49,6 +49,7 @@ fn help_names_the_commands_and_every_setting_with_its_default() {
         "--max-connections",
         "--header-timeout",
         "--body-timeout",
+        "--answer-timeout",
         "--shutdown-timeout",
         "--drain-delay",
     ] {

@@ -4,7 +4,8 @@ use crate::answers::{assert_answer, detail};
 use crate::support::{
     Client, Launch, PATIENCE, Request, Response, Server, raise_open_files_limit, statuses_in,
 };
-use std::io;
+use socket2::SockRef;
+use std::io::{self, Read as _};
 use std::time::{Duration, Instant};
 
 const BODY_LIMIT: usize = 16 * 1024;
@@ -431,7 +432,7 @@ fn a_slow_body_is_answered_408() {
 #[cfg(target_os = "linux")]
 fn a_client_that_reads_no_answer_is_disconnected() {
     let server = Server::configure()
-        .flag("--body-timeout", "1")
+        .flag("--answer-timeout", "1")
         .flag("--max-connections", "1")
         .start();
     let mut deaf = server.connect();
@@ -441,6 +442,67 @@ fn a_client_that_reads_no_answer_is_disconnected() {
     }
     // Only one connection is served at a time: the next is, once the deaf one is gone.
     assert_eq!(server.get("/health").status, 200);
+}
+
+/// A client that has asked for more than the buffers of both sides hold, and whose system takes little for it.
+fn slow_client(server: &Server) -> Client {
+    let mut client = server.connect();
+    SockRef::from(&client.second_handle())
+        .set_recv_buffer_size(16 * 1024)
+        .unwrap();
+    let document = Request::get("/assets/swagger-ui-bundle.js").to_bytes();
+    client.write(&document.repeat(3));
+    client
+}
+
+/// Reads that much, then rests, until so much has been read. Returns how it ended before.
+fn read_slowly(
+    client: &mut Client,
+    portion: usize,
+    pause: Duration,
+    bytes: usize,
+) -> io::Result<()> {
+    let mut stream = client.second_handle();
+    let mut left = bytes;
+    while left > 0 {
+        let mut buffer = vec![0; portion.min(left)];
+        match stream.read(&mut buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => left -= read,
+        }
+        std::thread::sleep(pause);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_client_that_takes_a_little_of_an_answer_now_and_then_is_cut_off() {
+    let server = Server::configure()
+        .flag("--answer-timeout", "4")
+        .flag("--max-connections", "1")
+        .flag("--log-level", "debug")
+        .start();
+    let mut slow = slow_client(&server);
+    // 10 kB a second, where 16 are the least: so some is always taken before the system gives up.
+    let pause = Duration::from_millis(100);
+    let end = read_slowly(&mut slow, 1_000, pause, 250_000).unwrap_err();
+    // It can tell that its answer is not complete.
+    assert_eq!(end.kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(server.get("/health").status, 200);
+    let text = server.log().text();
+    assert!(text.contains("takes its answer too slowly"), "{text}");
+}
+
+#[test]
+fn a_slow_client_that_goes_on_reading_gets_all_of_a_long_answer() {
+    let server = Server::configure().flag("--answer-timeout", "2").start();
+    let document_bytes = server.get("/assets/swagger-ui-bundle.js").body.len();
+    let mut slow = slow_client(&server);
+    let start = Instant::now();
+    // 500 kB a second at most.
+    let pause = Duration::from_millis(20);
+    read_slowly(&mut slow, 10_000, pause, 3 * document_bytes).unwrap();
+    assert!(start.elapsed() > Duration::from_secs(4), "not slow");
 }
 
 #[test]

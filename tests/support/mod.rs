@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Settings of the service; a test sees the ones that it sets, not those of whoever runs it.
-const SETTINGS: [&str; 23] = [
+const SETTINGS: [&str; 24] = [
     "ALLOWED_HOST",
     "ALLOWED_ORIGIN",
     "HOST",
@@ -30,6 +30,7 @@ const SETTINGS: [&str; 23] = [
     "MAX_CONNECTIONS",
     "HEADER_TIMEOUT",
     "BODY_TIMEOUT",
+    "ANSWER_TIMEOUT",
     "SHUTDOWN_TIMEOUT",
     "DRAIN_DELAY",
     "DATA",

@@ -1,5 +1,6 @@
 //! Clients that read slowly, or not to the end.
 
+use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,9 +16,14 @@ const STREAMS_MAX: usize = 16;
 
 /// A server with that many accounts, and the number of one.
 fn with_accounts(count: usize) -> (Server, String) {
+    with_accounts_and(count, "10")
+}
+
+fn with_accounts_and(count: usize, shutdown_timeout: &str) -> (Server, String) {
     const BATCH: usize = 500;
     let server = Server::configure()
         .flag("--max-accounts", &count.to_string())
+        .flag("--shutdown-timeout", shutdown_timeout)
         .start();
     let first = server.open_account("1.0");
     let mut client = server.connect();
@@ -121,4 +127,23 @@ fn a_listing_that_is_being_sent_when_the_server_is_to_stop_is_sent_to_its_end() 
     assert_eq!(listing["accounts"].as_array().unwrap().len(), ACCOUNTS);
     let status = server.exit_within(PATIENCE);
     assert_eq!(status.and_then(|status| status.code()), Some(0));
+}
+
+#[test]
+fn a_listing_that_is_cut_off_at_a_stop_does_not_look_complete() {
+    let (mut server, _) = with_accounts_and(ACCOUNTS, "1");
+    let mut reader = slow_client(&server);
+    // To a client of HTTP/1.0 an answer without a length ends with its connection.
+    reader.write(b"GET /accounts HTTP/1.0\r\n\r\n");
+    assert_eq!(reader.try_receive_head().unwrap().status, 200);
+    server.signal("TERM");
+    assert!(server.exit_within(PATIENCE).is_some());
+    let end = loop {
+        match reader.read_more() {
+            Ok(0) => break None,
+            Ok(_) => {}
+            Err(error) => break Some(error.kind()),
+        }
+    };
+    assert_eq!(end, Some(io::ErrorKind::ConnectionReset));
 }
