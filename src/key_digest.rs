@@ -12,7 +12,6 @@
 use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::sync::LazyLock;
 
-use crate::account_number::AlreadyRandom;
 use crate::idempotency_key::IdempotencyKey;
 
 static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
@@ -23,6 +22,24 @@ pub(crate) struct KeyDigest([u64; 2]);
 
 /// Hashes digests by not hashing them: their bits are random, and nobody chose them.
 pub(crate) type KeyDigestHash = BuildHasherDefault<AlreadyRandom>;
+
+/// Passes one `u64` through.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AlreadyRandom(u64);
+
+impl Hasher for AlreadyRandom {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = value;
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("what is random already hashes as one u64");
+    }
+}
 
 impl KeyDigest {
     pub(crate) fn of(key: &IdempotencyKey) -> Self {

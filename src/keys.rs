@@ -68,11 +68,17 @@ impl Keys {
         }
     }
 
-    /// Makes room for so many more.
-    pub(crate) fn reserve(&mut self, more: usize) {
-        self.queue.reserve(more);
+    /// Makes room for so many more, if there is memory for it.
+    pub(crate) fn make_room(&mut self, more: usize) {
         let hash = |place: &u32| hash(at(&self.queue, self.dropped, *place));
-        self.places.reserve(more, hash);
+        // Where there is none, it is made as it is needed.
+        let _ = self.places.try_reserve(more, hash);
+        let _ = self.queue.try_reserve(more);
+    }
+
+    /// Whether a key of this time need not be kept at `now`.
+    pub(crate) fn is_over(&self, at: Timestamp, now: Timestamp) -> bool {
+        self.policy.is_over(at, now)
     }
 
     /// What a request with `key` is answered at `now` without doing anything, if it is to be.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::journal::segment;
 use crate::key_policy::KeyPolicy;
 use crate::timestamp::Timestamp;
 
@@ -20,7 +21,8 @@ pub struct DurableConfig {
     pub insecure_data: bool,
     /// How long idempotency keys are kept, and how many.
     pub keys: KeyPolicy,
-    /// The length of a segment of the journal, in bytes; at least [`SEGMENT_BYTES_MIN`](Self::SEGMENT_BYTES_MIN).
+    /// The length of a segment of the journal, in bytes: from [`SEGMENT_BYTES_MIN`](Self::SEGMENT_BYTES_MIN) to
+    /// [`SEGMENT_BYTES_MAX`](Self::SEGMENT_BYTES_MAX).
     pub segment_bytes: u64,
     /// After how many bytes of journal there is a new snapshot. It is taken at the end of a segment.
     pub snapshot_bytes: u64,
@@ -42,6 +44,9 @@ pub struct DurableConfig {
 impl DurableConfig {
     /// The smallest length of a segment: what the largest batch takes, and some more.
     pub const SEGMENT_BYTES_MIN: u64 = 8 << 20;
+
+    /// The largest length of a segment. No journal has a longer one: what says so was forged.
+    pub const SEGMENT_BYTES_MAX: u64 = segment::SEGMENT_BYTES_MAX;
 
     /// The default settings, for up to `account_limit` accounts.
     #[must_use]

@@ -141,7 +141,10 @@ impl DurableLedger {
         mut config: DurableConfig,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, JournalError> {
-        config.segment_bytes = config.segment_bytes.max(DurableConfig::SEGMENT_BYTES_MIN);
+        config.segment_bytes = config.segment_bytes.clamp(
+            DurableConfig::SEGMENT_BYTES_MIN,
+            DurableConfig::SEGMENT_BYTES_MAX,
+        );
         founding::check(&*storage, config.existing)?;
         let Recovered {
             books,

@@ -37,9 +37,11 @@ impl Accounts {
         self.index.len()
     }
 
-    pub(crate) fn reserve(&mut self, more: usize) {
-        self.index.reserve(more);
-        self.standings.reserve_exact(more);
+    /// Makes room for so many more, if there is memory for it.
+    pub(crate) fn make_room(&mut self, more: usize) {
+        // Where there is none, it is made as it is needed.
+        let _ = self.index.try_reserve(more);
+        let _ = self.standings.try_reserve_exact(more);
     }
 
     /// Removes all of them, and keeps the memory for others.

@@ -199,7 +199,8 @@ pub fn audit(
 /// How long the segments are that can be read.
 fn bytes(storage: &dyn Storage, segments: &[Position]) -> u64 {
     let length = |position: &Position| storage.open(&segment::name(*position))?.length();
-    segments.iter().filter_map(|it| length(it).ok()).sum()
+    let lengths = segments.iter().filter_map(|it| length(it).ok());
+    lengths.fold(0, u64::saturating_add)
 }
 
 struct Auditor<'a> {
@@ -269,10 +270,7 @@ impl<'a> Auditor<'a> {
             head.check(storage)?;
         }
         let end = end.ok_or_else(|| JournalError::Missing {
-            what: format!(
-                "there are snapshots without any (in {})",
-                storage.describe()
-            ),
+            what: snapshot::without_segments(storage),
         })?;
         if let Some(head) = head {
             head.belongs_to(end.ledger)?;
@@ -327,9 +325,7 @@ impl<'a> Auditor<'a> {
                 self.snapshots.remove(index);
             }
             Err(Flaw::Io(error)) => self.judge(index, Likeness::Broken(error.to_string())),
-            Err(Flaw::NotWhole) => {
-                self.judge(index, Likeness::Broken("it is not whole".to_owned()));
-            }
+            Err(Flaw::NotWhole(what)) => self.judge(index, Likeness::Broken(what.to_owned())),
             Err(Flaw::Version(found)) => self.judge(index, Likeness::Foreign(found)),
         }
     }

@@ -26,6 +26,9 @@ use super::segment::SECTOR_BYTES;
 
 pub(crate) const HEADER_BYTES: usize = 64;
 
+/// The most that a batch takes in its segment. One is far shorter: a megabyte, or one submission.
+pub(super) const BATCH_BYTES_MAX: usize = 8 << 20;
+
 /// What fills the last sector.
 pub(super) const FILL: u8 = 0xFF;
 

@@ -168,8 +168,9 @@ impl Books {
     /// What is wrong, if the record does not follow from those before it. The books are of no use then.
     pub(crate) fn apply(&mut self, record: &Record, position: Position) -> Result<(), String> {
         self.go_on(record)?;
-        if let Ok(receipt) = record.outcome {
-            self.enter(record, receipt, position)?;
+        match record.outcome {
+            Ok(receipt) => self.enter(record, receipt, position)?,
+            Err(refusal) => self.hold(record.change, refusal)?,
         }
         self.keys.expire(record.at);
         if let Some(key) = &record.key {
@@ -213,6 +214,27 @@ impl Books {
         Ok(())
     }
 
+    /// Holds a refusal against the account that it is of.
+    fn hold(&self, change: Change, refusal: Refusal) -> Result<(), String> {
+        // How many accounts there could be is a setting, and no account tells it.
+        let Some(number) = change.number() else {
+            return Ok(());
+        };
+        let balance = self.accounts.get(number).map(|account| account.balance);
+        let follows = match (change, refusal) {
+            (Change::Withdraw { amount, .. }, Refusal::InsufficientFunds { available }) => {
+                balance == Some(available) && available.checked_sub(amount).is_none()
+            }
+            (Change::Deposit { amount, .. }, Refusal::BalanceLimit { balance: held }) => {
+                balance == Some(held) && held.checked_add(amount).is_none()
+            }
+            (_, refusal) => refusal == UnknownAccount.into() && balance.is_none(),
+        };
+        follows
+            .then_some(())
+            .ok_or_else(|| format!("account {number} cannot have been refused like this"))
+    }
+
     fn enter(
         &mut self,
         record: &Record,
@@ -221,6 +243,11 @@ impl Books {
     ) -> Result<(), String> {
         let number = receipt.number;
         if let Change::Open { initial } = record.change {
+            if self.closed.contains_key(&number) {
+                return Err(format!(
+                    "account {number} was closed, and a number is never opened twice"
+                ));
+            }
             let mut trail = Trail::default();
             let is_consistent = record.link == trail.next() && receipt.balance == initial;
             trail.advance(position);

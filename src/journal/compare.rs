@@ -2,13 +2,13 @@
 
 use super::books::Books;
 use super::scan::Boundary;
-use super::snapshot::{Flaw, Reading};
+use super::snapshot::{Flaw, Reading, SHORT};
 use crate::key_digest::KeyDigest;
 
 /// The first thing in which `snapshot` is not what was replayed up to `boundary`.
 ///
 /// How long the ledger keeps keys is a setting that no file has. So of the keys, the newest are compared, as many as both
-/// have.
+/// have; those that only the snapshot has must be past the time for which the replay keeps them.
 ///
 /// # Errors
 ///
@@ -41,7 +41,7 @@ fn accounts(snapshot: &mut Reading, replayed: &Books) -> Result<Option<String>, 
         )));
     }
     for (number_replayed, standing_replayed) in replayed.accounts.by_creation() {
-        let (number, standing) = snapshot.account()?.ok_or(Flaw::NotWhole)?;
+        let (number, standing) = snapshot.account()?.ok_or(Flaw::NotWhole(SHORT))?;
         if number != number_replayed {
             return Ok(Some(format!(
                 "it has account {number} in the place of {number_replayed}"
@@ -80,10 +80,14 @@ fn keys(snapshot: &mut Reading, replayed: &Books) -> Result<Option<String>, Flaw
     let count_replayed = replayed.keys.len() as u64;
     let more_replayed = usize::try_from(count_replayed.saturating_sub(count)).unwrap_or(usize::MAX);
     for _ in count_replayed..count {
-        snapshot.key()?;
+        let (key, kept) = snapshot.key()?.ok_or(Flaw::NotWhole(SHORT))?;
+        // Those that the replay has dropped are past its time.
+        if !replayed.keys.is_over(kept.at, replayed.last_at) {
+            return Ok(Some(format!("it has a key that no record has: {key}")));
+        }
     }
     for (key_replayed, kept_replayed) in replayed.keys.iter().skip(more_replayed) {
-        let (key, kept) = snapshot.key()?.ok_or(Flaw::NotWhole)?;
+        let (key, kept) = snapshot.key()?.ok_or(Flaw::NotWhole(SHORT))?;
         if KeyDigest::of(&key) != key_replayed || kept != *kept_replayed {
             return Ok(Some(format!(
                 "it has other keys, or other answers to them; see {key}"

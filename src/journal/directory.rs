@@ -12,6 +12,7 @@
 //!    directory.
 //! 5. *Nobody else can change it.* A ledger that somebody else could write to, or put another in the place of, is not
 //!    opened to write: [`custody`](super::custody) says who else is trusted.
+//! 6. *Only regular files are read.* To open a named pipe or a device waits for nobody, and is refused.
 //!
 //! Earlier versions lock a file called `lock`. It is locked as well, so that they and this one keep each other out.
 
@@ -21,7 +22,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, SeekFrom, Stat};
 use rustix::io::Errno;
 
 use super::custody::{Findings, Ourselves, Rights};
@@ -229,16 +230,21 @@ impl Directory {
     }
 
     fn open_file(&self, name: &str, flags: OFlags) -> io::Result<OpenFile> {
-        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // Without `NONBLOCK` a named pipe would wait for somebody at its other end. To a regular file it means nothing.
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = rustix::io::retry_on_intr(|| {
             rustix::fs::openat(&self.handle.0, name, flags, FILE_MODE)
         });
-        match opened {
-            Ok(file) => Ok(OpenFile(file.into())),
-            Err(Errno::LOOP) => Err(io::Error::other(
-                "it is a symbolic link, and none is followed in a ledger's directory: put the file in its place",
-            )),
-            Err(error) => Err(error.into()),
+        let stat = match &opened {
+            Ok(file) => rustix::fs::fstat(file)?,
+            // A socket cannot be opened at all; a link is not followed.
+            Err(error) => self.stat(name).map_err(|_| *error)?,
+        };
+        match kind(&stat) {
+            None => Ok(OpenFile(opened?.into())),
+            Some(kind) => Err(io::Error::other(format!(
+                "it is {kind}, and no regular file"
+            ))),
         }
     }
 
@@ -297,6 +303,19 @@ fn make(path: &Path) -> io::Result<()> {
         File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
     }
     Ok(())
+}
+
+/// What a file is, if it is no regular one.
+fn kind(stat: &Stat) -> Option<&'static str> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => None,
+        FileType::Directory => Some("a directory"),
+        FileType::Symlink => Some("a symbolic link"),
+        FileType::Fifo => Some("a named pipe"),
+        FileType::Socket => Some("a socket"),
+        FileType::CharacterDevice | FileType::BlockDevice => Some("a device"),
+        _ => Some("something else"),
+    }
 }
 
 /// A number whose width depends on the system.
@@ -464,6 +483,22 @@ impl StoredFile for OpenFile {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+
+    fn stored_bytes(&self) -> io::Result<u64> {
+        /// The unit of `st_blocks`, whatever the blocks of the file system are.
+        const BLOCK_BYTES: u64 = 512;
+        Ok(self.0.metadata()?.blocks().saturating_mul(BLOCK_BYTES))
+    }
+
+    fn data_from(&self, offset: u64) -> io::Result<Option<u64>> {
+        match rustix::fs::seek(&self.0, SeekFrom::Data(offset)) {
+            Ok(place) => Ok(Some(place)),
+            Err(Errno::NXIO) => Ok(None),
+            // Not every file system knows its holes.
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(Some(offset)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn identity(&self) -> io::Result<Identity> {

@@ -15,7 +15,7 @@ const OF_THE_FILE_SYSTEM: &str = "lost+found";
 
 /// Whether it is the name of a file that only a ledger has.
 pub(super) fn is_ours(name: &str) -> bool {
-    name == head::NAME || segment::position_in(name).is_some() || name.ends_with(snapshot::SUFFIX)
+    name == head::NAME || segment::position_in(name).is_some() || snapshot::is_name(name)
 }
 
 /// Looks whether a ledger is in `storage`; if not, whether one may be begun there.
@@ -31,10 +31,7 @@ pub(crate) fn check(storage: &dyn Storage, must_exist: bool) -> Result<(), Journ
     // What was begun and never finished is no ledger: nothing in it was acknowledged.
     let is_unfinished =
         |name: &str| [segment::UNFINISHED, snapshot::UNFINISHED, head::UNFINISHED].contains(&name);
-    if names
-        .iter()
-        .any(|name| is_ours(name) && !is_unfinished(name))
-    {
+    if names.iter().any(|name| is_ours(name)) {
         return Ok(());
     }
     if must_exist {
@@ -51,7 +48,8 @@ pub(crate) fn check(storage: &dyn Storage, must_exist: bool) -> Result<(), Journ
         None => Ok(()),
         Some(name) => Err(JournalError::NotEmpty {
             path: storage.describe(),
-            name,
+            // Anybody may have named it, with anything that a terminal obeys.
+            name: name.escape_debug().to_string(),
         }),
     }
 }

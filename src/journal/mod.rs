@@ -39,6 +39,7 @@ pub(crate) mod founding;
 pub(crate) mod head;
 mod kind;
 pub(crate) mod lookout;
+mod names;
 mod oldest;
 mod reader;
 mod record;
@@ -75,6 +76,10 @@ pub(crate) use writer::{Batch, Tail, Writer};
 
 /// An offset in bytes into all segments laid end to end. No record is at 0.
 pub type Position = u64;
+
+/// No segment reaches beyond this position, and no sequence number is larger: what is added to one of either does not
+/// overflow. Whoever writes a terabyte a second gets there in fifty days; files that say so were forged.
+pub(crate) const POSITION_MAX: Position = 1 << 62;
 
 /// The version of the format, which all files carry.
 pub(crate) const FORMAT_VERSION: u32 = 1;

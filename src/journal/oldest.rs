@@ -34,7 +34,7 @@ pub(crate) fn oldest(storage: &dyn Storage) -> Result<Option<Snapshot>, JournalE
                 return Err(JournalError::Version { segment, found });
             }
             // One that cannot be read is as one that is broken; a newer one may have replaced it just now.
-            Err(Flaw::Io(_) | Flaw::NotWhole) => {}
+            Err(Flaw::Io(_) | Flaw::NotWhole(_)) => {}
         }
     }
     Err(JournalError::Missing {

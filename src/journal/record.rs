@@ -19,6 +19,9 @@
 //!
 //! A refusal is recorded only if its request had a key, and only if it is kept under it: outcomes 1 and 4 are in journals
 //! of earlier versions alone.
+//!
+//! What can be read has one form: a field that its kind and outcome do not use is 0, and an outcome that its kind cannot
+//! have is no record. So nothing is in a journal that no tool shows.
 
 use super::Position;
 use super::fields::{Fields, PutFields as _};
@@ -155,6 +158,9 @@ impl Record {
         }
         let key = key(&mut fields, raw.key_len.into())?;
         let (change, outcome) = raw.change()?;
+        if outcome.is_err() && raw.link != Link::default() {
+            return Err("a refusal is no entry of an account, and has the number or a link of one");
+        }
         let record = Self {
             sequence: raw.sequence,
             at: raw.at,
@@ -234,36 +240,58 @@ impl Raw {
             4 => Change::Close { number },
             _ => return Err("a record is of an unknown kind"),
         };
-        let refusal = match self.outcome {
-            0 => {
-                let after = sum(self.balance)?;
-                let balance = match change {
-                    Change::Close { .. } => sum(self.amount)?,
-                    _ => after,
-                };
-                let at = self.at;
-                return Ok((
-                    change,
-                    Ok(Receipt {
-                        number,
-                        balance,
-                        at,
-                    }),
-                ));
+        let outcome = match self.outcome {
+            0 => Ok(self.receipt(change, number)?),
+            _ => Err(self.refusal(change)?),
+        };
+        Ok((change, outcome))
+    }
+
+    fn receipt(&self, change: Change, number: AccountNumber) -> Result<Receipt, &'static str> {
+        let sum = |cents| Cents::new(cents).ok_or("a record has a sum that is none");
+        let after = sum(self.balance)?;
+        let balance = match change {
+            Change::Open { .. } if !number.may_be_drawn() => {
+                return Err("an account is opened with a number that is no UUID of version 4");
             }
-            1 => UnknownAccount.into(),
-            2 => Refusal::InsufficientFunds {
-                available: sum(self.balance)?,
-            },
-            3 => Refusal::BalanceLimit {
-                balance: sum(self.balance)?,
-            },
-            4 => Refusal::AccountLimit {
+            Change::Close { .. } if after != Cents::ZERO => {
+                return Err("a closed account has a balance");
+            }
+            Change::Close { .. } => sum(self.amount)?,
+            _ => after,
+        };
+        Ok(Receipt {
+            number,
+            balance,
+            at: self.at,
+        })
+    }
+
+    fn refusal(&self, change: Change) -> Result<Refusal, &'static str> {
+        let balance = || Cents::new(self.balance).ok_or("a record has a sum that is none");
+        let is_unused = match change {
+            Change::Open { .. } => self.number == (0, 0),
+            Change::Close { .. } => self.amount == 0,
+            Change::Deposit { .. } | Change::Withdraw { .. } => true,
+        };
+        if !is_unused || self.outcome == 1 && self.balance != 0 {
+            return Err("a refusal has something in a field that it does not use");
+        }
+        match (self.outcome, change) {
+            (1, Change::Open { .. }) => Err("a record has an outcome that its kind cannot have"),
+            (1, _) => Ok(UnknownAccount.into()),
+            (2, Change::Withdraw { .. }) => Ok(Refusal::InsufficientFunds {
+                available: balance()?,
+            }),
+            (3, Change::Deposit { .. }) => Ok(Refusal::BalanceLimit {
+                balance: balance()?,
+            }),
+            (4, Change::Open { .. }) => Ok(Refusal::AccountLimit {
                 limit: usize::try_from(self.balance)
                     .map_err(|_| "a record has a negative limit")?,
-            },
-            _ => return Err("a record is of an unknown outcome"),
-        };
-        Ok((change, Err(refusal)))
+            }),
+            (2..=4, _) => Err("a record has an outcome that its kind cannot have"),
+            _ => Err("a record is of an unknown outcome"),
+        }
     }
 }

@@ -76,6 +76,10 @@ pub(crate) fn recover(
         head.belongs_to(end.ledger)?;
     }
     let begun = end.is_none();
+    if begun && !broken_snapshots.is_empty() {
+        let what = snapshot::without_segments(&*storage);
+        return Err(JournalError::Missing { what }.without(&broken_snapshots));
+    }
     let end = match end {
         Some(end) => end,
         None => {

@@ -7,7 +7,10 @@
 //! - zeros to the end of the segment: the journal ends here;
 //! - a whole header, records whose checksum is wrong, and a sector of zeros among them: a torn batch;
 //! - a sector of zeros where a header belongs, and something behind it, but no whole header: a torn batch too;
-//! - anything else is no end that a crash leaves: damage.
+//! - anything else is no end that a crash leaves: damage. So is a torn end that is longer than a batch.
+//!
+//! What is read costs no more memory than the longest batch, and no more time than what the disk keeps of the segment: a
+//! segment whose length is not the one in its header is not read, and holes are passed over.
 //!
 //! A torn end is one only in the last segment, and nowhere else.
 //!
@@ -17,13 +20,13 @@
 use std::thread;
 use std::time::Duration;
 
-use super::batch::{self, ChainHash, FILL, HEADER_BYTES};
+use super::batch::{self, BATCH_BYTES_MAX, ChainHash, FILL, HEADER_BYTES};
 use super::error::JournalError;
 use super::record::Record;
-use super::segment::{self, SECTOR_BYTES};
+use super::segment::{self, SECTOR_BYTES, SEGMENT_BYTES_MAX};
 use super::storage::Storage;
 use super::window::{PIECE_BYTES, Window};
-use super::{LedgerId, Position};
+use super::{LedgerId, POSITION_MAX, Position};
 
 /// How far a journal has been read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +56,15 @@ pub(crate) struct Boundary {
     pub(crate) position: Position,
     pub(crate) next_sequence: u64,
     pub(crate) chain: ChainHash,
+}
+
+impl Boundary {
+    /// Where every journal begins.
+    const BEGIN: Self = Self {
+        position: 0,
+        next_sequence: 1,
+        chain: ChainHash([0; 32]),
+    };
 }
 
 /// Where a journal ends.
@@ -201,7 +213,9 @@ fn read_through(
         scanner.segment(&mut segment, visitor)?;
         progress(Progress {
             position: scanner.boundary.unwrap_or_default().position,
-            end: relevant.last().map_or(0, |last| last + segment.length()),
+            end: relevant
+                .last()
+                .map_or(0, |last| last.saturating_add(segment.length())),
             records: scanner.records,
         });
         last = Some(segment);
@@ -253,8 +267,10 @@ impl Scanner {
         let (mut segment_bytes, mut batch) = (0, Vec::new());
         if let Some(mut segment) = last {
             segment_bytes = segment.length();
-            let length = usize::try_from(boundary.position - self.last).unwrap_or(usize::MAX);
             let offset = segment.offset_of(self.last);
+            let length = segment.offset_of(boundary.position) - offset;
+            // It was read as one batch, so it is short.
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
             batch = segment.bytes(offset, length)?.to_vec();
         }
         Ok(Some(End {
@@ -318,6 +334,13 @@ impl Scanner {
         if header.position != segment.position {
             return Err(segment.damaged(0, "it is not the segment that its name says"));
         }
+        if header.segment_bytes > SEGMENT_BYTES_MAX {
+            return Err(segment.damaged(0, "it says that it is longer than a segment may be"));
+        }
+        let end = header.position.checked_add(header.segment_bytes);
+        if end.is_none_or(|end| end > POSITION_MAX) || header.first_sequence > POSITION_MAX {
+            return Err(segment.damaged(0, "no ledger gets that far"));
+        }
         if *self.ledger.get_or_insert(header.ledger) != header.ledger {
             return Err(segment.damaged(0, "it belongs to another ledger"));
         }
@@ -336,7 +359,8 @@ impl Scanner {
         };
         match self.boundary {
             Some(known) if known == start => Ok(after_header),
-            None if segment.position == 0 => Ok(after_header),
+            None if start == Boundary::BEGIN => Ok(after_header),
+            None => Err(segment.damaged(0, "it does not begin as a journal does")),
             _ => Err(segment.damaged(0, "it does not continue the segment before")),
         }
     }
@@ -435,7 +459,13 @@ impl<'a> Segment<'a> {
         if header.position != self.position + offset {
             return Err(self.damaged(offset, "a batch is in another one's place"));
         }
-        let length = HEADER_BYTES + header.records_bytes;
+        let length = HEADER_BYTES.saturating_add(header.records_bytes);
+        if length > BATCH_BYTES_MAX {
+            return Err(self.damaged(offset, "it says that it is longer than a batch may be"));
+        }
+        if header.records_bytes == 0 {
+            return Err(self.damaged(offset, "a batch without records"));
+        }
         let padded = length.next_multiple_of(SECTOR_BYTES);
         let batch = self.bytes(offset, padded)?;
         if batch.len() < padded {
@@ -451,7 +481,7 @@ impl<'a> Segment<'a> {
         let has_gap = batch.chunks(SECTOR_BYTES).any(is_zero);
         if has_gap && self.behind(offset + padded as u64)?.used == 0 {
             let bytes = self.behind(offset)?.used;
-            return Ok(self.torn(offset, bytes));
+            return self.torn(offset, bytes);
         }
         Err(self.damaged(offset, "the checksum of a batch is wrong"))
     }
@@ -465,13 +495,15 @@ impl<'a> Segment<'a> {
         if behind.has_batch {
             return Err(self.damaged(offset, "a batch is gone, and there are others behind it"));
         }
-        Ok(self.torn(offset, behind.used))
+        self.torn(offset, behind.used)
     }
 
     /// Looks through all that is from `offset` on, the start of a sector.
     fn behind(&mut self, offset: u64) -> Result<Behind, JournalError> {
         let mut behind = Behind::default();
-        for start in (offset..self.length()).step_by(PIECE_BYTES) {
+        let mut next = offset;
+        while let Some(start) = self.stored_from(next)? {
+            next = start + PIECE_BYTES as u64;
             let mut places = (self.position + start..).step_by(SECTOR_BYTES);
             let piece = self.bytes(start, PIECE_BYTES)?;
             if is_zero(piece) {
@@ -489,13 +521,32 @@ impl<'a> Segment<'a> {
         Ok(behind)
     }
 
+    /// The first sector, the one at `offset` or behind it, that is not in a hole.
+    fn stored_from(&self, offset: u64) -> Result<Option<u64>, JournalError> {
+        if offset >= self.length() {
+            return Ok(None);
+        }
+        let data = self.window.data_from(offset);
+        let data = data.map_err(JournalError::file("read", self.storage, &self.name))?;
+        let sector = |data: u64| data - data % SECTOR_BYTES as u64;
+        Ok(data
+            .map(|data| sector(data).max(offset))
+            .filter(|start| *start < self.length()))
+    }
+
     /// The torn end at `offset`, of so many bytes.
-    fn torn(&self, offset: u64, bytes: u64) -> Found {
-        Found::End(Some(Torn {
+    fn torn(&self, offset: u64, bytes: u64) -> Result<Found, JournalError> {
+        if bytes > BATCH_BYTES_MAX as u64 {
+            return Err(self.damaged(
+                offset,
+                "a batch is gone, and what is behind it is longer than a batch may be",
+            ));
+        }
+        Ok(Found::End(Some(Torn {
             segment: self.name.clone(),
             offset,
             bytes,
-        }))
+        })))
     }
 }
 

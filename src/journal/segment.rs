@@ -28,11 +28,15 @@ use super::batch::ChainHash;
 use super::error::JournalError;
 use super::fields::{Fields, PutFields as _};
 use super::head::{self, Head};
+use super::names;
 use super::storage::{Storage, StoredFile};
 use super::{FORMAT_VERSION, LedgerId, Position};
 
 /// The smallest unit of which a disk writes all or nothing, in bytes.
 pub(crate) const SECTOR_BYTES: usize = 512;
+
+/// The longest segment. Whoever forges a longer one would have a start fill the disk with it.
+pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 
 /// The name of a segment that is being made.
 pub(super) const UNFINISHED: &str = "next.segment";
@@ -55,24 +59,17 @@ pub(super) struct Header {
 
 /// The file name of the segment that begins at `position`.
 pub(crate) fn name(position: Position) -> String {
-    format!("{position:020}{SUFFIX}")
+    names::name(position, SUFFIX)
 }
 
 /// The position in a file name. `None` if it is not that of a segment.
 pub(super) fn position_in(name: &str) -> Option<Position> {
-    let digits = name.strip_suffix(SUFFIX)?;
-    (digits.len() == 20).then_some(())?;
-    digits.parse().ok()
+    names::position_in(name, SUFFIX)
 }
 
 /// The positions of all segments, in order.
 pub(super) fn positions(storage: &dyn Storage) -> Result<Vec<Position>, JournalError> {
-    let names = storage
-        .names()
-        .map_err(JournalError::file("list", storage, ""))?;
-    let mut positions: Vec<_> = names.iter().filter_map(|name| position_in(name)).collect();
-    positions.sort_unstable();
-    Ok(positions)
+    names::positions(storage, SUFFIX)
 }
 
 impl Header {

@@ -131,6 +131,25 @@ pub trait StoredFile: fmt::Debug + Send + Sync {
     /// Those of the disk.
     fn length(&self) -> io::Result<u64>;
 
+    /// How many bytes the disk keeps for it: fewer than its length where the file has holes or is compressed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    fn stored_bytes(&self) -> io::Result<u64> {
+        self.length()
+    }
+
+    /// The first place, `offset` or behind it, that is not in a hole; `None` if nothing but holes is there. Where holes
+    /// cannot be told from zeros that are stored, it is `offset`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    fn data_from(&self, offset: u64) -> io::Result<Option<u64>> {
+        Ok(Some(offset))
+    }
+
     /// What tells it from all other files.
     ///
     /// # Errors

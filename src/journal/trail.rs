@@ -50,6 +50,22 @@ impl Trail {
         }
     }
 
+    /// Whether entries may have led to it: there is at least one, it has as many milestones as follow from how many there
+    /// are, and none is behind the one before it.
+    pub(super) fn may_be(&self) -> bool {
+        let expected = self
+            .entries
+            .checked_ilog2()
+            .map(|log| (log / BASE_BITS) as usize);
+        let mut later = self.last;
+        expected == Some(self.milestones.len())
+            && self.milestones.iter().all(|milestone| {
+                let is_there = *milestone > 0 && *milestone <= later;
+                later = *milestone;
+                is_there
+            })
+    }
+
     pub(super) fn milestones(&self) -> &[Position] {
         &self.milestones
     }

@@ -43,6 +43,15 @@ impl Window {
         self.length
     }
 
+    /// The first place, `offset` or behind it, that is not in a hole. See [`StoredFile::data_from`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the disk.
+    pub(super) fn data_from(&self, offset: u64) -> io::Result<Option<u64>> {
+        self.file.data_from(offset)
+    }
+
     /// The `count` bytes from `offset` on; fewer at the end that the file had when it was opened.
     ///
     /// # Errors

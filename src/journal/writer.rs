@@ -130,8 +130,7 @@ impl Writer {
         let last = end.boundary.position - end.segment - end.last.len() as u64;
         let secure = || {
             if let Some(torn) = &end.torn {
-                let zeros = vec![0; usize::try_from(torn.bytes).unwrap_or(usize::MAX)];
-                segment.write_at(&zeros, torn.offset)?;
+                segment::fill(&*segment, torn.offset, torn.offset + torn.bytes)?;
             }
             segment.write_at(&end.last, last)?;
             let unused = end.boundary.position - end.segment;

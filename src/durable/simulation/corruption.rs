@@ -83,7 +83,7 @@ fn amount(cents: i64) -> Amount {
 
 /// The batches of the journal.
 fn batches() -> Vec<Vec<DurableCommand>> {
-    let number = |index: u64| AccountNumber::from_halves((index, !index));
+    let number = AccountNumber::nth;
     let with_key = |change, key: &str| DurableCommand {
         change,
         key: Some(key.parse().unwrap()),
@@ -168,7 +168,7 @@ fn try_to_write(disk: &Disk, batches: &[Vec<DurableCommand>]) -> Result<Journal,
     let mut next = books.accounts.len() as u64;
     let draw = Box::new(move || {
         next += 1;
-        AccountNumber::from_halves((next, !next))
+        AccountNumber::nth(next)
     });
     let start = books.next_sequence.cast_signed();
     let mut sequencer = Sequencer::new(books, tail, 100, 4096, draw);
@@ -653,8 +653,8 @@ fn a_snapshot_holds_all_that_is_before_it() {
 
 #[test]
 fn a_batch_of_another_history_is_refused() {
-    let number = AccountNumber::from_halves((1, !1));
-    let other = AccountNumber::from_halves((2, !2));
+    let number = AccountNumber::nth(1);
+    let other = AccountNumber::nth(2);
     let deposit = |number, cents| {
         let amount = amount(cents);
         vec![DurableCommand::from(Change::Deposit { number, amount })]
@@ -753,7 +753,7 @@ fn a_key_cannot_pass_for_a_batch() {
         }
     }
     let forged = str::from_utf8(&header).unwrap();
-    let number = AccountNumber::from_halves((1, !1));
+    let number = AccountNumber::nth(1);
     let amount = amount(1);
     let deposit = |key: &str| DurableCommand {
         change: Change::Deposit { number, amount },

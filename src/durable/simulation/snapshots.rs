@@ -128,7 +128,7 @@ impl Author {
         for (command, key) in commands {
             self.now += command.later_us;
             let known = self.opened.get(command.account % self.opened.len().max(1));
-            let number = known.copied().unwrap_or(AccountNumber::from_halves((9, 9)));
+            let number = known.copied().unwrap_or(AccountNumber::nth(u64::MAX));
             let amount = Amount::from_cents(command.cents).unwrap();
             let change = match command.ask {
                 Ask::Open => Change::Open {
@@ -139,8 +139,7 @@ impl Author {
                 Ask::Close => Change::Close { number },
             };
             let next = self.opened.len() as u64 + 1;
-            let drawn =
-                AccountNumber::from_halves((next.wrapping_mul(0x9E37_79B9_7F4A_7C15), next));
+            let drawn = AccountNumber::nth(next);
             let now = Timestamp::from_micros(self.now);
             let decision = self
                 .books
@@ -356,7 +355,7 @@ fn the_order_of_closed_accounts_does_not_matter() {
 
 #[test]
 fn a_record_that_does_not_follow_is_found_in_whatever_part_its_account_is() {
-    let unknown = AccountNumber::from_halves((77, 77));
+    let unknown = AccountNumber::nth(1 << 32);
     for part_accounts_min in [1, 3, 1_000] {
         for forgery in 0..4 {
             let disk = Disk::new(1);

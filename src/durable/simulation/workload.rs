@@ -97,5 +97,6 @@ fn account(random: &mut Xoshiro256PlusPlus, model: &Model) -> AccountNumber {
 }
 
 pub(super) fn any_number(random: &mut Xoshiro256PlusPlus) -> AccountNumber {
-    AccountNumber::from_halves((random.random(), random.random()))
+    let bytes = random.random::<u128>().to_be_bytes();
+    AccountNumber::from_random_bytes(bytes)
 }

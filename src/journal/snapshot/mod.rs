@@ -26,6 +26,9 @@
 //! position of the last entry. Then the keys, the oldest first, as [records](super::record) with neither sequence number
 //! nor link.
 //!
+//! What is read is held against all that one snapshot can tell by itself, and is not whole otherwise, whatever its hash
+//! says: see [`read`]. Memory is taken for what the disk keeps of a file, and never for a count in it.
+//!
 //! In every version, the first twelve bytes and the hash at the end stand where they stand here. So one of a later
 //! format can be told from a broken one. It is not passed over: the program that wrote it may have written more that
 //! this one does not know.
@@ -41,6 +44,7 @@ use std::io;
 
 use super::books::Books;
 use super::error::JournalError;
+use super::names;
 use super::scan::Boundary;
 use super::storage::Storage;
 use super::{LedgerId, Position};
@@ -57,6 +61,10 @@ pub(crate) const SUFFIX: &str = ".snapshot";
 pub(super) const UNFINISHED: &str = "next.snapshot";
 
 const HASH_BYTES: usize = 32;
+
+/// What a [flaw](Flaw::NotWhole) is.
+pub(super) const SHORT: &str = "it breaks off";
+const TWICE: &str = "it holds an account or a key twice";
 
 /// The books at a place between two segments.
 #[derive(Debug)]
@@ -78,27 +86,34 @@ impl Snapshot {
 pub(crate) enum Flaw {
     /// It cannot be read.
     Io(io::Error),
-    /// It is not as it was written.
-    NotWhole,
+    /// It is not as it was written, or was not written by a ledger: why.
+    NotWhole(&'static str),
     /// It is whole, and of a format that this program does not know.
     Version(u32),
 }
 
 /// The file name of the snapshot at `position`.
 pub(super) fn name(position: Position) -> String {
-    format!("{position:020}{SUFFIX}")
+    names::name(position, SUFFIX)
+}
+
+/// Whether it is the name of a snapshot.
+pub(super) fn is_name(name: &str) -> bool {
+    names::position_in(name, SUFFIX).is_some()
+}
+
+/// What is missing where there are snapshots alone.
+pub(super) fn without_segments(storage: &dyn Storage) -> String {
+    format!(
+        "there are snapshots without any (in {})",
+        storage.describe()
+    )
 }
 
 /// The positions of all snapshots, the newest first.
 pub(super) fn positions(storage: &dyn Storage) -> Result<Vec<Position>, JournalError> {
-    let names = storage
-        .names()
-        .map_err(JournalError::file("list", storage, ""))?;
-    let mut positions: Vec<Position> = names
-        .iter()
-        .filter_map(|name| name.strip_suffix(SUFFIX)?.parse().ok())
-        .collect();
-    positions.sort_unstable_by(|one, other| other.cmp(one));
+    let mut positions = names::positions(storage, SUFFIX)?;
+    positions.reverse();
     Ok(positions)
 }
 
@@ -117,7 +132,7 @@ pub(crate) fn newest(
         match load(storage, policy, position) {
             Ok(snapshot) => return Ok((Some(snapshot), broken)),
             // One that cannot be read is as one that is broken.
-            Err(Flaw::Io(_) | Flaw::NotWhole) => broken.push(name),
+            Err(Flaw::Io(_) | Flaw::NotWhole(_)) => broken.push(name),
             Err(Flaw::Version(found)) => {
                 let segment = name;
                 return Err(JournalError::Version { segment, found });
@@ -139,22 +154,26 @@ pub(super) fn load(
     books.next_sequence = header.boundary.next_sequence;
     books.last_at = header.last_at;
     books.opened = header.opened();
-    let count = |count: u64| usize::try_from(count).map_err(|_| Flaw::NotWhole);
-    books.accounts.reserve(count(header.accounts)?);
-    books.closed.reserve(count(header.closed)?);
-    books.keys.reserve(count(header.keys)?);
+    let [accounts, closed, keys] = reading.stored_at_most()?;
+    books.accounts.make_room(accounts);
+    let _ = books.closed.try_reserve(closed);
+    books.keys.make_room(keys);
     while let Some((number, account)) = reading.account()? {
         if !books.accounts.insert(number, account) {
-            return Err(Flaw::NotWhole);
+            return Err(Flaw::NotWhole(TWICE));
         }
     }
     while let Some((number, position)) = reading.closed()? {
-        if books.closed.insert(number, position).is_some() {
-            return Err(Flaw::NotWhole);
+        if books.accounts.contains(number) || books.closed.insert(number, position).is_some() {
+            return Err(Flaw::NotWhole(TWICE));
         }
     }
     while let Some((key, kept)) = reading.key()? {
+        let keys = books.keys.len();
         books.keys.keep(&key, kept);
+        if books.keys.len() == keys {
+            return Err(Flaw::NotWhole(TWICE));
+        }
     }
     // Before this, what was read need not be what was written.
     reading.finish()?;

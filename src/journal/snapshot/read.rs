@@ -1,22 +1,34 @@
 //! Reads a snapshot from front to end, a piece at a time.
 //!
 //! The hash that tells whether it is whole is at the end. Until it has been [checked](Reading::finish), what was read may
-//! be anything, and must be discarded if the hash is wrong. A count that the file is too short for is not believed.
+//! be anything, and must be discarded if the hash is wrong.
+//!
+//! # What is not believed
+//!
+//! Whoever forges a snapshot gives it the right hash. So each part is held against the header, and against what is before
+//! it, wherever a snapshot is read:
+//!
+//! - a count that the file is too short for, or more accounts than records;
+//! - a position or a sequence number that no ledger reaches, or one that is behind the place of the snapshot;
+//! - an account or a key that is not behind the one before it, a time that is after the last record;
+//! - a number that was never drawn, and milestones that the number of entries does not have;
+//! - a piece of the file that is a hole: nothing in a snapshot is that many zeros.
 
 use std::sync::Arc;
 
-use super::{Flaw, HASH_BYTES, MAGIC, name};
+use super::{Flaw, HASH_BYTES, MAGIC, SHORT, name};
 use crate::account_number::AccountNumber;
 use crate::idempotency_key::IdempotencyKey;
 use crate::journal::accounts::Standing;
 use crate::journal::batch::ChainHash;
 use crate::journal::fields::Fields;
-use crate::journal::record::{RECORD_BYTES_MAX, Record};
+use crate::journal::record::{Link, RECORD_BYTES_MAX, Record};
 use crate::journal::scan::Boundary;
+use crate::journal::segment::SECTOR_BYTES;
 use crate::journal::storage::{Storage, StoredFile};
 use crate::journal::trail::Trail;
 use crate::journal::window::PIECE_BYTES;
-use crate::journal::{FORMAT_VERSION, LedgerId, Position};
+use crate::journal::{FORMAT_VERSION, LedgerId, POSITION_MAX, Position};
 use crate::keys::Kept;
 use crate::money::Cents;
 use crate::roster::CreationNumber;
@@ -31,6 +43,9 @@ const ACCOUNT_BYTES: usize = 72;
 const MILESTONES_MAX: usize = 16;
 
 const CLOSED_BYTES: usize = 24;
+
+/// What a [flaw](Flaw::NotWhole) is.
+const HOLE: &str = "a part of it is a hole";
 
 /// A record with the shortest key.
 const KEY_BYTES_MIN: usize = 88;
@@ -49,7 +64,22 @@ pub(in crate::journal) struct Header {
 impl Header {
     /// How many accounts were ever opened.
     pub(in crate::journal) fn opened(&self) -> u64 {
-        self.accounts + self.closed
+        self.accounts.saturating_add(self.closed)
+    }
+
+    /// Whether a ledger may get to the place that it names, with as many accounts.
+    fn is_reached(&self) -> bool {
+        let places = SECTOR_BYTES as u64..=POSITION_MAX;
+        let records = self.boundary.next_sequence.saturating_sub(1);
+        places.contains(&self.boundary.position)
+            && records < POSITION_MAX
+            && self.opened().saturating_add(self.closed) <= records
+            && self.last_at >= Timestamp::from_micros(0)
+    }
+
+    /// Whether an entry of an account may be at `position`.
+    fn is_behind(&self, position: Position) -> bool {
+        (1..self.boundary.position).contains(&position)
     }
 
     /// Whether what it announces fits into so many bytes.
@@ -74,6 +104,10 @@ pub(in crate::journal) struct Reading {
     accounts_left: u64,
     closed_left: u64,
     keys_left: u64,
+    /// The place in the order of creation of the last account that was read.
+    last_created: CreationNumber,
+    /// The time of the last key that was read.
+    last_key_at: Timestamp,
 }
 
 impl Reading {
@@ -85,17 +119,24 @@ impl Reading {
         let mut bytes = Bytes::open(storage, &name(position))?;
         let (magic, version) = bytes.next(12, |fields| Some((fields.array()?, fields.u32()?)))?;
         if magic != MAGIC {
-            return Err(Flaw::NotWhole);
+            return Err(Flaw::NotWhole("it does not begin as a snapshot does"));
         }
         if version != FORMAT_VERSION {
             // If it is whole, that is its version; otherwise nobody knows.
-            bytes.skip()?;
+            match bytes.skip() {
+                // Another format may have holes. To pass over it would be worse than to refuse it.
+                Err(Flaw::NotWhole(HOLE)) => return Err(Flaw::Version(version)),
+                skipped => skipped?,
+            }
             bytes.finish()?;
             return Err(Flaw::Version(version));
         }
         let header = bytes.next(HEADER_BYTES - 12, header)?;
-        if header.boundary.position != position || !header.fits(bytes.left()) {
-            return Err(Flaw::NotWhole);
+        if header.boundary.position != position {
+            return Err(Flaw::NotWhole("it is not the snapshot that its name says"));
+        }
+        if !header.fits(bytes.left()) || !header.is_reached() {
+            return Err(Flaw::NotWhole("its header says what no ledger gets to"));
         }
         Ok(Self {
             header,
@@ -103,7 +144,22 @@ impl Reading {
             accounts_left: header.accounts,
             closed_left: header.closed,
             keys_left: header.keys,
+            last_created: CreationNumber::from_u64(0),
+            last_key_at: Timestamp::from_micros(i64::MIN),
         })
+    }
+
+    /// How many accounts, closed ones and keys there may be, by what the disk keeps of the file: the header may say more.
+    pub(super) fn stored_at_most(&self) -> Result<[usize; 3], Flaw> {
+        let stored = self.bytes.file.stored_bytes().map_err(Flaw::Io)?;
+        let at_most = |count: u64, bytes: usize| {
+            usize::try_from(count.min(stored / bytes as u64)).unwrap_or(0)
+        };
+        Ok([
+            at_most(self.header.accounts, ACCOUNT_BYTES),
+            at_most(self.header.closed, CLOSED_BYTES),
+            at_most(self.header.keys, KEY_BYTES_MIN),
+        ])
     }
 
     pub(in crate::journal) fn header(&self) -> &Header {
@@ -124,7 +180,21 @@ impl Reading {
         }
         self.accounts_left -= 1;
         let most = ACCOUNT_BYTES + 8 * MILESTONES_MAX;
-        self.bytes.next(most, account).map(Some)
+        let (number, account) = self.bytes.next(most, account)?;
+        let header = &self.header;
+        let is_next =
+            (self.last_created.get() + 1..=header.opened()).contains(&account.created.get());
+        let is_in_time = account.created_at >= Timestamp::from_micros(0)
+            && account.created_at <= account.last_updated
+            && account.last_updated <= header.last_at;
+        let is_trail = account.trail.entries() < header.boundary.next_sequence
+            && header.is_behind(account.trail.last())
+            && account.trail.may_be();
+        if !number.may_be_drawn() || !is_next || !is_in_time || !is_trail {
+            return Err(Flaw::NotWhole("it holds an account that no ledger has"));
+        }
+        self.last_created = account.created;
+        Ok(Some((number, account)))
     }
 
     /// The next closed account, and where its last entry is. To be called once all open ones have been read.
@@ -134,7 +204,13 @@ impl Reading {
         }
         self.closed_left -= 1;
         let closed = |fields: &mut Fields<'_>| Some((number(fields)?, fields.u64()?));
-        self.bytes.next(CLOSED_BYTES, closed).map(Some)
+        let (number, position) = self.bytes.next(CLOSED_BYTES, closed)?;
+        if !number.may_be_drawn() || !self.header.is_behind(position) {
+            return Err(Flaw::NotWhole(
+                "it holds a closed account that no ledger has",
+            ));
+        }
+        Ok(Some((number, position)))
     }
 
     /// The next key. To be called once all accounts have been read.
@@ -143,7 +219,14 @@ impl Reading {
             return Ok(None);
         }
         self.keys_left -= 1;
-        self.bytes.next(RECORD_BYTES_MAX, key).map(Some)
+        let (key, kept) = self.bytes.next(RECORD_BYTES_MAX, key)?;
+        if !(self.last_key_at..=self.header.last_at).contains(&kept.at) {
+            return Err(Flaw::NotWhole(
+                "it holds a key of a time when there was none",
+            ));
+        }
+        self.last_key_at = kept.at;
+        Ok(Some((key, kept)))
     }
 
     /// Passes over what has not been read.
@@ -202,6 +285,9 @@ fn account(fields: &mut Fields<'_>) -> Option<(AccountNumber, Standing)> {
 fn key(fields: &mut Fields<'_>) -> Option<(IdempotencyKey, Kept)> {
     let (record, length) = Record::decode(fields.0).ok()?;
     fields.bytes(length)?;
+    if record.sequence != 0 || record.link != Link::default() {
+        return None;
+    }
     let kept = record.kept();
     Some((record.key?, kept))
 }
@@ -229,7 +315,7 @@ impl Bytes {
             file,
             length: length
                 .checked_sub(HASH_BYTES as u64)
-                .ok_or(Flaw::NotWhole)?,
+                .ok_or(Flaw::NotWhole(SHORT))?,
             read: 0,
             buffer: Vec::new(),
             taken: 0,
@@ -254,7 +340,7 @@ impl Bytes {
         let ahead = self.buffer.get(self.taken..).unwrap_or_default();
         let ahead = ahead.get(..most).unwrap_or(ahead);
         let mut fields = Fields(ahead);
-        let decoded = decode(&mut fields).ok_or(Flaw::NotWhole)?;
+        let decoded = decode(&mut fields).ok_or(Flaw::NotWhole("a part of it cannot be read"))?;
         self.taken += ahead.len() - fields.0.len();
         Ok(decoded)
     }
@@ -264,12 +350,17 @@ impl Bytes {
         self.buffer.drain(..self.taken);
         self.taken = 0;
         let left = usize::try_from(self.length - self.read).unwrap_or(usize::MAX);
+        let length = left.min(PIECE_BYTES);
+        let data = self.file.data_from(self.read).map_err(Flaw::Io)?;
+        if length > 0 && data.is_none_or(|data| data - self.read >= length as u64) {
+            return Err(Flaw::NotWhole(HOLE));
+        }
         let start = self.buffer.len();
-        self.buffer.resize(start + left.min(PIECE_BYTES), 0);
+        self.buffer.resize(start + length, 0);
         let piece = self.buffer.get_mut(start..).unwrap_or_default();
         let length = self.file.read_at(piece, self.read).map_err(Flaw::Io)?;
         if length < piece.len() {
-            return Err(Flaw::NotWhole);
+            return Err(Flaw::NotWhole(SHORT));
         }
         self.hasher.update(piece);
         self.read += length as u64;
@@ -290,7 +381,7 @@ impl Bytes {
         let read = self.file.read_at(&mut hash, self.length);
         let is_there = read.map_err(Flaw::Io)? == HASH_BYTES;
         if self.left() > 0 || !is_there || *self.hasher.finalize().as_bytes() != hash {
-            return Err(Flaw::NotWhole);
+            return Err(Flaw::NotWhole("it is not whole: its hash is wrong"));
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::queue::{Queue, Survivors};
 use super::read::{Header, Reading};
 use super::write::Writing;
-use super::{Flaw, name, positions};
+use super::{Flaw, TWICE, name, positions};
 use crate::change::Change;
 use crate::journal::books::Books;
 use crate::journal::error::JournalError;
@@ -32,9 +32,6 @@ use crate::journal::storage::Storage;
 use crate::journal::{LedgerId, Position};
 use crate::key_policy::KeyPolicy;
 
-/// How many snapshots are kept: the newest, and one more in case that it is broken.
-const KEPT: usize = 2;
-
 /// How many parts the accounts are taken in. The segments are read once for each. A part takes about half of the memory
 /// that its accounts take in a ledger.
 const PARTS: u64 = 8;
@@ -42,8 +39,8 @@ const PARTS: u64 = 8;
 /// The smallest number of accounts in a part; the last one may have fewer.
 const PART_ACCOUNTS_MIN: u64 = 1 << 15;
 
-/// Makes the snapshot at the begin of the segment at `until`, and removes those that it replaces. Does nothing
-/// if it is there.
+/// Makes the snapshot at the begin of the segment at `until`, and removes those that it replaces: all but the one that it
+/// was made from, which stays in case that the new one breaks. Does nothing if it is there.
 ///
 /// # Errors
 ///
@@ -82,7 +79,12 @@ pub(crate) fn take_in_parts(
     if base_position.is_some_and(|position| position >= until) || !taking.write(queue)? {
         return Ok(());
     }
-    for position in positions(storage)?.into_iter().skip(KEPT) {
+    // What is behind it, or was not made from records, is none of those: it replaces nothing, and nothing it.
+    let older = positions(storage)?;
+    let older = older
+        .into_iter()
+        .filter(|it| *it < until && Some(*it) != base_position);
+    for position in older {
         let name = name(position);
         storage
             .remove(&name)
@@ -170,7 +172,7 @@ impl Parts {
                 && let Some((number, account)) = base.account()?
             {
                 if !self.books.accounts.insert(number, account) {
-                    return Err(Flaw::NotWhole);
+                    return Err(Flaw::NotWhole(TWICE));
                 }
                 left -= 1;
             }
@@ -203,7 +205,7 @@ impl Taking<'_> {
                 }
                 Err(_) if self.stop.load(Relaxed) => return Err(self.stopped()),
                 // One that cannot be read is as one that is broken.
-                Err(Flaw::Io(_) | Flaw::NotWhole) => *queue = Queue::new(self.policy),
+                Err(Flaw::Io(_) | Flaw::NotWhole(_)) => *queue = Queue::new(self.policy),
             }
         }
         Ok(None)
@@ -434,7 +436,7 @@ impl Taking<'_> {
         let end = end?;
         let boundaries = self.end.zip(end.as_ref());
         if boundaries.is_some_and(|(first, again)| first != again.boundary) {
-            return Err(self.changed(Flaw::NotWhole));
+            return Err(self.changed(Flaw::NotWhole("it changed")));
         }
         Ok(end)
     }
@@ -448,7 +450,7 @@ impl Taking<'_> {
     fn changed(&self, flaw: Flaw) -> JournalError {
         let source = match flaw {
             Flaw::Io(error) => error,
-            Flaw::NotWhole | Flaw::Version(_) => {
+            Flaw::NotWhole(_) | Flaw::Version(_) => {
                 io::Error::other("what it is made from changed while it was read")
             }
         };
