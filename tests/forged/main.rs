@@ -14,4 +14,5 @@
 mod forger;
 
 mod examples;
+mod fuzz;
 mod program;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -16,18 +16,23 @@ const MEMORY_KIB: u64 = 768 << 10;
 /// How long it may take, on however busy a machine. What is refused takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The binary, bounded in memory: what does not fit aborts it.
+/// The binary.
 fn cashpoint() -> Command {
+    bounded(env!("CARGO_BIN_EXE_cashpoint").into())
+}
+
+/// A program that is bounded in memory: what does not fit aborts it.
+pub(crate) fn bounded(program: PathBuf) -> Command {
     let mut command = Command::new("sh");
     let script = format!("ulimit -v {MEMORY_KIB} && exec \"$@\"");
-    command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_cashpoint")]);
+    command.args(["-c", &script, "sh"]).arg(program);
     // An arena for each thread would take 64 MiB of addresses.
     command.env_clear().env("MALLOC_ARENA_MAX", "1");
     command
 }
 
 /// Waits for the end of `child`; one that takes too long is killed, and fails the test.
-fn wait(mut child: Child, what: &str) -> Output {
+pub(crate) fn wait(mut child: Child, what: &str, patience: Duration) -> Output {
     let start = Instant::now();
     // What it prints has to be read meanwhile.
     let mut readers = Vec::new();
@@ -47,7 +52,7 @@ fn wait(mut child: Child, what: &str) -> Output {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > patience {
             let _ = child.kill();
             panic!("{what} hangs");
         }
@@ -79,7 +84,7 @@ pub(crate) fn journal(what: &str, directory: &Path, arguments: &[&str]) -> Said 
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let output = wait(child, what);
+    let output = wait(child, what, PATIENCE);
     let stdout = String::from_utf8(output.stdout).unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     let code = output.status.code();

@@ -4,6 +4,8 @@
 //! whoever forges one changes any field, has as much of it [mended](Journal::mend) as the forgery needs, and takes the
 //! [files](Journal::files). Checksums and the hashes of snapshots are always right.
 
+pub(crate) mod mutate;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -442,7 +444,7 @@ impl Journal {
         let mut accounts: BTreeMap<Number, Replayed> = BTreeMap::new();
         let (mut opened, mut count) = (0, 0);
         for batch in self.segments.iter().flat_map(|segment| &segment.batches) {
-            let mut at = batch.position + 64;
+            let mut at = batch.position.wrapping_add(64);
             for record in batch.records.iter().filter(|_| batch.position < end) {
                 count += 1;
                 if record.outcome == 0 {
@@ -450,7 +452,7 @@ impl Journal {
                     let account = accounts.entry(record.number).or_default();
                     enter(record, at, opened, account);
                 }
-                at += record.encode().len() as u64;
+                at = at.wrapping_add(record.encode().len() as u64);
             }
         }
         (accounts, count)
