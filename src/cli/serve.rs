@@ -24,7 +24,8 @@ use crate::service::Service;
 const LAST_WORDS_MAX: Duration = Duration::from_millis(100);
 
 /// File descriptors that are needed beside those of connections: the listener, the runtime's, the log, the ledger's.
-const OTHER_FILES: u64 = 64;
+/// And those of the connections for which there is no seat.
+const OTHER_FILES: u64 = 64 + server::STANDING_MAX as u64;
 
 /// Serve the ledger over HTTP, in memory or durable.
 ///
@@ -119,7 +120,7 @@ pub(super) struct Arguments {
         value_parser = settings::host_name)]
     allowed_hosts: Vec<HostName>,
 
-    /// The most connections to serve at a time; further ones wait.
+    /// The most connections to serve at a time. For a further one the longest idle is closed; if none is idle, it gets 503.
     #[arg(long, env = "MAX_CONNECTIONS", default_value = "16384", value_name = "NUMBER",
         value_parser = settings::max_connections)]
     max_connections: usize,

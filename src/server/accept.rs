@@ -2,20 +2,36 @@
 //!
 //! It is ours, and not `warp::serve`, because that sets no TCP_NODELAY (pipelined requests then stall),
 //! no timeout and no limit.
+//!
+//! # When all seats are taken
+//!
+//! Clients that keep their connections and now and then ask for something would lock everybody else out, the probes too,
+//! and nobody would know why. So the last seat that is taken is logged, and for each further connection
+//! the one that has been idle longest is asked to leave, as in nginx. If all are busy, whoever has
+//! waited for [`STANDING_TIME`] has one request answered: a probe as ever, any other with 503. There is room for
+//! [`STANDING_MAX`] of these beside the seats; beyond that the system's queue is left alone.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use hyper::server::conn::http1;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{self, JoinError, JoinSet};
 use tracing::{debug, error, info, warn};
 
 use super::Config;
 use super::api::Api;
+use super::connection::Stop;
+use super::edge::Admission;
 use super::gate::Gate;
+use super::seat::Seat;
 use super::sending_side::SendingSide;
 use super::transport::Transport;
 use super::{connection, edge};
@@ -24,6 +40,18 @@ use super::{connection, edge};
 /// than the longest page, which leaves in one go; and what is on its way is not counted, so no line is slower for it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_MAX_BYTES: u32 = 256 * 1024;
+
+/// How many connections may be open beside those that have a seat.
+pub const STANDING_MAX: usize = 64;
+
+/// How long a connection waits for a seat.
+const STANDING_TIME: Duration = Duration::from_millis(250);
+
+/// How long a client without a seat may take for its request and the answer.
+const REQUEST_TIME: Duration = Duration::from_secs(1);
+
+/// How often at most it is logged that all seats are taken.
+const WARNING_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long to wait before accepting again when the process is out of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -44,49 +72,184 @@ pub(super) async fn serve_until(
     api: &Arc<Api>,
     gate: &Arc<Gate>,
 ) -> Drained {
-    let builder = Arc::new(connection::builder(config));
-    let permits = Arc::new(Semaphore::new(
-        config.connections_max.min(Semaphore::MAX_PERMITS),
-    ));
     let (running, stopped) = watch::channel(());
-    let mut connections = JoinSet::new();
-
-    let mut stop = std::pin::pin!(stop);
+    let mut hall = Hall::new(config, api, gate, stopped);
+    let mut stop = pin!(stop);
     loop {
         tokio::select! {
-            (stream, peer, permit) = accept(&listener, &permits) => {
-                let service = edge::service(api, gate, peer);
-                if let Err(error) = prepare(&stream, config) {
-                    debug!(%error, "connection lost early");
-                    continue;
+            (stream, peer, entry) = accept(&listener, &hall.standing) => {
+                match prepare(&stream, config) {
+                    Ok(()) => hall.admit(stream, peer, entry),
+                    Err(error) => debug!(%error, "connection lost early"),
                 }
-                let (incoming, outgoing) = stream.into_split();
-                let sides = (incoming, SendingSide::new(outgoing));
-                let transport = Transport::new(sides, config.answer_timeout);
-                let (builder, stop) = (Arc::clone(&builder), stopped.clone());
-                connections.spawn(async move {
-                    connection::serve(transport, &builder, service, stop).await;
-                    drop(permit);
-                });
             }
-            Some(ended) = connections.join_next() => report(ended),
+            Some(ended) = hall.connections.join_next_with_id() => hall.leaves(ended),
             () = &mut stop => break,
         }
     }
 
     // From here on new connections are refused.
     drop(listener);
-    drain(connections, running, config.shutdown_timeout).await
+    drain(hall.connections, running, config.shutdown_timeout).await
 }
 
-/// The next connection, once there is a permit for it. Errors of single connections are passed over;
+/// All connections.
+struct Hall<'config> {
+    config: &'config Config,
+    api: &'config Arc<Api>,
+    gate: &'config Arc<Gate>,
+    stopped: Stop,
+    seated: Arc<http1::Builder>,
+    /// How a connection without a seat is served: for one request.
+    unseated: Arc<http1::Builder>,
+    opened: Instant,
+    /// One permit for each seat.
+    free: Arc<Semaphore>,
+    /// One permit for each connection that has no seat.
+    standing: Arc<Semaphore>,
+    connections: JoinSet<()>,
+    seats: HashMap<task::Id, Arc<Seat>>,
+    warned: Option<Instant>,
+}
+
+impl<'config> Hall<'config> {
+    fn new(
+        config: &'config Config,
+        api: &'config Arc<Api>,
+        gate: &'config Arc<Gate>,
+        stopped: Stop,
+    ) -> Self {
+        let mut unseated = connection::builder(config);
+        unseated.keep_alive(false);
+        let seats_max = config.connections_max.min(Semaphore::MAX_PERMITS);
+        Self {
+            config,
+            api,
+            gate,
+            stopped,
+            seated: Arc::new(connection::builder(config)),
+            unseated: Arc::new(unseated),
+            opened: Instant::now(),
+            free: Arc::new(Semaphore::new(seats_max)),
+            standing: Arc::new(Semaphore::new(STANDING_MAX)),
+            connections: JoinSet::new(),
+            seats: HashMap::new(),
+            warned: None,
+        }
+    }
+
+    /// Serves a connection, which has come in by `entry`.
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, entry: OwnedSemaphorePermit) {
+        let permit = Arc::clone(&self.free).try_acquire_owned().ok();
+        if self.free.available_permits() == 0 {
+            self.warn();
+        }
+        if permit.is_none() {
+            self.ask_longest_idle_to_leave();
+        }
+        let (incoming, outgoing) = stream.into_split();
+        let sides = (incoming, SendingSide::new(outgoing));
+        let transport = Transport::new(sides, self.config.answer_timeout);
+        let builders = (Arc::clone(&self.seated), Arc::clone(&self.unseated));
+        let (api, gate) = (Arc::clone(self.api), Arc::clone(self.gate));
+        let (free, stop) = (Arc::clone(&self.free), self.stopped.clone());
+        let seat = Seat::new(self.opened);
+        let its_seat = Arc::clone(&seat);
+        let connection = async move {
+            let permit = match permit {
+                Some(permit) => Some(permit),
+                None => wait_for_seat(free, stop.clone()).await,
+            };
+            let (builder, admission) = match &permit {
+                Some(_) => (builders.0, Admission::Seated),
+                None => (builders.1, Admission::Standing),
+            };
+            // Whoever has a seat stands in nobody's way.
+            let entry = permit.is_none().then_some(entry);
+            let service = edge::service(&api, &gate, peer, &its_seat, admission);
+            let serving = pin!(connection::serve(
+                transport, &builder, service, &its_seat, stop
+            ));
+            match admission {
+                Admission::Seated => serving.await,
+                Admission::Standing => hurry(serving, &its_seat).await,
+            }
+            drop((permit, entry));
+        };
+        let task = self.connections.spawn(connection);
+        self.seats.insert(task.id(), seat);
+        self.count();
+    }
+
+    fn leaves(&mut self, ended: Result<(task::Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(failure) => {
+                report(&failure);
+                failure.id()
+            }
+        };
+        self.seats.remove(&id);
+        self.count();
+    }
+
+    fn count(&self) {
+        // ORDERING: Relaxed, because nothing depends on it.
+        self.api.connections.store(self.seats.len(), Relaxed);
+    }
+
+    /// Says that all seats are taken, unless it was said a while ago.
+    fn warn(&mut self) {
+        let now = Instant::now();
+        if self.warned.is_some_and(|it| now - it < WARNING_PAUSE) {
+            return;
+        }
+        self.warned = Some(now);
+        warn!(
+            max_connections = self.config.connections_max,
+            "all connections are in use: further ones take the place of those that have been idle longest, or get 503; allow \
+             more with --max-connections or MAX_CONNECTIONS, or limit each client in a proxy"
+        );
+    }
+
+    /// It is looked for among all, which takes a tenth of a millisecond among 16,384.
+    fn ask_longest_idle_to_leave(&self) {
+        let idle = self.seats.values();
+        let idle = idle.filter_map(|seat| Some((seat.idle()?, seat)));
+        if let Some((_, seat)) = idle.min_by_key(|(due, _)| *due) {
+            seat.ask_to_leave();
+        }
+    }
+}
+
+/// Serves a connection without a seat: others wait for its place.
+async fn hurry(mut serving: Pin<&mut impl Future<Output = ()>>, seat: &Seat) {
+    if tokio::time::timeout(REQUEST_TIME, &mut serving)
+        .await
+        .is_err()
+    {
+        seat.ask_to_leave();
+        serving.await;
+    }
+}
+
+/// A seat, if one becomes free soon.
+async fn wait_for_seat(free: Arc<Semaphore>, mut stop: Stop) -> Option<OwnedSemaphorePermit> {
+    tokio::select! {
+        permit = free.acquire_owned() => permit.ok(),
+        () = tokio::time::sleep(STANDING_TIME) => None,
+        _ = stop.changed() => None,
+    }
+}
+
+/// The next connection, once there is a permit for it to stand. Errors of single connections are passed over;
 /// where the process itself is short of something, the loop pauses instead of spinning.
 async fn accept(
     listener: &TcpListener,
-    permits: &Arc<Semaphore>,
+    standing: &Arc<Semaphore>,
 ) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     loop {
-        let Ok(permit) = Arc::clone(permits).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(standing).acquire_owned().await else {
             // The semaphore is never closed.
             std::future::pending::<()>().await;
             continue;
@@ -127,10 +290,8 @@ fn prepare(stream: &TcpStream, config: &Config) -> io::Result<()> {
 }
 
 /// A connection's task can only have ended well, or by a panic, which is a defect of ours.
-fn report(ended: Result<(), JoinError>) {
-    if let Err(failure) = ended {
-        error!(%failure, "a connection's task failed");
-    }
+fn report(failure: &JoinError) {
+    error!(%failure, "a connection's task failed");
 }
 
 /// Lets the connections finish the requests that they are in, for as long as `timeout`.
@@ -147,7 +308,9 @@ async fn drain(
     drop(running);
     let finished = async {
         while let Some(ended) = connections.join_next().await {
-            report(ended);
+            if let Err(failure) = ended {
+                report(&failure);
+            }
         }
     };
     // What has not finished in time is counted.

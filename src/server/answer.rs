@@ -38,6 +38,8 @@ pub(super) enum Refusal {
     MethodNotAllowed {
         allowed: &'static [Method],
     },
+    /// There is no seat for one more connection at the moment.
+    TooManyConnections,
     BodyTooLarge,
     /// There is no memory for one more body of that size at the moment.
     TooManyLargeBodies,
@@ -96,6 +98,10 @@ impl Refusal {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "Request body too large".into(),
             ),
+            Self::TooManyConnections => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many connections".into(),
+            ),
             Self::TooManyLargeBodies => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Too many large request bodies are under way".into(),
@@ -147,7 +153,9 @@ impl Refusal {
     fn retry_after(&self) -> Option<HeaderValue> {
         match self {
             Self::NotDone(reason) => retry_after(*reason),
-            Self::TooManyListings | Self::TooManyLargeBodies => Some(SOON),
+            Self::TooManyConnections | Self::TooManyListings | Self::TooManyLargeBodies => {
+                Some(SOON)
+            }
             _ => None,
         }
     }

@@ -6,7 +6,7 @@
 //! routes at once.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -32,6 +32,10 @@ pub(super) struct Api {
     pub(super) service: Arc<Service>,
     pub(super) transaction_max: Cents,
     pub(super) started: Instant,
+    /// How many connections are open.
+    pub(super) connections: AtomicUsize,
+    /// How many may be.
+    pub(super) connections_max: usize,
     /// Set once the server is to stop.
     pub(super) stopping: Arc<AtomicBool>,
     /// One permit for each who may read history at the same time.
@@ -80,6 +84,8 @@ impl Api {
             service,
             transaction_max: config.transaction_max,
             started: Instant::now(),
+            connections: AtomicUsize::new(0),
+            connections_max: config.connections_max,
             stopping,
             history_readers: Arc::new(Semaphore::new(history::READERS_MAX)),
             listings: Arc::new(Semaphore::new(listing::STREAMS_MAX)),

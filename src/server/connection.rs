@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -22,6 +23,7 @@ use tracing::debug;
 use warp::reply::Response;
 
 use super::Config;
+use super::seat::{HeadTimer, Seat};
 use super::transport::Transport;
 
 /// The largest head of a request that is read. hyper reads it, and pipelined requests, into a buffer that it keeps while the
@@ -57,11 +59,13 @@ pub(super) fn builder(config: &Config) -> http1::Builder {
     builder
 }
 
-/// Serves one connection to its end; once the server is to stop, to the end of the request that it is in.
+/// Serves one connection to its end; once the server is to stop, or its seat is wanted, to the end of the request that
+/// it is in.
 pub(super) async fn serve<S, R, W>(
     transport: Transport<R, W>,
     builder: &http1::Builder,
     service: S,
+    seat: &Arc<Seat>,
     mut stop: Stop,
 ) where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
@@ -70,12 +74,17 @@ pub(super) async fn serve<S, R, W>(
 {
     let outgoing = transport.outgoing();
     let mut builder = builder.clone();
-    builder.timer(transport.timer());
+    builder.timer(HeadTimer {
+        timer: transport.timer(),
+        seat: Arc::clone(seat),
+    });
     let mut connection = builder.serve_connection(TokioIo::new(transport), service);
+    let mut is_leaving = false;
     let served = tokio::select! {
         biased;
         served = outgoing.drive(&mut connection) => served,
-        _ = stop.changed() => {
+        () = leaves(&mut stop, seat) => {
+            is_leaving = true;
             Pin::new(&mut connection).graceful_shutdown();
             outgoing.drive(&mut connection).await
         }
@@ -101,15 +110,24 @@ pub(super) async fn serve<S, R, W>(
             drop(left.read_buf);
             tokio::select! {
                 biased;
+                () = std::future::ready(()), if is_leaving => {}
                 () = linger(&mut transport, LINGER_MAX, &mut unanswered_bytes) => return,
-                _ = stop.changed() => {}
+                () = leaves(&mut stop, seat) => {}
             }
-            // A stop waits for no client that is silent. One that goes on sending would lose the answers on their way to it.
+            // Nobody waits for a client that is silent. One that goes on sending would lose the answers on their way to it.
             if unanswered_bytes > 0 {
                 linger(&mut transport, LINGER_STOPPING_MAX, &mut unanswered_bytes).await;
             }
         }
         Err(error) => debug!(%error, "connection lost"),
+    }
+}
+
+/// Ready once the connection is to end.
+async fn leaves(stop: &mut Stop, seat: &Seat) {
+    tokio::select! {
+        _ = stop.changed() => {}
+        () = seat.leaves() => {}
     }
 }
 

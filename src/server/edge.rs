@@ -17,32 +17,50 @@ use warp::reply::Response;
 
 use super::answer::{self, Refusal};
 use super::api::{self, Api};
-use super::gate::{Door, Gate, TurnedAway};
+use super::gate::{self, Door, Gate, TurnedAway};
 use super::head::{KnownHeaders, Sent};
 use super::origin::AllowedOrigins;
 use super::request_log::Connection;
+use super::seat::Seat;
 
 /// The longest request id that is taken over from a client.
 const REQUEST_ID_MAX_BYTES: usize = 128;
+
+/// Whether there was a seat for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    Seated,
+    /// All seats are taken: probes are answered, others are told to come back.
+    Standing,
+}
 
 /// The service of one connection, which `peer` has opened.
 pub(super) fn service(
     api: &Arc<Api>,
     gate: &Arc<Gate>,
     peer: SocketAddr,
+    seat: &Arc<Seat>,
+    admission: Admission,
 ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + use<>
 {
     let filter = warp::service(api::filter(Arc::clone(api)));
     let door = Door::of_connection(gate);
     let connection = Connection::new(&api.request_log, peer);
     let ids = RequestIds::of_connection();
+    let seat = Arc::clone(seat);
     service_fn(move |mut request: Request<Incoming>| {
+        seat.begins_request();
         let mut filter = filter.clone();
         let headers = KnownHeaders::of(request.headers());
         let id = ids.for_request(headers.request_id.first);
         let turned_away = door.turn_away(&request, &headers);
         let origins = &door.gate.origins;
-        let early = early(&request, headers.origin.first, &turned_away, origins);
+        let early = match admission {
+            Admission::Standing if !gate::is_probe(request.uri()) => {
+                Some(Box::new(Refusal::TooManyConnections.into_response()))
+            }
+            _ => early(&request, headers.origin.first, &turned_away, origins),
+        };
         let marking = origins
             .marks(headers.origin.first)
             .then(|| (Arc::clone(&door.gate), headers.origin.first.cloned()));

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use hyper::header::LOCATION;
@@ -21,10 +21,12 @@ use tokio::sync::watch;
 
 use super::api::Api;
 use super::decode::{self, ContentType, RequestBody};
+use super::edge::Admission;
 use super::gate::Gate;
 use super::invalid::InvalidInput;
 use super::query;
 use super::routes::{self, Endpoint};
+use super::seat::Seat;
 use super::transport::Transport;
 use super::{Config, answer, connection, edge};
 use crate::account_number::AccountNumber;
@@ -289,7 +291,9 @@ async fn exchange(api: &Arc<Api>, request: &[u8]) -> Vec<u8> {
         let builder = connection::builder(&config);
         let (_running, stop) = watch::channel(());
         let transport = Transport::new(server.into_split(), config.answer_timeout);
-        connection::serve(transport, &builder, edge::service(api, &gate, PEER), stop).await;
+        let seat = Seat::new(Instant::now());
+        let service = edge::service(api, &gate, PEER, &seat, Admission::Seated);
+        connection::serve(transport, &builder, service, &seat, stop).await;
     };
     let asking = async move {
         send(&client, request).await;

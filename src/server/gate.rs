@@ -165,7 +165,8 @@ impl Gate {
     }
 }
 
-fn is_probe(target: &Uri) -> bool {
+/// Whether a request is a probe's.
+pub(super) fn is_probe(target: &Uri) -> bool {
     PROBES.contains(&target.path())
 }
 

@@ -1,6 +1,6 @@
 //! Whether the service is well: for people, load balancers and container engines.
 
-use std::sync::atomic::Ordering::Acquire;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use hyper::StatusCode;
 use warp::reply::Response;
@@ -37,6 +37,9 @@ pub(super) fn health(api: &Api) -> Response {
         version: env!("CARGO_PKG_VERSION"),
         max_transaction_amount: api.transaction_max,
         uptime_seconds: api.started.elapsed().as_secs(),
+        // ORDERING: Relaxed, because nothing depends on it.
+        connections: api.connections.load(Relaxed),
+        max_connections: api.connections_max,
         mode: if ledger.is_some() {
             "durable"
         } else {

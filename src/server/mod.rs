@@ -46,6 +46,7 @@ mod pages;
 mod query;
 mod request_log;
 mod routes;
+mod seat;
 mod sending_side;
 mod timer;
 mod transport;
@@ -64,7 +65,7 @@ use crate::service::Service;
 
 use gate::Gate;
 
-pub use accept::Drained;
+pub use accept::{Drained, STANDING_MAX};
 pub use host::{HostName, ParseHostError};
 pub use origin::{AllowedOrigins, Origin, ParseOriginError};
 
@@ -78,7 +79,8 @@ pub struct Config {
     /// Under which names the service answers, beside `localhost`, addresses and the hosts of the allowed origins. With
     /// none, and every origin allowed, it answers under every name.
     pub allowed_hosts: Vec<HostName>,
-    /// How many connections are served at a time. Further ones wait to be accepted.
+    /// How many connections are served at a time. For a further one the longest idle is closed; if none is idle, it has a probe
+    /// answered, or gets 503.
     pub connections_max: usize,
     /// How long a client may take from the end of one answer until the head of its next request is
     /// complete. Connections that take longer, idle ones too, are closed.

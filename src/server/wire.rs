@@ -351,6 +351,10 @@ pub(super) struct HealthResponse {
     #[schema(value_type = f64, example = 10000.0)]
     pub(super) max_transaction_amount: Cents,
     pub(super) uptime_seconds: u64,
+    /// How many connections are open, this one included.
+    pub(super) connections: usize,
+    /// How many may be.
+    pub(super) max_connections: usize,
     /// `memory`, or `durable` where the service keeps a journal.
     #[schema(value_type = String, example = "durable")]
     pub(super) mode: &'static str,
@@ -372,6 +376,8 @@ impl HealthResponse {
             version,
             max_transaction_amount,
             uptime_seconds,
+            connections,
+            max_connections,
             mode,
             journal,
             warnings,
@@ -390,6 +396,10 @@ impl HealthResponse {
             .money(*max_transaction_amount)
             .text(r#","uptime_seconds":"#)
             .count(*uptime_seconds)
+            .text(r#","connections":"#)
+            .count(*connections as u64)
+            .text(r#","max_connections":"#)
+            .count(*max_connections as u64)
             .text(r#","mode":""#)
             .text(mode)
             .text("\"");

@@ -1,16 +1,13 @@
-//! Bounds: of a body, of memory, of time, of connections.
+//! Bounds: of a head, of a body, of memory, of time.
 
 use crate::answers::{assert_answer, detail};
-use crate::support::{
-    Client, Launch, PATIENCE, Request, Response, Server, raise_open_files_limit, statuses_in,
-};
+use crate::support::{Client, Launch, PATIENCE, Request, Response, Server, statuses_in};
 use socket2::SockRef;
 use std::io::{self, Read as _};
 use std::time::{Duration, Instant};
 
 const BODY_LIMIT: usize = 16 * 1024;
 const HEAD_LIMIT: usize = 16 * 1024;
-const IDLE_CONNECTIONS: usize = 10_000;
 
 /// How a client sends what it sends.
 #[derive(Clone, Copy, Debug)]
@@ -440,8 +437,8 @@ fn a_client_that_reads_no_answer_is_disconnected() {
     for _ in 0..40 {
         deaf.write(b"GET /assets/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n");
     }
-    // Only one connection is served at a time: the next is, once the deaf one is gone.
-    assert_eq!(server.get("/health").status, 200);
+    // Only one connection has a seat, and the deaf one is not idle: the next has it once that is gone.
+    server.wait_for_seat();
 }
 
 /// A client that has asked for more than the buffers of both sides hold, and whose system takes little for it.
@@ -488,7 +485,7 @@ fn a_client_that_takes_a_little_of_an_answer_now_and_then_is_cut_off() {
     let end = read_slowly(&mut slow, 1_000, pause, 250_000).unwrap_err();
     // It can tell that its answer is not complete.
     assert_eq!(end.kind(), io::ErrorKind::ConnectionReset);
-    assert_eq!(server.get("/health").status, 200);
+    server.wait_for_seat();
     let text = server.log().text();
     assert!(text.contains("takes its answer too slowly"), "{text}");
 }
@@ -503,51 +500,4 @@ fn a_slow_client_that_goes_on_reading_gets_all_of_a_long_answer() {
     let pause = Duration::from_millis(20);
     read_slowly(&mut slow, 10_000, pause, 3 * document_bytes).unwrap();
     assert!(start.elapsed() > Duration::from_secs(4), "not slow");
-}
-
-#[test]
-fn ten_thousand_idle_connections_do_not_stop_others_from_being_served() {
-    // Each connection needs a file on either side, and other tests need some as well.
-    let allowed = usize::try_from(raise_open_files_limit()).unwrap_or(usize::MAX);
-    let count = IDLE_CONNECTIONS.min(allowed.saturating_sub(3_000));
-    if count < IDLE_CONNECTIONS {
-        println!("only {count} idle connections: the limit of open files is {allowed}");
-    }
-    let server = Server::start();
-    let idle: Vec<Client> = (0..count)
-        .map(|n| {
-            let mut client = server.connect();
-            // Half of them have begun a request.
-            if n % 2 == 0 {
-                client.write(b"GET /health HT");
-            }
-            client
-        })
-        .collect();
-    let account = server.open_account("1.0");
-    for _ in 0..20 {
-        let response = server.post(&format!("/accounts/{account}/deposit"), r#"{"amount":1.0}"#);
-        assert_eq!(response.status, 200);
-    }
-    assert_eq!(server.balance(&account), "21.0");
-    drop(idle);
-    assert_eq!(server.get("/health").status, 200);
-}
-
-#[test]
-fn connections_beyond_the_limit_are_served_when_there_is_room_again() {
-    let server = Server::configure().flag("--max-connections", "2").start();
-    let mut held: Vec<Client> = (0..2).map(|_| server.connect()).collect();
-    for client in &mut held {
-        assert_eq!(client.send(&Request::get("/health")).status, 200);
-    }
-    let mut waiting = server.connect();
-    let sent = waiting.try_write(&Request::get("/health").to_bytes());
-    drop(held);
-    // Either it has waited for its turn, or it was refused; a later one is served in any case.
-    if let Ok(response) = sent.and_then(|()| waiting.try_receive("GET")) {
-        assert!([200, 503].contains(&response.status), "{}", response.status);
-    }
-    drop(waiting);
-    assert_eq!(server.get("/health").status, 200);
 }

@@ -23,6 +23,7 @@ mod answers;
 mod caches;
 mod command_line;
 mod concurrency;
+mod connections;
 mod cors;
 mod docs;
 mod health;

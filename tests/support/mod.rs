@@ -276,6 +276,20 @@ impl Server {
     }
 
     /// Memory in use as the kernel counts it, in KiB.
+    /// Waits until a connection has a seat: without one it has probes answered, and else gets 503.
+    pub(crate) fn wait_for_seat(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.get("/accounts?limit=1").status != 200 {
+            assert!(Instant::now() < deadline, "no seat");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// How many connections are open, that of the question included.
+    pub(crate) fn connections(&self) -> u64 {
+        self.get("/health").json()["connections"].as_u64().unwrap()
+    }
+
     pub(crate) fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status

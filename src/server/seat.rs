@@ -1,0 +1,93 @@
+//! The place of one connection among all: since when its client has been idle, and how it is asked to leave.
+//!
+//! # Invariants
+//!
+//! 1. *Idle is what hyper waits on.* A connection is idle from the moment in which hyper begins to wait for the head of a
+//!    request until that head is complete. hyper sets the deadline of the head then: so it costs one store a request,
+//!    and no clock.
+//! 2. *Whoever is asked to leave loses nothing.* A connection ends as at a stop of the server: at once between two requests, else
+//!    after the answer to the one that it is in. A request that arrives at the same moment is answered, or was
+//!    not begun.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use hyper::rt::{Sleep, Timer};
+use tokio::sync::Notify;
+
+use super::timer::ConnectionTimer;
+
+/// Stands in the place of a deadline while a request is under way.
+const BUSY: u64 = u64::MAX;
+
+/// The place of one connection.
+#[derive(Debug)]
+pub(super) struct Seat {
+    /// What all deadlines are counted from.
+    since: Instant,
+    /// By when the head of the next request has to be complete, in nanoseconds; or [`BUSY`].
+    head_due: AtomicU64,
+    leave: Notify,
+}
+
+impl Seat {
+    /// A seat whose deadlines are compared with those of others of the same `since`.
+    pub(super) fn new(since: Instant) -> Arc<Self> {
+        Arc::new(Self {
+            since,
+            head_due: AtomicU64::new(BUSY),
+            leave: Notify::new(),
+        })
+    }
+
+    /// Notes that a request has arrived.
+    pub(super) fn begins_request(&self) {
+        // ORDERING: Relaxed, because whoever reads it only chooses whom to ask to leave, and may choose anybody.
+        self.head_due.store(BUSY, Relaxed);
+    }
+
+    fn waits_until(&self, deadline: Instant) {
+        let nanoseconds = deadline.saturating_duration_since(self.since).as_nanos();
+        // ORDERING: Relaxed, as above.
+        self.head_due.store(nanoseconds as u64, Relaxed);
+    }
+
+    /// When the head of the next request is due; the earlier, the longer the client has been idle. `None` while a request is under way.
+    pub(super) fn idle(&self) -> Option<u64> {
+        // ORDERING: Relaxed, as above.
+        let due = self.head_due.load(Relaxed);
+        (due != BUSY).then_some(due)
+    }
+
+    /// Asks the connection to end. It need not be asked twice.
+    pub(super) fn ask_to_leave(&self) {
+        self.begins_request();
+        self.leave.notify_one();
+    }
+
+    /// Ready once it is asked to.
+    pub(super) async fn leaves(&self) {
+        self.leave.notified().await;
+    }
+}
+
+/// The timer that hyper has for the heads of requests: it tells the seat since when it waits.
+#[derive(Debug)]
+pub(super) struct HeadTimer {
+    pub(super) timer: ConnectionTimer,
+    pub(super) seat: Arc<Seat>,
+}
+
+impl Timer for HeadTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.sleep_until(Instant::now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        self.seat.waits_until(deadline);
+        self.timer.sleep_until(deadline)
+    }
+}
