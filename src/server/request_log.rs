@@ -1,6 +1,7 @@
 //! What the log says of requests: refusals at `info`, as many as an operator can live with, and each request at
 //! `debug`. Amounts and balances are never logged.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -132,23 +133,26 @@ impl Line {
     }
 
     fn log_answer(&self, status: StatusCode, id: &HeaderValue) {
-        debug!(method = %self.method(), path = self.path(), status = status.as_u16(),
+        debug!(method = %self.method(), path = &*self.path(), status = status.as_u16(),
             latency_us = self.latency_us(), peer = %self.connection.peer, request_id = text(id), "answered");
     }
 
     fn log_refusal(&self, response: &Response, status: StatusCode, id: &HeaderValue) {
         let reason = response.extensions().get::<RefusalReason>();
-        let detail = reason.map_or("", |reason| cut(&reason.0, LOGGED_DETAIL_MAX_BYTES));
-        info!(method = %self.method(), path = self.path(), status = status.as_u16(), detail,
+        let detail = reason.map_or(Cow::Borrowed(""), |reason| {
+            fit(&reason.0, LOGGED_DETAIL_MAX_BYTES)
+        });
+        info!(method = %self.method(), path = &*self.path(), status = status.as_u16(), detail = &*detail,
             latency_us = self.latency_us(), peer = %self.connection.peer, request_id = text(id), "refused");
     }
 
+    /// It needs no quotes and no escapes: hyper lets through what RFC 9110 calls a token.
     fn method(&self) -> &str {
         cut(self.method.as_str(), LOGGED_METHOD_MAX_BYTES)
     }
 
-    fn path(&self) -> &str {
-        cut(self.uri.path(), LOGGED_PATH_MAX_BYTES)
+    fn path(&self) -> Cow<'_, str> {
+        fit(self.uri.path(), LOGGED_PATH_MAX_BYTES)
     }
 
     /// From the head of the request to its answer; the way of the answer to the client is not in it.
@@ -168,9 +172,37 @@ fn cut(text: &str, bytes_max: usize) -> &str {
         .unwrap_or(text)
 }
 
+/// The beginning of `text` without characters that a terminal may obey, such as U+009B, which begins a command like ESC: the formats of the
+/// log escape quotes, backslashes and line breaks, and JSON leaves these as they are. They are written as in a URL.
+fn fit(text: &str, bytes_max: usize) -> Cow<'_, str> {
+    let text = cut(text, bytes_max);
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut fitting = String::new();
+    for char in text.chars() {
+        match char.is_control() {
+            true => fitting.extend(char.encode_utf8(&mut [0; 4]).bytes().map(percent)),
+            false => fitting.push(char),
+        }
+    }
+    Cow::Owned(fitting)
+}
+
+fn percent(byte: u8) -> String {
+    format!("%{byte:02X}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_may_obey_is_written_as_in_a_url() {
+        assert_eq!(fit("/é\\\"👻", 99), "/é\\\"👻");
+        assert_eq!(fit("/\u{9b}31m\u{7f}", 99), "/%C2%9B31m%7F");
+        assert_eq!(fit("/\u{9b}31m", 4), "/%C2%9B3");
+    }
 
     #[test]
     fn texts_are_cut_between_characters() {

@@ -307,3 +307,31 @@ fn what_is_long_is_cut_between_characters() {
     assert_eq!(line["path"], path[..127]);
     assert_eq!(line["method"], "M".repeat(32));
 }
+
+/// What a client sends is one value of one field, in each format, and nothing in it is obeyed by a terminal.
+#[test]
+fn a_request_cannot_forge_a_field_of_its_line() {
+    let forged = "/a\\\"method=DELETE\u{9b}31m\u{85}";
+    let id = "b\\\"status=200";
+    for format in ["text", "json"] {
+        let server = Server::configure().env("LOG_FORMAT", format).start();
+        let mut client = server.connect();
+        let head = format!("GET {forged} HTTP/1.1\r\nHost: a\r\nX-Request-Id: {id}\r\n\r\n");
+        client.write(head.as_bytes());
+        assert_eq!(client.receive("GET").status, 404);
+        let line = server.log().wait_for(0, |line| line.contains("refused"));
+        let line = line.expect("a line");
+        assert!(!line.contains(char::is_control), "{line:?}");
+        if format == "text" {
+            let fields = [
+                r#" path="/a\\\"method=DELETE%C2%9B31m%C2%85" status=404 "#,
+                r#" request_id="b\\\"status=200""#,
+            ];
+            assert!(fields.iter().all(|it| line.contains(it)), "{line}");
+        } else {
+            let object = objects(&server).pop().unwrap();
+            assert_eq!(object["path"], "/a\\\"method=DELETE%C2%9B31m%C2%85");
+            assert_eq!(object["request_id"], id);
+        }
+    }
+}
