@@ -1,7 +1,11 @@
 # syntax=docker/dockerfile:1
 
+# What builds the binary. A tag may mean another image tomorrow: pin it by digest with
+# `docker build --build-arg RUST=rust:1.95-slim-bookworm@sha256:…`, where `docker buildx imagetools inspect` tells the digest.
+ARG RUST=rust:1.95-slim-bookworm
+
 # The binary is linked statically, so the image needs nothing else: no shell, no libraries.
-FROM rust:1.95-slim-bookworm AS build
+FROM ${RUST} AS build
 WORKDIR /build
 COPY Cargo.toml Cargo.lock clippy.toml rustfmt.toml LICENSE README.md ./
 COPY src src
@@ -19,10 +23,12 @@ RUN target="$(uname -m)-unknown-linux-gnu" \
     && export RUSTFLAGS='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"' \
     && cargo build --release --locked --package cashpoint --target "$target" \
     && mv "target/$target/release/cashpoint" /cashpoint
+RUN assets/licenses.sh /licenses
 
 FROM scratch
 COPY --from=build /cashpoint /cashpoint
 COPY LICENSE /LICENSE
+COPY --from=build /licenses /licenses
 COPY assets/vendor/*.LICENSE* assets/vendor/*.NOTICE /licenses/
 # Nobody, by number: there is no /etc/passwd.
 USER 65534:65534

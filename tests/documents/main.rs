@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Where the tests are.
 const FOLDERS: [&str; 5] = ["src", "tests", "fuzz", "loom-tests", "shuttle-tests"];
@@ -110,4 +111,33 @@ fn names_are_found_in_tables_and_in_sources() {
             .iter()
             .eq(["test_x"])
     );
+}
+
+#[test]
+fn the_licence_of_each_crate_can_be_passed_on() {
+    let place = tempfile::tempdir().unwrap();
+    let script = Command::new(root().join("assets/licenses.sh"))
+        .arg(place.path())
+        .current_dir(root())
+        .status();
+    assert!(script.unwrap().success());
+    let list = fs::read_to_string(place.path().join("crates.txt")).unwrap();
+    assert!(list.lines().count() > 50, "{list}");
+    let mut without = Vec::new();
+    for line in list.lines() {
+        let (crate_name, license) = line.split_once(" | ").unwrap();
+        assert!(!license.is_empty(), "{line}");
+        let texts = fs::read_dir(place.path().join(crate_name.replace(" v", "-")));
+        if !texts.is_ok_and(|mut texts| texts.next().is_some()) {
+            without.push(crate_name);
+        }
+    }
+    // They have none in their packages; MIT or Apache-2.0, of which the texts are there.
+    let known = |name: &&str| {
+        ["maud v", "maud_macros v"]
+            .iter()
+            .any(|it| name.starts_with(it))
+    };
+    assert!(without.iter().all(known), "no text: {without:?}");
+    assert!(place.path().join("system").is_dir(), "the standard library");
 }
