@@ -14,7 +14,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -22,13 +22,12 @@ use std::time::{Duration, Instant};
 use hyper::server::conn::http1;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{self, JoinError, JoinSet};
 use tracing::{debug, error, info, warn};
 
 use super::Config;
 use super::api::Api;
-use super::connection::Stop;
 use super::edge::Admission;
 use super::gate::Gate;
 use super::seat::Seat;
@@ -72,8 +71,7 @@ pub(super) async fn serve_until(
     api: &Arc<Api>,
     gate: &Arc<Gate>,
 ) -> Drained {
-    let (running, stopped) = watch::channel(());
-    let mut hall = Hall::new(config, api, gate, stopped);
+    let mut hall = Hall::new(config, api, gate);
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
@@ -90,7 +88,7 @@ pub(super) async fn serve_until(
 
     // From here on new connections are refused.
     drop(listener);
-    drain(hall.connections, running, config.shutdown_timeout).await
+    hall.drain().await
 }
 
 /// All connections.
@@ -98,7 +96,6 @@ struct Hall<'config> {
     config: &'config Config,
     api: &'config Arc<Api>,
     gate: &'config Arc<Gate>,
-    stopped: Stop,
     seated: Arc<http1::Builder>,
     /// How a connection without a seat is served: for one request.
     unseated: Arc<http1::Builder>,
@@ -113,12 +110,7 @@ struct Hall<'config> {
 }
 
 impl<'config> Hall<'config> {
-    fn new(
-        config: &'config Config,
-        api: &'config Arc<Api>,
-        gate: &'config Arc<Gate>,
-        stopped: Stop,
-    ) -> Self {
+    fn new(config: &'config Config, api: &'config Arc<Api>, gate: &'config Arc<Gate>) -> Self {
         let mut unseated = connection::builder(config);
         unseated.keep_alive(false);
         let seats_max = config.connections_max.min(Semaphore::MAX_PERMITS);
@@ -126,7 +118,6 @@ impl<'config> Hall<'config> {
             config,
             api,
             gate,
-            stopped,
             seated: Arc::new(connection::builder(config)),
             unseated: Arc::new(unseated),
             opened: Instant::now(),
@@ -152,13 +143,13 @@ impl<'config> Hall<'config> {
         let transport = Transport::new(sides, self.config.answer_timeout);
         let builders = (Arc::clone(&self.seated), Arc::clone(&self.unseated));
         let (api, gate) = (Arc::clone(self.api), Arc::clone(self.gate));
-        let (free, stop) = (Arc::clone(&self.free), self.stopped.clone());
+        let free = Arc::clone(&self.free);
         let seat = Seat::new(self.opened);
         let its_seat = Arc::clone(&seat);
         let connection = async move {
             let permit = match permit {
                 Some(permit) => Some(permit),
-                None => wait_for_seat(free, stop.clone()).await,
+                None => wait_for_seat(free, &its_seat).await,
             };
             let (builder, admission) = match &permit {
                 Some(_) => (builders.0, Admission::Seated),
@@ -167,9 +158,7 @@ impl<'config> Hall<'config> {
             // Whoever has a seat stands in nobody's way.
             let entry = permit.is_none().then_some(entry);
             let service = edge::service(&api, &gate, peer, &its_seat, admission);
-            let serving = pin!(connection::serve(
-                transport, &builder, service, &its_seat, stop
-            ));
+            let serving = connection::serve(transport, &builder, service, &its_seat);
             match admission {
                 Admission::Seated => serving.await,
                 Admission::Standing => hurry(serving, &its_seat).await,
@@ -220,10 +209,41 @@ impl<'config> Hall<'config> {
             seat.ask_to_leave();
         }
     }
+
+    /// Lets the connections finish the requests that they are in, for as long as the shutdown timeout.
+    async fn drain(mut self) -> Drained {
+        let timeout = self.config.shutdown_timeout;
+        info!(
+            open_connections = self.connections.len(),
+            timeout_s = timeout.as_secs_f64(),
+            "finishing running requests"
+        );
+        for seat in self.seats.values() {
+            seat.ask_to_leave();
+        }
+        let finished = async {
+            while let Some(ended) = self.connections.join_next_with_id().await {
+                self.leaves(ended);
+            }
+        };
+        // What has not finished in time is counted.
+        let _ = tokio::time::timeout(timeout, finished).await;
+        let connections_cut = self.connections.len();
+        if connections_cut > 0 {
+            warn!(
+                connections_cut,
+                "requests were still running and have been cut off"
+            );
+        }
+        self.connections.shutdown().await;
+        info!("stopped");
+        Drained { connections_cut }
+    }
 }
 
 /// Serves a connection without a seat: others wait for its place.
-async fn hurry(mut serving: Pin<&mut impl Future<Output = ()>>, seat: &Seat) {
+async fn hurry(serving: impl Future<Output = ()>, seat: &Seat) {
+    let mut serving = pin!(serving);
     if tokio::time::timeout(REQUEST_TIME, &mut serving)
         .await
         .is_err()
@@ -234,11 +254,11 @@ async fn hurry(mut serving: Pin<&mut impl Future<Output = ()>>, seat: &Seat) {
 }
 
 /// A seat, if one becomes free soon.
-async fn wait_for_seat(free: Arc<Semaphore>, mut stop: Stop) -> Option<OwnedSemaphorePermit> {
+async fn wait_for_seat(free: Arc<Semaphore>, seat: &Seat) -> Option<OwnedSemaphorePermit> {
     tokio::select! {
         permit = free.acquire_owned() => permit.ok(),
         () = tokio::time::sleep(STANDING_TIME) => None,
-        _ = stop.changed() => None,
+        () = seat.leaves() => None,
     }
 }
 
@@ -292,37 +312,4 @@ fn prepare(stream: &TcpStream, config: &Config) -> io::Result<()> {
 /// A connection's task can only have ended well, or by a panic, which is a defect of ours.
 fn report(failure: &JoinError) {
     error!(%failure, "a connection's task failed");
-}
-
-/// Lets the connections finish the requests that they are in, for as long as `timeout`.
-async fn drain(
-    mut connections: JoinSet<()>,
-    running: watch::Sender<()>,
-    timeout: Duration,
-) -> Drained {
-    info!(
-        open_connections = connections.len(),
-        timeout_s = timeout.as_secs_f64(),
-        "finishing running requests"
-    );
-    drop(running);
-    let finished = async {
-        while let Some(ended) = connections.join_next().await {
-            if let Err(failure) = ended {
-                report(&failure);
-            }
-        }
-    };
-    // What has not finished in time is counted.
-    let _ = tokio::time::timeout(timeout, finished).await;
-    let connections_cut = connections.len();
-    if connections_cut > 0 {
-        warn!(
-            connections_cut,
-            "requests were still running and have been cut off"
-        );
-    }
-    connections.shutdown().await;
-    info!("stopped");
-    Drained { connections_cut }
 }

@@ -61,9 +61,12 @@ pub(super) fn filter(
         .then(move |method, path, sent: Option<Arc<Sent>>, body| {
             let api = Arc::clone(&api);
             async move {
-                let sent = sent.as_deref().unwrap_or(Sent::NOTHING);
                 // It is read whatever becomes of the request: what is left unread would end the connection.
-                let content = api.bodies.read(body, sent.content_length).await;
+                let content = match &sent {
+                    Some(sent) => api.bodies.read(body, sent.content_length).await,
+                    None => Ok(Vec::new()),
+                };
+                let sent = sent.as_deref().unwrap_or(Sent::NOTHING);
                 let answered = match (content, &sent.turned_away) {
                     (Err(refusal), _) => Err(refusal),
                     (Ok(_), Some(why)) => Err(Refusal::TurnedAway(why.clone())),

@@ -18,7 +18,6 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::watch;
 use tracing::debug;
 use warp::reply::Response;
 
@@ -39,9 +38,6 @@ const LINGER_STOPPING_MAX: Duration = Duration::from_secs(1);
 /// How much is read at a time. Little, because thousands of connections may linger at a time.
 const LINGER_READ_BYTES: usize = 2 * 1024;
 
-/// Becomes ready when the server is to stop: its sender is dropped then.
-pub(super) type Stop = watch::Receiver<()>;
-
 /// How hyper serves each connection, but for its timer.
 pub(super) fn builder(config: &Config) -> http1::Builder {
     let mut builder = http1::Builder::new();
@@ -59,14 +55,12 @@ pub(super) fn builder(config: &Config) -> http1::Builder {
     builder
 }
 
-/// Serves one connection to its end; once the server is to stop, or its seat is wanted, to the end of the request that
-/// it is in.
+/// Serves one connection to its end; once it is asked to leave, to the end of the request that it is in.
 pub(super) async fn serve<S, R, W>(
     transport: Transport<R, W>,
     builder: &http1::Builder,
     service: S,
     seat: &Arc<Seat>,
-    mut stop: Stop,
 ) where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
     R: AsyncRead + Unpin + 'static,
@@ -79,12 +73,10 @@ pub(super) async fn serve<S, R, W>(
         seat: Arc::clone(seat),
     });
     let mut connection = builder.serve_connection(TokioIo::new(transport), service);
-    let mut is_leaving = false;
     let served = tokio::select! {
         biased;
         served = outgoing.drive(&mut connection) => served,
-        () = leaves(&mut stop, seat) => {
-            is_leaving = true;
+        () = seat.leaves() => {
             Pin::new(&mut connection).graceful_shutdown();
             outgoing.drive(&mut connection).await
         }
@@ -110,9 +102,8 @@ pub(super) async fn serve<S, R, W>(
             drop(left.read_buf);
             tokio::select! {
                 biased;
-                () = std::future::ready(()), if is_leaving => {}
                 () = linger(&mut transport, LINGER_MAX, &mut unanswered_bytes) => return,
-                () = leaves(&mut stop, seat) => {}
+                () = seat.leaves() => {}
             }
             // Nobody waits for a client that is silent. One that goes on sending would lose the answers on their way to it.
             if unanswered_bytes > 0 {
@@ -120,14 +111,6 @@ pub(super) async fn serve<S, R, W>(
             }
         }
         Err(error) => debug!(%error, "connection lost"),
-    }
-}
-
-/// Ready once the connection is to end.
-async fn leaves(stop: &mut Stop, seat: &Seat) {
-    tokio::select! {
-        _ = stop.changed() => {}
-        () = seat.leaves() => {}
     }
 }
 

@@ -17,7 +17,6 @@ use futures_util::FutureExt as _;
 use hyper::header::LOCATION;
 use serde_json::value::RawValue;
 use tokio::net::UnixStream;
-use tokio::sync::watch;
 
 use super::api::Api;
 use super::decode::{self, ContentType, RequestBody};
@@ -289,11 +288,10 @@ async fn exchange(api: &Arc<Api>, request: &[u8]) -> Vec<u8> {
     let serving = async move {
         let config = Config::default();
         let builder = connection::builder(&config);
-        let (_running, stop) = watch::channel(());
         let transport = Transport::new(server.into_split(), config.answer_timeout);
         let seat = Seat::new(Instant::now());
         let service = edge::service(api, &gate, PEER, &seat, Admission::Seated);
-        connection::serve(transport, &builder, service, &seat, stop).await;
+        connection::serve(transport, &builder, service, &seat).await;
     };
     let asking = async move {
         send(&client, request).await;

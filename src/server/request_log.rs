@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use hyper::header::HeaderValue;
+use hyper::http::uri::PathAndQuery;
 use hyper::{Method, StatusCode, Uri};
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, debug, enabled, info};
@@ -101,7 +102,7 @@ impl Connection {
         (Level::INFO <= LevelFilter::current()).then(|| Line {
             connection: Arc::clone(self),
             method: method.clone(),
-            uri: uri.clone(),
+            target: uri.path_and_query().cloned(),
             began: Instant::now(),
         })
     }
@@ -113,7 +114,8 @@ pub(super) struct Line {
     /// One counter for each connection: the cores would fight for one that all share.
     connection: Arc<Connection>,
     method: Method,
-    uri: Uri,
+    /// Without the rest of the target, which would have to be copied as well.
+    target: Option<PathAndQuery>,
     began: Instant,
 }
 
@@ -152,7 +154,8 @@ impl Line {
     }
 
     fn path(&self) -> Cow<'_, str> {
-        fit(self.uri.path(), LOGGED_PATH_MAX_BYTES)
+        let path = self.target.as_ref().map_or("", PathAndQuery::path);
+        fit(path, LOGGED_PATH_MAX_BYTES)
     }
 
     /// From the head of the request to its answer; the way of the answer to the client is not in it.

@@ -9,14 +9,16 @@
 //!    after the answer to the one that it is in. A request that arrives at the same moment is answered, or was
 //!    not begun.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::task::AtomicWaker;
 use hyper::rt::{Sleep, Timer};
-use tokio::sync::Notify;
 
 use super::timer::ConnectionTimer;
 
@@ -30,7 +32,9 @@ pub(super) struct Seat {
     since: Instant,
     /// By when the head of the next request has to be complete, in nanoseconds; or [`BUSY`].
     head_due: AtomicU64,
-    leave: Notify,
+    is_asked: AtomicBool,
+    /// The connection's task.
+    task: AtomicWaker,
 }
 
 impl Seat {
@@ -39,7 +43,8 @@ impl Seat {
         Arc::new(Self {
             since,
             head_due: AtomicU64::new(BUSY),
-            leave: Notify::new(),
+            is_asked: AtomicBool::new(false),
+            task: AtomicWaker::new(),
         })
     }
 
@@ -62,15 +67,25 @@ impl Seat {
         (due != BUSY).then_some(due)
     }
 
-    /// Asks the connection to end. It need not be asked twice.
+    /// Asks the connection to end.
     pub(super) fn ask_to_leave(&self) {
         self.begins_request();
-        self.leave.notify_one();
+        // ORDERING: Release, pairs with the Acquire load in `leaves`.
+        self.is_asked.store(true, Release);
+        self.task.wake();
     }
 
-    /// Ready once it is asked to.
-    pub(super) async fn leaves(&self) {
-        self.leave.notified().await;
+    /// Ready once it is asked to, and from then on. Only the connection's task waits for it.
+    pub(super) fn leaves(&self) -> impl Future<Output = ()> {
+        poll_fn(|cx| {
+            // Before the look: whoever asks behind it wakes this.
+            self.task.register(cx.waker());
+            // ORDERING: Acquire, pairs with the Release store in `ask_to_leave`.
+            match self.is_asked.load(Acquire) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
     }
 }
 
