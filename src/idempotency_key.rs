@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 /// An idempotency key: 1 to 255 visible ASCII characters, chosen by the client. A clone shares the text.
 ///
-/// All clients of a ledger share one namespace of keys. Whoever sends a request with the key of another client's request gets that
-/// one's answer if it is the same request, and a refusal if it is not; a key that was used beforehand stands in the way
-/// of whoever comes with it later. So a key must be one that nobody can guess: draw it at
+/// All clients of a ledger share one namespace of keys. Whoever sends a request with the key of another client's
+/// request gets that one's answer if it is the same request, and a refusal if it is not; a key that was used beforehand
+/// stands in the way of whoever comes with it later. So a key must be one that nobody can guess: draw it at
 /// [random](Self::random), and not from what it stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(Arc<str>);

@@ -11,9 +11,9 @@
 //!
 //! # The way of a run
 //!
-//! A target opens accounts. For each round and case: warm-up, measurement, the answers that are still
-//! under way. Then the target comes to rest (the durable ledger is opened again), then the books, then the accounts are closed, then the report is written, also after an
-//! interruption.
+//! A target opens accounts. For each round and case: warm-up, measurement, the answers that are still under way. Then
+//! the target comes to rest (the durable ledger is opened again), then the books, then the accounts are closed, then
+//! the report is written, also after an interruption.
 //!
 //! `workload` says what is done, `target` what a target is; `engine`, `durable` and `http` are the three there are.
 //! `record` is what a thread measures, `runner` gets it measured, `report` keeps it, `table`, `page` and

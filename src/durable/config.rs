@@ -16,8 +16,8 @@ pub struct DurableConfig {
     /// Whether a ledger has to be there. Then none is begun in a directory that is empty, because its disk is not mounted,
     /// or is not there.
     pub existing: bool,
-    /// Whether to use a directory that others can change. Without it, that is an error: whoever can write to the directory, to
-    /// the way there or to a file in it can rewrite the ledger.
+    /// Whether to use a directory that others can change. Without it, that is an error: whoever can write to the
+    /// directory, to the way there or to a file in it can rewrite the ledger.
     pub insecure_data: bool,
     /// How long idempotency keys are kept, and how many.
     pub keys: KeyPolicy,

@@ -108,8 +108,8 @@ impl DurableLedger {
     ///
     /// # Errors
     ///
-    /// [`JournalError`]: the directory is in use, cannot be written or can be changed by others, it holds other files and no ledger, the journal is
-    /// damaged, or there are more accounts than allowed. Nothing has been changed then.
+    /// [`JournalError`]: the directory is in use, cannot be written or can be changed by others, it holds other files
+    /// and no ledger, the journal is damaged, or there are more accounts than allowed. Nothing has been changed then.
     pub fn open(directory: &Path, config: DurableConfig) -> Result<Self, JournalError> {
         Self::open_with_progress(directory, config, &mut |_| {})
     }

@@ -1,8 +1,8 @@
 //! Decides, in one order: the state machine of the durable ledger, without threads, clock or waiting.
 //!
-//! The [engine](super::engine) drives it: it [takes](Sequencer::take) submissions, [seals](Sequencer::seal) what came together as a
-//! batch, and once that is durable it publishes it and sends the replies. Between seal and publication the
-//! next batch forms.
+//! The [engine](super::engine) drives it: it [takes](Sequencer::take) submissions, [seals](Sequencer::seal) what came
+//! together as a batch, and once that is durable it publishes it and sends the replies. Between seal and publication
+//! the next batch forms.
 //!
 //! Invariants:
 //!

@@ -41,8 +41,8 @@ impl Span {
         }
     }
 
-    /// Its edge that is a position, where the other one is a time: only the record there tells whether it is reversed. If it
-    /// is, that record is no part of it.
+    /// Its edge that is a position, where the other one is a time: only the record there tells whether it is reversed.
+    /// If it is, that record is no part of it.
     pub(crate) fn position_beside_time(&self) -> Option<u64> {
         let is_time = |edge: Moment| edge.begin().is_some();
         match (self.from?, self.to?) {

@@ -80,8 +80,8 @@ impl<R: Records> Walk<'_, R> {
     /// The last entry, `from` or before it, that `is_early`; `None` if there is none. All entries before
     /// an early one are early.
     ///
-    /// A jump has to be read to know whether it goes too far. The jumps of the entries that are passed then lead there, too, or
-    /// not as far: each place is tried once.
+    /// A jump has to be read to know whether it goes too far. The jumps of the entries that are passed then lead there,
+    /// too, or not as far: each place is tried once.
     pub(super) fn last_with(
         &self,
         from: Record,
@@ -111,8 +111,8 @@ impl<R: Records> Walk<'_, R> {
         Ok(Some(late))
     }
 
-    /// Up to `limit` entries, `first` and those before it, while they are wanted. Each of them has been held against the one before it,
-    /// if that is there.
+    /// Up to `limit` entries, `first` and those before it, while they are wanted. Each of them has been held against
+    /// the one before it, if that is there.
     pub(super) fn back(
         &self,
         first: Record,
@@ -211,8 +211,8 @@ impl<R: Records> Walk<'_, R> {
     }
 }
 
-/// Whether the links of an entry at `position` can be right. What leads forward would look as if it led to something that was
-/// taken away.
+/// Whether the links of an entry at `position` can be right. What leads forward would look as if it led to something
+/// that was taken away.
 fn leads_back(link: Link, position: Position) -> bool {
     let has_previous = link.entry > 1;
     let has_jump = jump_from(link.entry) > 0;

@@ -74,8 +74,8 @@ impl Books {
 
     /// What `change` comes to at `now`. `draw` makes the number of a new account.
     ///
-    /// A refusal is recorded only if it [is kept](Refusal::is_kept) under a key. Journals from before that rule hold others:
-    /// [`apply`](Self::apply) enters them as ever, so that what is rebuilt is what it was.
+    /// A refusal is recorded only if it [is kept](Refusal::is_kept) under a key. Journals from before that rule hold
+    /// others: [`apply`](Self::apply) enters them as ever, so that what is rebuilt is what it was.
     pub(crate) fn decide(
         &self,
         change: Change,

@@ -61,8 +61,8 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`JournalError::Exposed`] if others can change it; [`JournalError::InUse`] if another process has it; [`JournalError::NotEmpty`] if it holds no ledger, and
-    /// something else; [`JournalError::Io`] if the disk refuses.
+    /// [`JournalError::Exposed`] if others can change it; [`JournalError::InUse`] if another process has it;
+    /// [`JournalError::NotEmpty`] if it holds no ledger, and something else; [`JournalError::Io`] if the disk refuses.
     pub fn open(path: &Path, insecure: bool) -> Result<Self, JournalError> {
         let looked = Ourselves::now().and_then(|ourselves| ourselves.way(path));
         let way = looked.map_err(|source| JournalError::io("look at the way to", path, source))?;

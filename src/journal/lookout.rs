@@ -5,8 +5,8 @@
 //!
 //! - *at the segment's name*, after each batch is synced and before it is answered. What is answered was in the directory
 //!   under its name when it was durable. It costs a microsecond.
-//! - *at the path of the directory*, twice a second and before each new segment, by threads that nobody waits for. A directory
-//!   that was moved takes along what was written to it, so nothing is lost until it is noticed.
+//! - *at the path of the directory*, twice a second and before each new segment, by threads that nobody waits for. A
+//!   directory that was moved takes along what was written to it, so nothing is lost until it is noticed.
 //!
 //! What was found once is final.
 
@@ -21,8 +21,8 @@ use super::{Position, segment};
 #[derive(Debug)]
 pub(crate) struct Lookout {
     storage: Arc<dyn Storage>,
-    /// The segment that is written: its name, which takes longer to write out than the look at it, and its file. The lock is
-    /// never held while a disk works.
+    /// The segment that is written: its name, which takes longer to write out than the look at it, and its file. The
+    /// lock is never held while a disk works.
     segment: Mutex<(Arc<str>, Identity)>,
     /// What was found.
     lost: OnceLock<String>,

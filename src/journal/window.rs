@@ -7,8 +7,8 @@ use super::storage::{Storage, StoredFile};
 
 /// How much of a file is read or written at a time, unless more is asked for.
 ///
-/// It is a multiple of a sector, and longer than a record. In tests it is short, so that each of them meets what lies across
-/// the end of a piece.
+/// It is a multiple of a sector, and longer than a record. In tests it is short, so that each of them meets what lies
+/// across the end of a piece.
 pub(super) const PIECE_BYTES: usize = if cfg!(test) { 512 } else { 1 << 20 };
 
 /// A part of a file, in memory. What is in it stays as it was read until something outside it is asked for.

@@ -35,8 +35,9 @@ use super::sending_side::SendingSide;
 use super::transport::Transport;
 use super::{connection, edge};
 
-/// How much the system takes of an answer before it has left. Without this it takes up to 4 MB for a client that reads slowly. It is more
-/// than the longest page, which leaves in one go; and what is on its way is not counted, so no line is slower for it.
+/// How much the system takes of an answer before it has left. Without this it takes up to 4 MB for a client that reads
+/// slowly. It is more than the longest page, which leaves in one go; and what is on its way is not counted, so no line
+/// is slower for it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT_MAX_BYTES: u32 = 256 * 1024;
 
@@ -296,8 +297,8 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Sets what the kernel does for a connection: to send answers at once, to take only so much ahead, and to give up on a client
-/// that takes none of what is left when nothing waits here any more.
+/// Sets what the kernel does for a connection: to send answers at once, to take only so much ahead, and to give up on a
+/// client that takes none of what is left when nothing waits here any more.
 fn prepare(stream: &TcpStream, config: &Config) -> io::Result<()> {
     stream.set_nodelay(true)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -25,8 +25,8 @@ use super::Config;
 use super::seat::{HeadTimer, Seat};
 use super::transport::Transport;
 
-/// The largest head of a request that is read. hyper reads it, and pipelined requests, into a buffer that it keeps while the
-/// connection is idle: so this is also about what each connection may hold for good.
+/// The largest head of a request that is read. hyper reads it, and pipelined requests, into a buffer that it keeps
+/// while the connection is idle: so this is also about what each connection may hold for good.
 const HEAD_MAX_BYTES: usize = 16 * 1024;
 
 /// How long a client is still listened to after the last answer, unless it ends the connection itself.

@@ -8,6 +8,10 @@ use std::str::FromStr;
 /// The longest host that is looked at: the DNS has none that is longer.
 const HOST_MAX_BYTES: usize = 255;
 
+/// The longest port: a connection keeps the host that it was last asked for, and zeros could stand before a port without
+/// end.
+const PORT_MAX_BYTES: usize = 5;
+
 /// A host and maybe a port, as in a `Host` header, an origin, or the target of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Authority<'text> {
@@ -30,7 +34,9 @@ impl<'text> Authority<'text> {
             };
         let port = match port {
             [] | [b':'] => None,
-            [b':', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => {
+            [b':', digits @ ..] if digits.len() <= PORT_MAX_BYTES => {
+                let is_number = digits.iter().all(u8::is_ascii_digit);
+                let digits = is_number.then_some(digits)?;
                 Some(std::str::from_utf8(digits).ok()?.parse().ok()?)
             }
             _ => return None,

@@ -7,10 +7,10 @@
 //!   them at most.
 //! - *No thread for long.* Between two stretches the connection's task lets others have their turn.
 //! - *A bounded number.* A stream holds a permit for as long as it lasts. There are [`STREAMS_MAX`]; one more is refused.
-//! - *Weakly consistent.* An account that is open throughout is listed once. One that is closed meanwhile may be left out. One
-//!   that is opened meanwhile is left out, so a stream ends however fast accounts are opened.
-//! - *Never more than was said.* `total_accounts` stands at the head and is the count at the beginning. Each account that is
-//!   listed was counted: see [`Service::last_created`].
+//! - *Weakly consistent.* An account that is open throughout is listed once. One that is closed meanwhile may be left
+//!   out. One that is opened meanwhile is left out, so a stream ends however fast accounts are opened.
+//! - *Never more than was said.* `total_accounts` stands at the head and is the count at the beginning. Each account
+//!   that is listed was counted: see [`Service::last_created`].
 
 use std::convert::Infallible;
 use std::fmt::Write as _;

@@ -1,9 +1,9 @@
 //! The REST service: warp over hyper, with an accept loop of our own.
 //!
-//! A request takes this way: `accept` takes the connection, `connection` serves it through `transport`, `edge` gives the request its id and what
-//! every answer needs, `api` is the warp filter that takes it apart, `routes` says what its path means,
-//! the handlers in `accounts` and `health` decode it, call the [`Service`] once and encode the answer.
-//! Only this module knows JSON and status codes.
+//! A request takes this way: `accept` takes the connection, `connection` serves it through `transport`, `edge` gives
+//! the request its id and what every answer needs, `api` is the warp filter that takes it apart, `routes` says what its
+//! path means, the handlers in `accounts` and `health` decode it, call the [`Service`] once and encode the answer. Only
+//! this module knows JSON and status codes.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -79,16 +79,16 @@ pub struct Config {
     /// Under which names the service answers, beside `localhost`, addresses and the hosts of the allowed origins. With
     /// none, and every origin allowed, it answers under every name.
     pub allowed_hosts: Vec<HostName>,
-    /// How many connections are served at a time. For a further one the longest idle is closed; if none is idle, it has a probe
-    /// answered, or gets 503.
+    /// How many connections are served at a time. For a further one the longest idle is closed; if none is idle, it has
+    /// a probe answered, or gets 503.
     pub connections_max: usize,
     /// How long a client may take from the end of one answer until the head of its next request is
     /// complete. Connections that take longer, idle ones too, are closed.
     pub header_timeout: Duration,
     /// How long a client may take to send the body of a request.
     pub body_timeout: Duration,
-    /// How long a client may take to receive an answer that waits for it, or, of a long one, each 64 KiB. Its connection is then
-    /// reset.
+    /// How long a client may take to receive an answer that waits for it, or, of a long one, each 64 KiB. Its
+    /// connection is then reset.
     pub answer_timeout: Duration,
     /// How long the server goes on as before once it is told to stop, with `/readyz` answering 503, so
     /// that a load balancer can turn elsewhere first.

@@ -175,8 +175,9 @@ fn cut(text: &str, bytes_max: usize) -> &str {
         .unwrap_or(text)
 }
 
-/// The beginning of `text` without characters that a terminal may obey, such as U+009B, which begins a command like ESC: the formats of the
-/// log escape quotes, backslashes and line breaks, and JSON leaves these as they are. They are written as in a URL.
+/// The beginning of `text` without characters that a terminal may obey, such as U+009B, which begins a command like
+/// ESC: the formats of the log escape quotes, backslashes and line breaks, and JSON leaves these as they are. They are
+/// written as in a URL.
 fn fit(text: &str, bytes_max: usize) -> Cow<'_, str> {
     let text = cut(text, bytes_max);
     if !text.contains(char::is_control) {

@@ -5,9 +5,9 @@
 //! 1. *Idle is what hyper waits on.* A connection is idle from the moment in which hyper begins to wait for the head of a
 //!    request until that head is complete. hyper sets the deadline of the head then: so it costs one store a request,
 //!    and no clock.
-//! 2. *Whoever is asked to leave loses nothing.* A connection ends as at a stop of the server: at once between two requests, else
-//!    after the answer to the one that it is in. A request that arrives at the same moment is answered, or was
-//!    not begun.
+//! 2. *Whoever is asked to leave loses nothing.* A connection ends as at a stop of the server: at once between two
+//!    requests, else after the answer to the one that it is in. A request that arrives at the same moment is answered,
+//!    or was not begun.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -60,7 +60,8 @@ impl Seat {
         self.head_due.store(nanoseconds as u64, Relaxed);
     }
 
-    /// When the head of the next request is due; the earlier, the longer the client has been idle. `None` while a request is under way.
+    /// When the head of the next request is due; the earlier, the longer the client has been idle. `None` while a
+    /// request is under way.
     pub(super) fn idle(&self) -> Option<u64> {
         // ORDERING: Relaxed, as above.
         let due = self.head_due.load(Relaxed);

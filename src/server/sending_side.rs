@@ -1,9 +1,9 @@
 //! The sending side of a TCP connection, which breaks off what it does not end.
 //!
-//! A connection that is dropped in the middle of an answer would end like one whose answer is complete: to a client that knows no chunks
-//! that is the same, and the system would keep what waits to be sent for as long as the client takes some of it. So a connection is
-//! reset, and what waits thrown away, unless its end was sent: when it takes its answers too slowly, when it is cut off at a stop, and
-//! when its task fails.
+//! A connection that is dropped in the middle of an answer would end like one whose answer is complete: to a client
+//! that knows no chunks that is the same, and the system would keep what waits to be sent for as long as the client
+//! takes some of it. So a connection is reset, and what waits thrown away, unless its end was sent: when it takes its
+//! answers too slowly, when it is cut off at a stop, and when its task fails.
 
 use std::io;
 use std::io::IoSlice;

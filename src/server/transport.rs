@@ -32,8 +32,8 @@ const LARGE_MIN_BYTES: usize = 16 * 1024;
 /// How much of what waits a client has to take in time, unless less waits.
 const TAKEN_IN_TIME_BYTES: usize = 64 * 1024;
 
-/// The largest buffer that a connection keeps while nothing waits: that of 16 pipelined answers, which is made anew otherwise
-/// with every turn, and may have doubled by as little as a byte.
+/// The largest buffer that a connection keeps while nothing waits: that of 16 pipelined answers, which is made anew
+/// otherwise with every turn, and may have doubled by as little as a byte.
 const KEPT_MAX_BYTES: usize = 16 * 1024;
 
 /// What hyper reads from and writes to: the two sides of a socket.

@@ -183,9 +183,9 @@ impl Service {
     /// The creation number of the newest account, which may be closed; 0 if there was none yet. No larger number is a
     /// cursor.
     ///
-    /// Whoever then asks for the [`count`](Self::count) is told at least as many as [`accounts_after`](Self::accounts_after)
-    /// shows afterwards up to this number: each of them held a slot of the limit before it had a number, and holds it until it
-    /// is listed no more.
+    /// Whoever then asks for the [`count`](Self::count) is told at least as many as
+    /// [`accounts_after`](Self::accounts_after) shows afterwards up to this number: each of them held a slot of the
+    /// limit before it had a number, and holds it until it is listed no more.
     #[cfg(feature = "server")]
     pub(crate) fn last_created(&self) -> CreationNumber {
         match &self.mode {

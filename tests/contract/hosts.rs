@@ -49,6 +49,7 @@ fn a_request_names_one_host_that_can_be_one() {
             ("Host: a:-1\r\n", &invalid),
             ("Host: a:+1\r\n", &invalid),
             ("Host: a:65536\r\n", &invalid),
+            ("Host: a:000080\r\n", &invalid),
             ("Host: a:1:2\r\n", &invalid),
             ("Host: ::1\r\n", &invalid),
             ("Host: [::1\r\n", &invalid),

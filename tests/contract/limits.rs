@@ -463,9 +463,10 @@ fn read_slowly(
     let mut left = bytes;
     while left > 0 {
         let mut buffer = vec![0; portion.min(left)];
-        match stream.read(&mut buffer)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => left -= read,
+        match stream.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => left -= read?,
         }
         std::thread::sleep(pause);
     }

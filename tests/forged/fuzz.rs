@@ -1,7 +1,7 @@
 //! A fuzzer whose forgeries have right checksums and hashes, so that they get behind the first door.
 //!
-//! Each journal is read by `check` and by a start, in a process with little memory, which is killed if it takes long. What must
-//! hold:
+//! Each journal is read by `check` and by a start, in a process with little memory, which is killed if it takes long.
+//! What must hold:
 //!
 //! 1. Nothing panics, aborts or hangs, and no journal of a few kilobytes takes megabytes.
 //! 2. What `check` calls whole is served, with the balances that `check` has found.

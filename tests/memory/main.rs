@@ -32,8 +32,8 @@ use std::time::Duration;
 use cashpoint::durable::{DurableCommand, DurableConfig, DurableLedger, SUBMISSION_MAX};
 use cashpoint::{AccountNumber, Amount, Cents, Change};
 
-/// Whether so much may be in memory at any time, where there is so much at rest: README gives a ledger a fifth more, and ten
-/// megabytes.
+/// Whether so much may be in memory at any time, where there is so much at rest: README gives a ledger a fifth more,
+/// and ten megabytes.
 fn is_within_peak(peak_kb: u64, rest_kb: u64) -> bool {
     peak_kb <= rest_kb * 120 / 100 + 10_000
 }

@@ -1,5 +1,5 @@
-//! The largest state that the limits of the image and of `render.yaml` allow, in the real binary: accounts full, keys full, each
-//! of 255 characters, and all connections held by clients that finish no body and read no answer.
+//! The largest state that the limits of the image and of `render.yaml` allow, in the real binary: accounts full, keys
+//! full, each of 255 characters, and all connections held by clients that finish no body and read no answer.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -65,8 +65,8 @@ fn post(path: &str, key: &str, json: &str) -> String {
     )
 }
 
-/// Opens as many accounts as may be, with a key each, and uses as many keys as may be. Returns the path of an account on which
-/// much happened.
+/// Opens as many accounts as may be, with a key each, and uses as many keys as may be. Returns the path of an account
+/// on which much happened.
 fn fill(port: u16) -> String {
     let next = AtomicUsize::new(0);
     let ask = |request: &(dyn Fn(&str) -> String + Sync), status| {

@@ -1,8 +1,9 @@
 //! The durable core on a simulated disk: it crashes at every call, in every way that a disk allows.
 //!
-//! What runs here is the code that ships: [`Sequencer`](super::sequencer::Sequencer), `Writer`, [`Published`](super::published::Published),
-//! `recover`, snapshots. Only the disk, the clock, the clients and the order of events are ours, and all of
-//! them come from one seed. A failure prints the seed and the call, and how to run it again.
+//! What runs here is the code that ships: [`Sequencer`](super::sequencer::Sequencer), `Writer`,
+//! [`Published`](super::published::Published), `recover`, snapshots. Only the disk, the clock, the clients and the
+//! order of events are ours, and all of them come from one seed. A failure prints the seed and the call, and how to run
+//! it again.
 //!
 //! # What is held
 //!

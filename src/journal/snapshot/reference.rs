@@ -1,5 +1,5 @@
-//! For tests: a snapshot as it is made with all of the books, and of itself, in memory. What [`take`](super::take) makes is the
-//! same to the byte.
+//! For tests: a snapshot as it is made with all of the books, and of itself, in memory. What [`take`](super::take)
+//! makes is the same to the byte.
 
 use std::collections::HashMap;
 use std::sync::Arc;
