@@ -6,9 +6,9 @@
 //! # When all seats are taken
 //!
 //! Clients that keep their connections and now and then ask for something would lock everybody else out, the probes too,
-//! and nobody would know why. So the last seat that is taken is logged, and for each further connection
-//! the one that has been idle longest is asked to leave, as in nginx. If all are busy, whoever has
-//! waited for [`STANDING_TIME`] has one request answered: a probe as ever, any other with 503. There is room for
+//! and nobody would know why. So the last seat that is taken is logged, and for each connection that waits for one
+//! the client that has been idle longest is asked to leave, as in nginx: at once, or as soon as one is idle. Whoever has
+//! waited for [`STANDING_TIME`] in vain has one request answered: a probe as ever, any other with 503. There is room for
 //! [`STANDING_MAX`] of these beside the seats; beyond that the system's queue is left alone.
 
 use std::collections::HashMap;
@@ -24,6 +24,7 @@ use hyper::server::conn::http1;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::{Interval, MissedTickBehavior};
 use tracing::{debug, error, info, warn};
 
 use super::Config;
@@ -46,6 +47,9 @@ pub const STANDING_MAX: usize = 64;
 
 /// How long a connection waits for a seat.
 const STANDING_TIME: Duration = Duration::from_millis(250);
+
+/// How often to look for idle clients while connections wait for seats.
+const LOOKING_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long a client without a seat may take for its request and the answer.
 const REQUEST_TIME: Duration = Duration::from_secs(1);
@@ -83,6 +87,7 @@ pub(super) async fn serve_until(
                 }
             }
             Some(ended) = hall.connections.join_next_with_id() => hall.leaves(ended),
+            _ = hall.looking.tick(), if hall.waiting() > 0 => hall.make_room(),
             () = &mut stop => break,
         }
     }
@@ -107,6 +112,10 @@ struct Hall<'config> {
     standing: Arc<Semaphore>,
     connections: JoinSet<()>,
     seats: HashMap<task::Id, Arc<Seat>>,
+    /// One clone for each connection that waits for a seat.
+    queue: Arc<()>,
+    /// When to look for somebody idle. Ready at once where nobody has waited for a while.
+    looking: Interval,
     warned: Option<Instant>,
 }
 
@@ -115,6 +124,8 @@ impl<'config> Hall<'config> {
         let mut unseated = connection::builder(config);
         unseated.keep_alive(false);
         let seats_max = config.connections_max.min(Semaphore::MAX_PERMITS);
+        let mut looking = tokio::time::interval(LOOKING_PAUSE);
+        looking.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             config,
             api,
@@ -126,6 +137,8 @@ impl<'config> Hall<'config> {
             standing: Arc::new(Semaphore::new(STANDING_MAX)),
             connections: JoinSet::new(),
             seats: HashMap::new(),
+            queue: Arc::new(()),
+            looking,
             warned: None,
         }
     }
@@ -136,15 +149,13 @@ impl<'config> Hall<'config> {
         if self.free.available_permits() == 0 {
             self.warn();
         }
-        if permit.is_none() {
-            self.ask_longest_idle_to_leave();
-        }
         let (incoming, outgoing) = stream.into_split();
         let sides = (incoming, SendingSide::new(outgoing));
         let transport = Transport::new(sides, self.config.answer_timeout);
         let builders = (Arc::clone(&self.seated), Arc::clone(&self.unseated));
         let (api, gate) = (Arc::clone(self.api), Arc::clone(self.gate));
         let free = Arc::clone(&self.free);
+        let place = permit.is_none().then(|| Arc::clone(&self.queue));
         let seat = Seat::new(self.opened);
         let its_seat = Arc::clone(&seat);
         let connection = async move {
@@ -152,6 +163,7 @@ impl<'config> Hall<'config> {
                 Some(permit) => Some(permit),
                 None => wait_for_seat(free, &its_seat).await,
             };
+            drop(place);
             let (builder, admission) = match &permit {
                 Some(_) => (builders.0, Admission::Seated),
                 None => (builders.1, Admission::Standing),
@@ -202,11 +214,23 @@ impl<'config> Hall<'config> {
         );
     }
 
-    /// It is looked for among all, which takes a tenth of a millisecond among 16,384.
-    fn ask_longest_idle_to_leave(&self) {
-        let idle = self.seats.values();
-        let idle = idle.filter_map(|seat| Some((seat.idle()?, seat)));
-        if let Some((_, seat)) = idle.min_by_key(|(due, _)| *due) {
+    /// How many connections wait for a seat.
+    fn waiting(&self) -> usize {
+        Arc::strong_count(&self.queue) - 1
+    }
+
+    /// Asks those to leave that have been idle longest: one for each connection that waits, unless somebody is already
+    /// leaving for it. It looks at all seats, which takes a tenth of a millisecond for 16,384.
+    fn make_room(&self) {
+        let seats = || self.seats.values();
+        let leaving = seats().filter(|seat| seat.is_asked()).count();
+        let wanted = self.waiting().saturating_sub(leaving);
+        let idle = seats().filter_map(|seat| Some((seat.idle()?, seat)));
+        let mut idle: Vec<_> = idle.collect();
+        if wanted < idle.len() {
+            idle.select_nth_unstable_by_key(wanted, |(due, _)| *due);
+        }
+        for (_, seat) in idle.into_iter().take(wanted) {
             seat.ask_to_leave();
         }
     }

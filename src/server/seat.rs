@@ -76,6 +76,12 @@ impl Seat {
         self.task.wake();
     }
 
+    /// Whether it was asked to.
+    pub(super) fn is_asked(&self) -> bool {
+        // ORDERING: Relaxed, because whoever asks is whoever reads this.
+        self.is_asked.load(Relaxed)
+    }
+
     /// Ready once it is asked to, and from then on. Only the connection's task waits for it.
     pub(super) fn leaves(&self) -> impl Future<Output = ()> {
         poll_fn(|cx| {

@@ -101,6 +101,21 @@ fn a_server_full_of_polite_clients_serves_everybody_else() {
     assert_eq!(told, 1, "not more often than once a minute");
 }
 
+/// Those that come together find nobody idle, for those that were have been asked to leave for the first of them.
+#[test]
+fn a_burst_of_silent_connections_locks_nobody_out() {
+    const SEATS: usize = 4;
+    let server = with_seats(SEATS);
+    let account = server.open_account("0.0");
+    let mut silent = polite_clients(&server, SEATS);
+    for round in 1..=10 {
+        silent.extend((0..40).map(|_| server.connect()));
+        let deposit = Request::post(&format!("/accounts/{account}/deposit"), r#"{"amount":1}"#);
+        assert_eq!(server.send(&deposit).status, 200, "{round}");
+    }
+    assert_eq!(server.balance(&account), "10.0");
+}
+
 #[test]
 fn the_last_seat_is_told() {
     let server = with_seats(3);

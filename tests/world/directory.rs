@@ -577,7 +577,7 @@ fn with_few_descriptors_the_next_segment_is_made_all_the_same() {
     let place = Place::new();
     let (account, before) = filled(&place.ledger, NEARLY_HALF);
     let smallest = DurableConfig::SEGMENT_BYTES_MIN.to_string();
-    let server = Launch::by_shell(r#"ulimit -n 96; exec "$@""#)
+    let server = Launch::by_shell(r#"ulimit -n 160; exec "$@""#)
         .flag("--host", "127.0.0.1")
         .flag("--port", "0")
         .flag("--data", place.ledger.to_str().unwrap())
@@ -585,10 +585,9 @@ fn with_few_descriptors_the_next_segment_is_made_all_the_same() {
         .start();
     let log = server.log().text();
     assert!(log.contains("limit of open files"), "{log}");
-    // More than it may serve: the last ones wait.
-    let mut idle: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    // More than it may serve. Those that ask for something come last: nobody else then wants their seats.
+    let idle: Vec<_> = (0..120).map(|_| server.connect()).collect();
     let load = Load::on(&server, account, 8);
-    idle.extend((0..100).map(|_| server.connect()));
     wait_until(PATIENCE, "the next segment is made", || {
         assert!(!load.is_over());
         names(&place.ledger).iter().any(|it| it == "next.segment")
