@@ -29,8 +29,9 @@ enum Memory {
     AnswersFirst,
     /// It writes first and does it then, but forgets what it has closed.
     ForgetsClosings,
-    /// When it reads its diary it takes the last line for two.
-    ReadsTheLastLineTwice,
+    /// When it reads its diary it takes the last sum that was paid in for two. A withdrawal taken for two could be more than
+    /// there is: then the server would not answer any more, which is no proof.
+    ReadsTheLastDepositTwice,
 }
 
 /// How long [`Memory::AnswersFirst`] waits before it writes.
@@ -57,8 +58,10 @@ impl Diary {
     fn open(path: &Path, memory: Memory) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();
         let mut lines: Vec<_> = text.lines().collect();
-        if memory == Memory::ReadsTheLastLineTwice {
-            lines.extend(lines.last().copied());
+        if memory == Memory::ReadsTheLastDepositTwice {
+            let is_deposit = |line: &&&str| line.rsplit(' ').next().is_some_and(is_positive);
+            let last = lines.iter().rev().find(is_deposit).copied();
+            lines.extend(last);
         }
         let mut accounts = HashMap::new();
         for line in lines {
@@ -155,6 +158,10 @@ fn json(number: &str, cents: i64) -> String {
     format!("{{\"account_number\":\"{number}\",\"balance\":{balance}}}")
 }
 
+fn is_positive(sum: &str) -> bool {
+    sum.parse().is_ok_and(|cents: i64| cents > 0)
+}
+
 /// The sum in a body such as `{"amount":0.37}`.
 fn sum(request: &Message) -> i64 {
     let text = request.text();
@@ -172,7 +179,7 @@ fn serve_until_killed() {
         "Sound" => Memory::Sound,
         "AnswersFirst" => Memory::AnswersFirst,
         "ForgetsClosings" => Memory::ForgetsClosings,
-        "ReadsTheLastLineTwice" => Memory::ReadsTheLastLineTwice,
+        "ReadsTheLastDepositTwice" => Memory::ReadsTheLastDepositTwice,
         other => panic!("{other}"),
     };
     let diary = Diary::open(&PathBuf::from(diary), memory);
@@ -275,8 +282,8 @@ fn who_forgets_closings_is_convicted() {
 }
 
 #[test]
-fn who_does_the_last_thing_twice_is_convicted() {
-    let output = verify_memory(Memory::ReadsTheLastLineTwice);
+fn who_does_the_last_deposit_twice_is_convicted() {
+    let output = verify_memory(Memory::ReadsTheLastDepositTwice);
     assert_convicted(&output, "a client was told a balance of");
 }
 
