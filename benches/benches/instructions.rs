@@ -23,7 +23,7 @@ const ACCOUNTS: usize = 1_000;
 const IN_SESSION_MAX: u64 = 60;
 
 /// The most for an operation on its own, which pins the map as well.
-const PER_OPERATION_MAX: u64 = 110;
+const PER_OPERATION_MAX: u64 = 112;
 
 /// The most for an operation of a batch of which no two in a row are on one account.
 const IN_BATCH_MAX: u64 = 125;
