@@ -47,72 +47,52 @@
     deny(clippy::print_stdout, clippy::print_stderr)
 )]
 
-mod account;
-mod account_number;
-mod account_summary;
-mod account_times;
-mod batch;
 #[cfg(feature = "cli")]
 mod bench;
-mod capacity;
-mod change;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
 mod client;
 #[cfg(feature = "durable")]
 pub mod durable;
-mod error;
+mod engine;
 #[cfg(feature = "cli")]
 mod export;
 #[cfg(feature = "durable")]
 pub mod history;
-mod idempotency_key;
 #[cfg(feature = "durable")]
 pub mod journal;
-mod key_digest;
-mod key_policy;
-#[cfg(feature = "durable")]
-mod keys;
-mod ledger;
-mod lifecycle;
 #[cfg(feature = "server")]
 mod moment;
-mod money;
-mod operation;
 #[cfg(feature = "cli")]
 mod page;
 #[cfg(feature = "cli")]
 mod progress;
 #[cfg(feature = "cli")]
 mod quantity;
-mod roster;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod service;
-mod session;
-mod sync;
-mod timestamp;
+mod values;
 #[cfg(feature = "cli")]
 mod verify;
-mod warning;
 
-pub use account::Account;
-pub use account_number::{AccountNumber, ParseAccountNumberError};
-pub use batch::Command;
-pub use capacity::{Capacity, Reservation};
-pub use change::{Answer, Answered, Change, ChangeOutcome, NotDone, Receipt, Refusal};
-pub use error::{
+pub use engine::account::Account;
+pub use engine::batch::Command;
+pub use engine::capacity::{Capacity, Reservation};
+pub use engine::ledger::Ledger;
+pub use engine::roster::CreationNumber;
+pub use engine::session::{AccountView, Posting, Session};
+pub use values::account_number::{AccountNumber, ParseAccountNumberError};
+pub use values::change::{Answer, Answered, Change, ChangeOutcome, NotDone, Receipt, Refusal};
+pub use values::error::{
     CreateError, DepositError, LedgerError, OperationError, UnknownAccount, WithdrawError,
 };
-pub use idempotency_key::{IdempotencyKey, ParseIdempotencyKeyError};
-pub use key_policy::KeyPolicy;
-pub use ledger::Ledger;
-pub use money::{Amount, Cents, ParseCentsError};
-pub use operation::{Operation, Outcome};
-pub use roster::CreationNumber;
-pub use session::{AccountView, Posting, Session};
-pub use warning::{NextStart, Warning};
+pub use values::idempotency_key::{IdempotencyKey, ParseIdempotencyKeyError};
+pub use values::key_policy::KeyPolicy;
+pub use values::money::{Amount, Cents, ParseCentsError};
+pub use values::operation::{Operation, Outcome};
+pub use values::warning::{NextStart, Warning};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

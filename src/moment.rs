@@ -9,7 +9,7 @@ use std::str::FromStr;
 use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime, date, datetime};
 
-use crate::timestamp::Timestamp;
+use crate::values::timestamp::Timestamp;
 
 /// How a time is written, for whoever wrote another one.
 pub(crate) const WRITTEN: &str = "a time is written as 2026-01-31 or 2026-01-31T08:30:00.25, in UTC unless an offset such as \

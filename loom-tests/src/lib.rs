@@ -4,30 +4,31 @@
 //! model is opened up here. The models are in `tests/`; run them with `cargo test -p loom-tests`, and with
 //! `-- --nocapture` to see how many executions each took.
 
-#[path = "../../src/account.rs"]
-mod account;
-#[path = "../../src/capacity.rs"]
-mod capacity;
-#[path = "../../src/error.rs"]
-mod error;
-#[path = "../../src/lifecycle.rs"]
-mod lifecycle;
-#[path = "../../src/money.rs"]
-mod money;
-#[path = "../../src/operation.rs"]
-mod operation;
-#[path = "../../src/roster/page.rs"]
-mod page;
-#[path = "../../src/sync.rs"]
-mod sync;
+#[path = "../../src/engine/mod.rs"]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "the models take of it what has atomics"
+)]
+mod engine;
+#[path = "../../src/values/mod.rs"]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "the engine takes of them what it needs"
+)]
+mod values;
 
-pub use account::Account;
-pub use capacity::{Capacity, Reservation};
-pub use error::{
+use engine::roster::page;
+use engine::{lifecycle, sync};
+
+pub use engine::account::Account;
+pub use engine::capacity::{Capacity, Reservation};
+pub use values::error::{
     CreateError, DepositError, LedgerError, OperationError, UnknownAccount, WithdrawError,
 };
-pub use money::{Amount, Cents, ParseCentsError};
-pub use operation::{Operation, Outcome};
+pub use values::money::{Amount, Cents, ParseCentsError};
+pub use values::operation::{Operation, Outcome};
 
 /// How a load is shown to loom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,51 +2,43 @@
 //!
 //! The files are those of the crate `cashpoint`, not copies: [`Ledger`], [`Session`], the roster, accounts,
 //! the capacity, and their coming and going. What shuttle schedules is each access to an atomic of ours
-//! (`src/sync.rs`). An operation of the map (papaya) or of the skip list is one step: their atomics are the
+//! (`src/engine/sync.rs`). An operation of the map (papaya) or of the skip list is one step: their atomics are the
 //! standard library's, and are their authors' to verify. All orderings are sequentially consistent here;
 //! weak ones are what the loom models are for.
 //!
 //! What is run, and what is checked of it, is in [`schedule`]. The tests are in `tests/`; run them with
 //! `cargo test -p shuttle-tests`, and with `-- --nocapture` to see how many schedules ran, and how fast.
 
-#[path = "../../src/account.rs"]
-mod account;
-#[path = "../../src/account_number.rs"]
-mod account_number;
-#[path = "../../src/batch.rs"]
-mod batch;
-#[path = "../../src/capacity.rs"]
-mod capacity;
-#[path = "../../src/error.rs"]
-mod error;
-#[path = "../../src/ledger.rs"]
-mod ledger;
-#[path = "../../src/lifecycle.rs"]
-mod lifecycle;
-#[path = "../../src/money.rs"]
-mod money;
-#[path = "../../src/operation.rs"]
-mod operation;
-#[path = "../../src/roster.rs"]
-mod roster;
+#[path = "../../src/engine/mod.rs"]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "times and listings are not scheduled"
+)]
+mod engine;
 pub mod schedule;
-#[path = "../../src/session.rs"]
-mod session;
-#[path = "../../src/sync.rs"]
-mod sync;
+#[path = "../../src/values/mod.rs"]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "the engine takes of them what it needs"
+)]
+mod values;
 
-pub use account::Account;
-pub use account_number::{AccountNumber, ParseAccountNumberError};
-pub use batch::Command;
-pub use capacity::{Capacity, Reservation};
-pub use error::{
+use engine::sync;
+
+pub use engine::account::Account;
+pub use engine::batch::Command;
+pub use engine::capacity::{Capacity, Reservation};
+pub use engine::ledger::Ledger;
+pub use engine::roster::CreationNumber;
+pub use engine::session::{AccountView, Posting, Session};
+pub use values::account_number::{AccountNumber, ParseAccountNumberError};
+pub use values::error::{
     CreateError, DepositError, LedgerError, OperationError, UnknownAccount, WithdrawError,
 };
-pub use ledger::Ledger;
-pub use money::{Amount, Cents, ParseCentsError};
-pub use operation::{Operation, Outcome};
-pub use roster::CreationNumber;
-pub use session::{AccountView, Posting, Session};
+pub use values::money::{Amount, Cents, ParseCentsError};
+pub use values::operation::{Operation, Outcome};
 
 /// One of the engine's atomics, for the tests of what shuttle schedules.
 #[derive(Debug)]

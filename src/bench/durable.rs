@@ -21,14 +21,14 @@ use std::time::{Duration, Instant};
 use super::record::{Record, Round, in_threads};
 use super::target::{Case, Target};
 use super::workload::{AMOUNT, Action, Step, Steps};
-use crate::account_number::AccountNumber;
-use crate::change::{Change, NotDone};
 use crate::client::Broken;
 use crate::durable::{DurableCommand, DurableConfig, DurableLedger, PendingAll, SUBMISSION_MAX};
 use crate::journal::{self, snapshot};
-use crate::money::Cents;
 use crate::progress::ReadingBar;
 use crate::quantity::{grouped, rate, size, time};
+use crate::values::account_number::AccountNumber;
+use crate::values::change::{Change, NotDone};
+use crate::values::money::Cents;
 
 /// What is on each account at first: no withdrawal is refused within an hour, and no sum overflows.
 const INITIAL: Cents = match Cents::new(10_000_000_000) {

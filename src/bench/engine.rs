@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use super::record::{GRACE, NOT_BEGUN, Record, Round, in_threads};
 use super::target::{Case, Target};
 use super::workload::{AMOUNT, Action, Step, Steps};
-use crate::account_number::AccountNumber;
-use crate::batch::Command;
 use crate::client::Broken;
-use crate::ledger::Ledger;
-use crate::money::Cents;
-use crate::operation::{Operation, Outcome};
-use crate::session::Session;
+use crate::engine::batch::Command;
+use crate::engine::ledger::Ledger;
+use crate::engine::session::Session;
+use crate::values::account_number::AccountNumber;
+use crate::values::money::Cents;
+use crate::values::operation::{Operation, Outcome};
 
 /// What is on each account at first: so much that no withdrawal is refused within an hour.
 const INITIAL: Cents = match Cents::new(100_000_000_000_000) {

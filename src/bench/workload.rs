@@ -7,7 +7,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Zipf};
 
-use crate::money::Amount;
+use crate::values::money::Amount;
 
 /// What every deposit and withdrawal moves: one cent.
 pub(super) const AMOUNT: Amount = match Amount::from_cents(1) {

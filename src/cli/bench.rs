@@ -14,7 +14,7 @@ use crate::bench::{
     table,
 };
 use crate::durable::SUBMISSION_MAX;
-use crate::money::{Amount, Cents};
+use crate::values::money::{Amount, Cents};
 
 /// Measure the engine, the durable ledger or a server, look at the result, and compare two of them.
 ///

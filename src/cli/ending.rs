@@ -11,7 +11,7 @@ use tracing::{error, info};
 
 use super::logging;
 use crate::durable::Observer;
-use crate::timestamp::about;
+use crate::values::timestamp::about;
 
 /// The exit code if all that was asked for is done.
 const CLEAN: i32 = 0;

@@ -12,8 +12,8 @@ use crate::durable::{Condition, DurableConfig, DurableLedger};
 use crate::journal::{JournalError, Recovery};
 use crate::moment::time_text;
 use crate::service::Service;
-use crate::timestamp::about;
-use crate::warning::{NextStart, Warning};
+use crate::values::timestamp::about;
+use crate::values::warning::{NextStart, Warning};
 
 /// How often it is looked at how a durable ledger is.
 const LOOK: Duration = Duration::from_millis(200);

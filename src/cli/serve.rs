@@ -15,10 +15,10 @@ use tracing::{info, warn};
 
 use super::{Failure, ending, ledger, logging, settings};
 use crate::durable::{DurableConfig, DurableLedger, Observer};
-use crate::key_policy::KeyPolicy;
-use crate::money::Cents;
 use crate::server::{self, AllowedOrigins, Config, HostName, Origin};
 use crate::service::Service;
+use crate::values::key_policy::KeyPolicy;
+use crate::values::money::Cents;
 
 /// How long a process that is told to stop at once waits for its log.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(100);

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::money::{Amount, Cents};
 use crate::server::{HostName, Origin};
+use crate::values::money::{Amount, Cents};
 
 /// The most accounts that may be asked for.
 const MAX_ACCOUNTS_MAX: usize = 1_000_000_000;

@@ -2,9 +2,9 @@
 
 use futures_channel::oneshot;
 
-use crate::change::{Answer, Change, NotDone};
-use crate::idempotency_key::IdempotencyKey;
 use crate::journal::encoded_bytes;
+use crate::values::change::{Answer, Change, NotDone};
+use crate::values::idempotency_key::IdempotencyKey;
 
 /// A change, and the key that guards it if there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]

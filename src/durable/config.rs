@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::journal::segment;
-use crate::key_policy::KeyPolicy;
-use crate::timestamp::Timestamp;
+use crate::journal::format::segment;
+use crate::values::key_policy::KeyPolicy;
+use crate::values::timestamp::Timestamp;
 
 /// How a durable ledger is to be kept.
 #[derive(Clone)]

@@ -39,10 +39,10 @@ use super::sequencer::{NotTaken, Sequencer, Settlement};
 use super::shared::{Condition, Shared};
 use super::snapshots::Snapshots;
 use super::watch::Watch;
-use crate::change::NotDone;
-use crate::journal::lookout::Lookout;
-use crate::journal::segment::{self, Prepared};
+use crate::journal::format::segment::{self, Prepared};
+use crate::journal::storage::lookout::Lookout;
 use crate::journal::{Batch, JournalError, Storage, Writer};
+use crate::values::change::NotDone;
 
 /// How long after a segment could not be made it is tried again.
 const SEGMENT_PAUSE: Duration = Duration::from_millis(500);

@@ -20,7 +20,7 @@ use std::time::Duration;
 use crossbeam::utils::CachePadded;
 
 use super::config::DurableConfig;
-use crate::timestamp::Timestamp;
+use crate::values::timestamp::Timestamp;
 
 /// How far the clock of the system may be from the last record at a start, and how far it may jump ahead later.
 pub(crate) const FOLLOWED_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);

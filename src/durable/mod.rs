@@ -55,18 +55,17 @@ use std::sync::Arc;
 
 use futures_channel::oneshot;
 
-use crate::account_number::AccountNumber;
-use crate::account_summary::{self, AccountSummary};
-use crate::change::{Change, NotDone};
-use crate::error::UnknownAccount;
-use crate::idempotency_key::IdempotencyKey;
-use crate::journal::{
-    Directory, JournalError, Progress, Recovered, Recovery, Storage, founding, recover,
-};
-use crate::money::{Amount, Cents};
-use crate::roster::CreationNumber;
-use crate::timestamp::Timestamp;
-use crate::warning::Warning;
+use crate::engine::account_summary::{self, AccountSummary};
+use crate::engine::roster::CreationNumber;
+use crate::journal::storage::founding;
+use crate::journal::{Directory, JournalError, Progress, Recovered, Recovery, Storage, recover};
+use crate::values::account_number::AccountNumber;
+use crate::values::change::{Change, NotDone};
+use crate::values::error::UnknownAccount;
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::money::{Amount, Cents};
+use crate::values::timestamp::Timestamp;
+use crate::values::warning::Warning;
 
 pub use command::DurableCommand;
 pub use config::DurableConfig;

@@ -7,7 +7,7 @@ use std::thread::{self, Thread};
 
 use futures_channel::oneshot::Receiver;
 
-use crate::change::{Answer, NotDone};
+use crate::values::change::{Answer, NotDone};
 
 /// The answer to one command, once its record is durable.
 ///

@@ -11,14 +11,14 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use papaya::HashMap;
 
 use super::sequencer::Settlement;
-use crate::account_number::{AccountNumber, AccountNumberHash};
-use crate::account_times::AccountTimes;
-use crate::change::{Change, Receipt};
-use crate::error::UnknownAccount;
-use crate::journal::books::Books;
+use crate::engine::account_times::AccountTimes;
+use crate::engine::ledger::Ledger;
+use crate::engine::session::Session;
+use crate::journal::state::books::Books;
 use crate::journal::{Position, Reader};
-use crate::ledger::Ledger;
-use crate::session::Session;
+use crate::values::account_number::{AccountNumber, AccountNumberHash};
+use crate::values::change::{Change, Receipt};
+use crate::values::error::UnknownAccount;
 
 /// The durable state, for any number of readers.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use crossbeam::channel::Sender;
 
 use super::sequencer::Settlement;
 use super::shared::Shared;
-use crate::change::NotDone;
 use crate::journal::{Batch, JournalError, Position, Writer};
+use crate::values::change::NotDone;
 
 /// Has the end of the journal.
 #[derive(Debug)]

@@ -16,13 +16,13 @@
 use std::fmt;
 
 use super::command::{DurableCommand, Reply, Submission};
-use crate::account_number::AccountNumber;
-use crate::change::{Answer, NotDone};
-use crate::journal::batch::HEADER_BYTES;
-use crate::journal::books::{Books, Decision};
-use crate::journal::segment::Prepared;
+use crate::journal::format::batch::HEADER_BYTES;
+use crate::journal::format::segment::Prepared;
+use crate::journal::state::books::{Books, Decision};
 use crate::journal::{Batch, Position, Record, Tail};
-use crate::timestamp::Timestamp;
+use crate::values::account_number::AccountNumber;
+use crate::values::change::{Answer, NotDone};
+use crate::values::timestamp::Timestamp;
 
 /// Decides commands into batches.
 pub(crate) struct Sequencer {

@@ -12,9 +12,9 @@ use super::published::Published;
 use super::sequencer::Settlement;
 use super::snapshots::SnapshotFailure;
 use super::under_way::UnderWay;
-use crate::change::NotDone;
-use crate::timestamp::Timestamp;
-use crate::warning::Warning;
+use crate::values::change::NotDone;
+use crate::values::timestamp::Timestamp;
+use crate::values::warning::Warning;
 
 /// For how long the disk may leave callers waiting before that is trouble.
 const STUCK_AFTER: Duration = Duration::from_secs(5);

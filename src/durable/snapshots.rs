@@ -8,8 +8,8 @@ use crossbeam::channel::Receiver;
 use super::config::DurableConfig;
 use super::shared::Shared;
 use crate::journal::{JournalError, Position, Storage, snapshot};
-use crate::key_policy::KeyPolicy;
-use crate::warning::NextStart;
+use crate::values::key_policy::KeyPolicy;
+use crate::values::warning::NextStart;
 
 /// Why a snapshot could not be taken, and what that means.
 #[derive(Clone, Debug, PartialEq, Eq)]

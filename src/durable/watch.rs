@@ -9,7 +9,7 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::shared::{Condition, Shared};
-use crate::journal::lookout::Lookout;
+use crate::journal::storage::lookout::Lookout;
 
 /// How long after a look there is the next.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -12,12 +12,12 @@ use std::io::{self, Write};
 use jiff::civil::Date;
 
 use super::{Movement, Sheet, fixed};
-use crate::account_number::AccountNumber;
-use crate::idempotency_key::IdempotencyKey;
 use crate::journal::Kind;
 use crate::moment::{time_text, wall_clock};
-use crate::money::Cents;
-use crate::timestamp::Timestamp;
+use crate::values::account_number::AccountNumber;
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::money::Cents;
+use crate::values::timestamp::Timestamp;
 
 const CASH: &str = "Equity:Cash";
 const CARRIED_FORWARD: &str = "Equity:Opening-Balances";

@@ -6,11 +6,11 @@
 use std::io::{self, Write};
 
 use super::{Movement, Sheet};
-use crate::account_number::AccountNumber;
-use crate::idempotency_key::IdempotencyKey;
 use crate::moment::time_text;
-use crate::money::Cents;
-use crate::timestamp::Timestamp;
+use crate::values::account_number::AccountNumber;
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::money::Cents;
+use crate::values::timestamp::Timestamp;
 
 const COLUMNS: [&str; 8] = [
     "sequence",

@@ -11,10 +11,10 @@ use std::io::{self, Write};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Movement, Sheet, fixed};
-use crate::account_number::AccountNumber;
 use crate::moment::{time_text, wall_clock};
-use crate::money::Cents;
-use crate::timestamp::Timestamp;
+use crate::values::account_number::AccountNumber;
+use crate::values::money::Cents;
+use crate::values::timestamp::Timestamp;
 
 const CASH: &str = "equity:cash";
 const CARRIED_FORWARD: &str = "equity:opening balances";

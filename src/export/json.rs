@@ -8,11 +8,11 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{Movement, Sheet};
-use crate::account_number::AccountNumber;
 use crate::journal::{Kind, Record};
 use crate::moment::time_text;
-use crate::money::Cents;
-use crate::timestamp::Timestamp;
+use crate::values::account_number::AccountNumber;
+use crate::values::money::Cents;
+use crate::values::timestamp::Timestamp;
 
 /// For `serialize_with`: a number by its decimal text, which a JSON library would take for a binary float.
 pub(crate) fn exact<S: Serializer>(sum: &impl Display, to: S) -> Result<S::Ok, S::Error> {

@@ -25,16 +25,17 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::KeyPolicy;
-use crate::account_number::AccountNumber;
-use crate::idempotency_key::IdempotencyKey;
-use crate::journal::books::Books;
-use crate::journal::head;
+use crate::journal::format::head;
+use crate::journal::oldest;
 use crate::journal::snapshot::Snapshot;
+use crate::journal::state::books::Books;
 use crate::journal::{
-    JournalError, Kind, Position, Progress, Record, Storage, Visitor, oldest, scan_beside_writer,
+    JournalError, Kind, Position, Progress, Record, Storage, Visitor, scan_beside_writer,
 };
-use crate::money::Cents;
-use crate::timestamp::Timestamp;
+use crate::values::account_number::AccountNumber;
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::money::Cents;
+use crate::values::timestamp::Timestamp;
 
 pub(crate) use beancount::Beancount;
 pub(crate) use csv::Csv;

@@ -14,8 +14,9 @@ use crate::KeyPolicy;
 use crate::durable::command::{DurableCommand, Submission};
 use crate::durable::published::Published;
 use crate::durable::sequencer::{NotTaken, Sequencer};
-use crate::journal::{Kind, Reader, Recovered, Storage, StoredFile, Writer, recover, segment};
-use crate::money::Amount;
+use crate::journal::format::segment;
+use crate::journal::{Kind, Reader, Recovered, Storage, StoredFile, Writer, recover};
+use crate::values::money::Amount;
 
 /// Files in memory.
 #[derive(Debug, Default)]

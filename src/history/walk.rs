@@ -1,11 +1,11 @@
 //! The way back through an account's entries, by their links.
 
 use super::HistoryError;
-use crate::account_number::AccountNumber;
-use crate::change::Change;
-use crate::journal::trail::jump_from;
+use crate::journal::format::trail::jump_from;
 use crate::journal::{JournalError, Link, Position, Reader, Record};
-use crate::money::Cents;
+use crate::values::account_number::AccountNumber;
+use crate::values::change::Change;
+use crate::values::money::Cents;
 
 /// Where records are read from.
 pub(super) trait Records {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::storage::Storage;
-use crate::timestamp::{Timestamp, about};
+use crate::values::timestamp::{Timestamp, about};
 
 /// Why a journal cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]

@@ -26,43 +26,27 @@
 //! What a disk is trusted with: it writes a sector of 512 bytes or does not, keeps what it says it has
 //! synced, and changes none of it. Against the last, there are checksums; against the second, nothing helps.
 
-pub(crate) mod accounts;
-mod audit;
-pub(crate) mod batch;
-pub(crate) mod books;
-mod compare;
-mod custody;
-mod directory;
+mod check;
 mod error;
-mod fields;
-pub(crate) mod founding;
-pub(crate) mod head;
-mod kind;
-pub(crate) mod lookout;
-mod names;
-mod oldest;
+pub(crate) mod format;
 mod reader;
-mod record;
 mod recovery;
 mod scan;
-pub(crate) mod segment;
 pub(crate) mod snapshot;
-mod storage;
-mod totals;
-pub(crate) mod trail;
-mod window;
+pub(crate) mod state;
+pub(crate) mod storage;
 mod writer;
 
-pub use audit::{Audit, Begins, Expected, Judged, Likeness, audit};
-pub use batch::{ChainHash, ParseChainHashError};
-pub use directory::Directory;
-pub use error::JournalError;
-pub use kind::Kind;
+pub use check::audit::{Audit, Begins, Expected, Judged, Likeness, audit};
 #[cfg(feature = "cli")]
-pub(crate) use oldest::oldest;
+pub(crate) use check::oldest::oldest;
+pub use check::totals::{Refusals, Sum, Total, Totals};
+pub use error::JournalError;
+pub use format::batch::{ChainHash, ParseChainHashError};
+pub use format::kind::Kind;
+pub(crate) use format::record::encoded_bytes;
+pub use format::record::{Link, Record};
 pub(crate) use reader::Reader;
-pub(crate) use record::encoded_bytes;
-pub use record::{Link, Record};
 pub use recovery::Recovery;
 pub(crate) use recovery::{Recovered, recover};
 #[cfg(test)]
@@ -70,8 +54,8 @@ pub(crate) use scan::scan;
 pub use scan::{Progress, Torn};
 #[cfg(feature = "cli")]
 pub(crate) use scan::{Visitor, newest_beside_writer, scan_beside_writer};
+pub use storage::directory::Directory;
 pub use storage::{Identity, Storage, StoredFile};
-pub use totals::{Refusals, Sum, Total, Totals};
 pub(crate) use writer::{Batch, Tail, Writer};
 
 /// An offset in bytes into all segments laid end to end. No record is at 0.

@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Position;
 use super::error::JournalError;
-use super::record::{RECORD_BYTES_MAX, Record};
-use super::segment;
+use super::format::record::{RECORD_BYTES_MAX, Record};
+use super::format::segment;
 use super::storage::{Storage, StoredFile};
 
 /// How many segments are kept open. A long journal has more than a process may have files.

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Position;
-use super::books::Books;
 use super::error::JournalError;
-use super::head;
+use super::format::head;
+use super::format::segment;
 use super::reader::Reader;
 use super::scan::{Progress, Torn, scan};
-use super::segment;
 use super::snapshot;
+use super::state::books::Books;
 use super::storage::Storage;
 use super::writer::{Tail, Writer, lock_newest};
-use crate::key_policy::KeyPolicy;
+use crate::values::key_policy::KeyPolicy;
 
 /// What was found when a journal was opened.
 #[derive(Clone, Debug)]

@@ -20,12 +20,12 @@
 use std::thread;
 use std::time::Duration;
 
-use super::batch::{self, BATCH_BYTES_MAX, ChainHash, FILL, HEADER_BYTES};
 use super::error::JournalError;
-use super::record::Record;
-use super::segment::{self, SECTOR_BYTES, SEGMENT_BYTES_MAX};
+use super::format::batch::{self, BATCH_BYTES_MAX, ChainHash, FILL, HEADER_BYTES};
+use super::format::record::Record;
+use super::format::segment::{self, SECTOR_BYTES, SEGMENT_BYTES_MAX};
 use super::storage::Storage;
-use super::window::{PIECE_BYTES, Window};
+use super::storage::window::{PIECE_BYTES, Window};
 use super::{LedgerId, POSITION_MAX, Position};
 
 /// How far a journal has been read.

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::batch::{self, ChainHash, HEADER_BYTES};
 use super::error::{JournalError, is_disk_full};
-use super::head::{self, Head};
-use super::lookout::Lookout;
+use super::format::batch::{self, ChainHash, HEADER_BYTES};
+use super::format::head::{self, Head};
+use super::format::segment::{self, Prepared, SECTOR_BYTES};
 use super::scan::{Boundary, End};
-use super::segment::{self, Prepared, SECTOR_BYTES};
+use super::storage::lookout::Lookout;
 use super::storage::{Storage, StoredFile};
 use super::{LedgerId, Position};
 

@@ -13,11 +13,11 @@ use super::wire::{
     AccountCreate, AccountCreateResponse, AccountListResponse, BalanceResponse, RefusalResponse,
     TransactionRequest, TransactionResponse, TransactionType, UnprocessableResponse,
 };
-use crate::account_number::AccountNumber;
-use crate::change::{self as ledger, Receipt};
-use crate::error::UnknownAccount;
-use crate::idempotency_key::IdempotencyKey;
-use crate::money::Cents;
+use crate::values::account_number::AccountNumber;
+use crate::values::change::{self as ledger, Receipt};
+use crate::values::error::UnknownAccount;
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::money::Cents;
 
 /// What an idempotency key is for, in the OpenAPI document.
 const KEY: &str = "With the same key, the same request is done once, and answered again as it was. \

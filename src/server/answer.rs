@@ -15,8 +15,8 @@ use warp::reply::Response;
 use super::gate::TurnedAway;
 use super::head::X_REQUEST_ID;
 use super::invalid::InvalidInput;
-use crate::change::{self as ledger, Answered, NotDone, Receipt};
-use crate::error::UnknownAccount;
+use crate::values::change::{self as ledger, Answered, NotDone, Receipt};
+use crate::values::error::UnknownAccount;
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");

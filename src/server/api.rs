@@ -23,8 +23,8 @@ use super::head::Sent;
 use super::request_log::RequestLog;
 use super::routes::{self, Endpoint};
 use super::{Config, accounts, health, history, listing, openapi};
-use crate::money::Cents;
 use crate::service::Service;
+use crate::values::money::Cents;
 
 /// What the handlers work with.
 #[derive(Debug)]

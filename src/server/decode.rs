@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use super::head::SentKey;
 use super::invalid::{self, InvalidInput, Place};
 use super::number;
-use crate::idempotency_key::{IdempotencyKey, ParseIdempotencyKeyError};
-use crate::money::{Amount, Cents, ParseCentsError};
+use crate::values::idempotency_key::{IdempotencyKey, ParseIdempotencyKeyError};
+use crate::values::money::{Amount, Cents, ParseCentsError};
 
 /// What some programs write before UTF-8. It is no part of the text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();

@@ -28,10 +28,10 @@ use super::routes::{self, Endpoint};
 use super::seat::Seat;
 use super::transport::Transport;
 use super::{Config, answer, connection, edge};
-use crate::account_number::AccountNumber;
-use crate::key_policy::KeyPolicy;
-use crate::money::{Amount, Cents};
 use crate::service::Service;
+use crate::values::account_number::AccountNumber;
+use crate::values::key_policy::KeyPolicy;
+use crate::values::money::{Amount, Cents};
 
 /// The longest description of what is wrong with a request: 256 bytes of it are sent back, each of which JSON
 /// may escape in six, and as many of a name in a query.

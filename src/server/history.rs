@@ -16,9 +16,9 @@ use super::invalid::InvalidInputResponse;
 use super::json::Json;
 use super::query;
 use super::wire::{BalanceResponse, RefusalResponse, TransactionItem, TransactionListResponse};
-use crate::account_number::AccountNumber;
 use crate::durable::DurableLedger;
 use crate::history::{HistoryError, Order, Statement, StatementQuery};
+use crate::values::account_number::AccountNumber;
 
 /// How many read history at a time. More would not get it faster from one disk.
 pub(super) const READERS_MAX: usize = 16;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::money::Cents;
+use crate::values::money::Cents;
 
 /// The longest input that is sent back in full.
 const ECHO_MAX_BYTES: usize = 256;

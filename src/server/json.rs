@@ -6,10 +6,10 @@
 use std::cell::Cell;
 use std::fmt::Write as _;
 
-use crate::account_number::AccountNumber;
 use crate::moment::wall_clock;
-use crate::money::Cents;
 use crate::service::Timestamp;
+use crate::values::account_number::AccountNumber;
+use crate::values::money::Cents;
 
 /// As much as most answers take.
 const CAPACITY: usize = 256;

@@ -31,7 +31,7 @@ use super::api::Api;
 use super::json::Json;
 use super::query::{PAGE_LIMIT_MAX, Page};
 use super::wire::AccountItem;
-use crate::roster::CreationNumber;
+use crate::engine::roster::CreationNumber;
 use crate::service::{AccountSummary, Service};
 
 /// How many streams there may be at a time. Each holds less than 100 KiB and delays others by a stretch, a tenth of a
@@ -172,8 +172,8 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::account_number::AccountNumber;
-    use crate::money::Cents;
+    use crate::values::account_number::AccountNumber;
+    use crate::values::money::Cents;
 
     fn open(service: &Service, count: usize) -> Vec<AccountNumber> {
         let opened = (0..count).map(|_| {

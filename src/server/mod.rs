@@ -60,8 +60,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tracing::info;
 
-use crate::money::Cents;
 use crate::service::Service;
+use crate::values::money::Cents;
 
 use gate::Gate;
 

@@ -45,7 +45,7 @@ fn without_underscores(text: &str) -> Option<Cow<'_, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::money::Cents;
+    use crate::values::money::Cents;
 
     fn read(text: &str) -> Option<i64> {
         let sum: Cents = in_json(text)?.parse().ok()?;

@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 
 use super::invalid::{InvalidInput, InvalidInputResponse};
 use super::{accounts, health, history, pages, wire};
-use crate::money::Cents;
+use crate::values::money::Cents;
 
 #[derive(OpenApi)]
 #[openapi(

@@ -4,10 +4,10 @@
 //! it does not have, refuses them: with a wrong name it would show something else than was meant.
 
 use super::invalid::{InvalidInput, Place};
+use crate::engine::roster::CreationNumber;
 use crate::history::{At, Order, StatementQuery};
 use crate::moment::{self, Moment, ParseMomentError};
-use crate::roster::CreationNumber;
-use crate::timestamp::Timestamp;
+use crate::values::timestamp::Timestamp;
 
 /// The most accounts, or transactions, on a page.
 pub(super) const PAGE_LIMIT_MAX: usize = 1000;

@@ -7,13 +7,13 @@ use utoipa::ToSchema;
 use super::invalid::InvalidInputResponse;
 use super::json::Json;
 
-use crate::account_number::AccountNumber;
 use crate::history::{At, StatementEntry};
-use crate::idempotency_key::IdempotencyKey;
 use crate::journal::Kind;
-use crate::money::{Amount, Cents};
 use crate::service::{AccountSummary, Timestamp};
-use crate::warning::Warning;
+use crate::values::account_number::AccountNumber;
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::money::{Amount, Cents};
+use crate::values::warning::Warning;
 
 /// What to create an account with.
 #[derive(ToSchema)]

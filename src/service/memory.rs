@@ -3,15 +3,15 @@
 use std::time::Instant;
 
 use super::slots::Slots;
-use crate::account_number::AccountNumber;
-use crate::account_times::AccountTimes;
-use crate::change::{Answer, Change, ChangeOutcome, Receipt};
-use crate::idempotency_key::IdempotencyKey;
-use crate::key_policy::KeyPolicy;
-use crate::ledger::Ledger;
-use crate::session::Posting;
-use crate::timestamp::Timestamp;
-use crate::warning::Warning;
+use crate::engine::account_times::AccountTimes;
+use crate::engine::ledger::Ledger;
+use crate::engine::session::Posting;
+use crate::values::account_number::AccountNumber;
+use crate::values::change::{Answer, Change, ChangeOutcome, Receipt};
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::key_policy::KeyPolicy;
+use crate::values::timestamp::Timestamp;
+use crate::values::warning::Warning;
 
 /// A ledger that lives as long as the process.
 #[derive(Debug)]

@@ -8,23 +8,23 @@
 mod memory;
 mod slots;
 
-use crate::account_number::AccountNumber;
-use crate::account_summary;
-use crate::change::{Answer, Change};
 #[cfg(feature = "durable")]
 use crate::durable::DurableLedger;
-use crate::error::UnknownAccount;
-use crate::idempotency_key::IdempotencyKey;
-use crate::key_policy::KeyPolicy;
-use crate::money::{Amount, Cents};
-use crate::roster::CreationNumber;
-use crate::warning::Warning;
+use crate::engine::account_summary;
+use crate::engine::roster::CreationNumber;
+use crate::values::account_number::AccountNumber;
+use crate::values::change::{Answer, Change};
+use crate::values::error::UnknownAccount;
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::key_policy::KeyPolicy;
+use crate::values::money::{Amount, Cents};
+use crate::values::warning::Warning;
 
 use memory::Memory;
 
-pub use crate::account_summary::AccountSummary;
-pub use crate::change::Receipt;
-pub use crate::timestamp::Timestamp;
+pub use crate::engine::account_summary::AccountSummary;
+pub use crate::values::change::Receipt;
+pub use crate::values::timestamp::Timestamp;
 
 /// A ledger that knows when things happened, and to which a request may be sent twice.
 ///

@@ -26,11 +26,11 @@ use std::time::{Duration, Instant};
 use crossbeam::queue::SegQueue;
 use papaya::{Compute, HashMap, HashMapRef, LocalGuard, Operation};
 
-use crate::capacity::{Capacity, Reservation};
-use crate::change::{Answer, Answered, Change, ChangeOutcome, NotDone, Refusal};
-use crate::idempotency_key::IdempotencyKey;
-use crate::key_digest::{KeyDigest, KeyDigestHash};
-use crate::key_policy::KeyPolicy;
+use crate::engine::capacity::{Capacity, Reservation};
+use crate::values::change::{Answer, Answered, Change, ChangeOutcome, NotDone, Refusal};
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::key_digest::{KeyDigest, KeyDigestHash};
+use crate::values::key_policy::KeyPolicy;
 
 /// How many keys a request with a new one drops at most. More than one, so that they become fewer.
 const DROPPED_MAX: usize = 4;
@@ -248,10 +248,10 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::change::Receipt;
-    use crate::error::UnknownAccount;
-    use crate::money::Cents;
-    use crate::timestamp::Timestamp;
+    use crate::values::change::Receipt;
+    use crate::values::error::UnknownAccount;
+    use crate::values::money::Cents;
+    use crate::values::timestamp::Timestamp;
 
     const WINDOW: Duration = Duration::from_secs(10);
 

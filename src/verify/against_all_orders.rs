@@ -3,7 +3,7 @@
 use super::history::{Action, Outcome, Record};
 use super::judge::{Course, Followed, follow};
 use super::specification::{Effect, State};
-use crate::account_number::AccountNumber;
+use crate::values::account_number::AccountNumber;
 use proptest::prelude::*;
 
 const START: State = State::Open(3);

@@ -2,11 +2,11 @@
 
 use super::history::{Action, Outcome};
 use super::subject::{Created, Oddities, Room, Session, Subject};
-use crate::account_number::AccountNumber;
 use crate::client::Broken;
-use crate::error::{CreateError, DepositError, UnknownAccount, WithdrawError};
-use crate::ledger::Ledger;
-use crate::money::{Amount, Cents};
+use crate::engine::ledger::Ledger;
+use crate::values::account_number::AccountNumber;
+use crate::values::error::{CreateError, DepositError, UnknownAccount, WithdrawError};
+use crate::values::money::{Amount, Cents};
 
 /// A ledger of its own.
 #[derive(Debug)]

@@ -225,7 +225,7 @@ pub(super) fn money(cents: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account_number::AccountNumber;
+    use crate::values::account_number::AccountNumber;
     use crate::verify::judge::Judge;
 
     fn record(worker: u32, action: Action, outcome: Outcome, called: u64, answered: u64) -> Record {

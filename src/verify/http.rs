@@ -12,9 +12,9 @@ use super::contract::largest_told;
 use super::history::{Action, Outcome};
 use super::shown::shown;
 use super::subject::{Created, Oddities, Room, Session, Subject};
-use crate::account_number::AccountNumber;
 use crate::client::{Address, Broken, Connection, Lost};
-use crate::money::Cents;
+use crate::values::account_number::AccountNumber;
+use crate::values::money::Cents;
 
 /// How long a worker waits before it connects again to a server that is not there.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(5);

@@ -11,7 +11,7 @@ use super::events::{Event, Events};
 use super::evidence::{self, Evidence};
 use super::history::{Outcome, Record};
 use super::specification::State;
-use crate::account_number::AccountNumber;
+use crate::values::account_number::AccountNumber;
 
 /// Follows all accounts.
 #[derive(Debug, Default)]

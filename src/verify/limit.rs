@@ -18,11 +18,11 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::history::Action;
 use super::report::{Finding, PhaseReport};
 use super::subject::{Created, Room, Session, Subject, is_answered};
-use crate::account_number::AccountNumber;
 use crate::client::Broken;
-use crate::money::Cents;
 use crate::progress::Progress;
 use crate::quantity::grouped;
+use crate::values::account_number::AccountNumber;
+use crate::values::money::Cents;
 
 /// The most room that is filled up to reach the limit.
 const ROOM_MAX: usize = 20_000;

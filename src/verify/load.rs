@@ -24,9 +24,9 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::history::{Action, Outcome, Record};
 use super::subject::{Created, Oddities, Session, Subject, is_answered};
-use crate::account_number::AccountNumber;
 use crate::client::Broken;
-use crate::money::Cents;
+use crate::values::account_number::AccountNumber;
+use crate::values::money::Cents;
 
 /// The sums that move, in cents. Not all are exact in binary.
 const SUMS: [i64; 8] = [1, 2, 3, 5, 10, 20, 37, 100];

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::history::{Action, Outcome};
-use crate::account_number::AccountNumber;
 use crate::client::Broken;
-use crate::money::Cents;
+use crate::values::account_number::AccountNumber;
+use crate::values::money::Cents;
 
 /// Something that keeps accounts.
 pub(super) trait Subject: Sync {

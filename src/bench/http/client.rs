@@ -7,9 +7,9 @@ use serde_json::value::RawValue;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use crate::account_number::AccountNumber;
 use crate::client::Broken;
-use crate::money::{Amount, Cents};
+use crate::values::account_number::AccountNumber;
+use crate::values::money::{Amount, Cents};
 
 /// A client of a server of the contract.
 #[derive(Clone, Debug)]

@@ -16,11 +16,11 @@ use mio::{Events, Poll, Token};
 use super::Server;
 use super::alarm::Alarm;
 use super::connection::{Connection, End, Pending};
-use crate::account_number::AccountNumber;
 use crate::bench::record::{GRACE, NOT_BEGUN, Record, Round};
 use crate::bench::target::Case;
 use crate::bench::workload::{AMOUNT, Action, Step, Steps};
 use crate::client::{Address, Broken};
+use crate::values::account_number::AccountNumber;
 
 /// How often connections that failed are opened anew, and answers that take too long are given up.
 const TICK: Duration = Duration::from_millis(100);

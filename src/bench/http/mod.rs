@@ -17,9 +17,9 @@ use ureq::http::Uri;
 
 use super::record::{Record, Round, in_threads};
 use super::target::{Case, Target};
-use crate::account_number::AccountNumber;
 use crate::client::{Address, Broken, OwnServer};
-use crate::money::Amount;
+use crate::values::account_number::AccountNumber;
+use crate::values::money::Amount;
 
 use client::Client;
 use event_loop::EventLoop;

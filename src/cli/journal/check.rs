@@ -9,9 +9,10 @@ use clap::Args;
 use super::report::{self, Report};
 use super::{NOT_LOOKED_AT, Trouble};
 use crate::cli::output;
-use crate::journal::{Audit, ChainHash, audit};
+use crate::journal::audit;
+use crate::journal::{Audit, ChainHash};
 use crate::progress::ReadingBar;
-use crate::timestamp::Timestamp;
+use crate::values::timestamp::Timestamp;
 
 /// Check everything in a journal: every byte, every hash, every balance.
 ///

@@ -11,14 +11,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::account_number::AccountNumber;
 use crate::export::{Part, Span, no_record};
+use crate::journal::oldest;
 use crate::journal::snapshot::Snapshot;
 use crate::journal::{
-    Directory, JournalError, Position, Record, Visitor, newest_beside_writer, oldest,
-    scan_beside_writer,
+    Directory, JournalError, Position, Record, Visitor, newest_beside_writer, scan_beside_writer,
 };
 use crate::moment::{Moment, ParseMomentError};
+use crate::values::account_number::AccountNumber;
 
 /// The exit code where nothing was looked at: there is no journal, it may not be read, or the part that was asked for
 /// cannot be meant. Also where a check could not print what it found.

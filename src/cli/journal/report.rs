@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::export::exact;
 use crate::journal::{Audit, JournalError, Likeness, Sum, Total};
 use crate::moment::time_text;
-use crate::money::Cents;
-use crate::timestamp::{Timestamp, about};
+use crate::values::money::Cents;
+use crate::values::timestamp::{Timestamp, about};
 
 /// The version of this form, for programs that read it.
 const FORMAT: u32 = 1;

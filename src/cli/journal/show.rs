@@ -9,11 +9,12 @@ use clap::{Args, ValueEnum};
 use super::{PartArguments, Trouble};
 use crate::cli::output;
 use crate::export::{Line, Part};
-use crate::idempotency_key::IdempotencyKey;
-use crate::journal::head;
+use crate::journal::format::head;
+use crate::journal::oldest;
 use crate::journal::snapshot::Snapshot;
-use crate::journal::{Kind, Position, Record, Visitor, oldest, scan_beside_writer};
+use crate::journal::{Kind, Position, Record, Visitor, scan_beside_writer};
 use crate::moment::time_text;
+use crate::values::idempotency_key::IdempotencyKey;
 
 /// Print records, one a line, in the order in which they happened.
 ///

@@ -15,19 +15,19 @@ use futures_channel::oneshot;
 
 use super::disk::{Call, Disk};
 use crate::KeyPolicy;
-use crate::account_number::AccountNumber;
-use crate::change::Change;
 use crate::durable::DurableCommand;
 use crate::durable::command::Submission;
 use crate::durable::sequencer::Sequencer;
-use crate::journal::accounts::Standing;
-use crate::journal::books::Books;
-use crate::journal::segment::{self, SECTOR_BYTES};
+use crate::journal::format::segment::{self, SECTOR_BYTES};
+use crate::journal::state::accounts::Standing;
+use crate::journal::state::books::Books;
+use crate::journal::state::keys::Kept;
 use crate::journal::{JournalError, Position, Recovered, Recovery, recover, snapshot};
-use crate::key_digest::KeyDigest;
-use crate::keys::Kept;
-use crate::money::{Amount, Cents};
-use crate::timestamp::Timestamp;
+use crate::values::account_number::AccountNumber;
+use crate::values::change::Change;
+use crate::values::key_digest::KeyDigest;
+use crate::values::money::{Amount, Cents};
+use crate::values::timestamp::Timestamp;
 
 const SEGMENT_BYTES: u64 = 8 * SECTOR_BYTES as u64;
 

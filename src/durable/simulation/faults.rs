@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 
 use super::disk::{Call, Disk, Held};
 use crate::Answer;
-use crate::account_number::AccountNumber;
-use crate::change::{Change, NotDone, Receipt, Refusal};
 use crate::durable::{
     Condition, DurableCommand, DurableConfig, DurableLedger, Pending, PendingAll, SUBMISSION_MAX,
 };
 use crate::journal::{Directory, JournalError};
-use crate::money::{Amount, Cents};
-use crate::timestamp::Timestamp;
-use crate::warning::NextStart;
+use crate::values::account_number::AccountNumber;
+use crate::values::change::{Change, NotDone, Receipt, Refusal};
+use crate::values::money::{Amount, Cents};
+use crate::values::timestamp::Timestamp;
+use crate::values::warning::NextStart;
 
 /// How long nothing has to happen for a test to believe that it will not.
 const A_WHILE: Duration = Duration::from_millis(50);

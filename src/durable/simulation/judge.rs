@@ -1,12 +1,12 @@
 //! Holds what the shipped code has against what the model says.
 
 use super::model::{Account, Entry, Micros, Model};
-use crate::account_number::AccountNumber;
-use crate::change::{ChangeOutcome, Receipt};
 use crate::durable::published::Published;
-use crate::journal::books::Books;
+use crate::journal::state::books::Books;
 use crate::journal::{Record, Storage, scan};
-use crate::key_digest::KeyDigest;
+use crate::values::account_number::AccountNumber;
+use crate::values::change::{ChangeOutcome, Receipt};
+use crate::values::key_digest::KeyDigest;
 
 /// The books are in a state: balances, order of creation, closed accounts, times, keys.
 pub(super) fn books(books: &Books, model: &Model) {

@@ -18,16 +18,15 @@ use super::model::{Micros, Model};
 use super::workload::{Workload, any_number};
 use crate::Answer;
 use crate::KeyPolicy;
-use crate::change::NotDone;
 use crate::durable::DurableConfig;
 use crate::durable::command::{DurableCommand, Reply, Submission};
 use crate::durable::ledger_clock::{LedgerClock, Reading};
 use crate::durable::published::Published;
 use crate::durable::sequencer::{NotTaken, Sequencer, Settlement};
-use crate::journal::{
-    Batch, JournalError, Position, Recovered, Storage, Writer, segment, snapshot,
-};
-use crate::timestamp::Timestamp;
+use crate::journal::format::segment;
+use crate::journal::{Batch, JournalError, Position, Recovered, Storage, Writer, snapshot};
+use crate::values::change::NotDone;
+use crate::values::timestamp::Timestamp;
 
 /// The most that is decided into a batch, unless one submission is more. As in the engine, it is less than half of
 /// a segment: so none is made ahead before the one before has its name.

@@ -6,12 +6,12 @@
 use std::time::Duration;
 
 use crate::Answer;
-use crate::account_number::AccountNumber;
-use crate::change::{Answered, Change, ChangeOutcome, NotDone, Receipt, Refusal};
 use crate::durable::DurableCommand;
-use crate::error::UnknownAccount;
-use crate::money::Cents;
-use crate::timestamp::Timestamp;
+use crate::values::account_number::AccountNumber;
+use crate::values::change::{Answered, Change, ChangeOutcome, NotDone, Receipt, Refusal};
+use crate::values::error::UnknownAccount;
+use crate::values::money::Cents;
+use crate::values::timestamp::Timestamp;
 
 const BALANCE_MAX: i64 = 999_999_999_999_999;
 

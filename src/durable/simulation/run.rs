@@ -12,8 +12,8 @@ use super::life::{Decided, Life, Settings};
 use super::model::{Micros, Model, Rules};
 use super::workload::Workload;
 use crate::KeyPolicy;
-use crate::change::{Change, Refusal};
 use crate::journal::{JournalError, Recovered, recover};
+use crate::values::change::{Change, Refusal};
 
 /// How many steps the first process of a run takes, unless it ends before.
 const FIRST_STEPS: usize = 500;

@@ -11,20 +11,21 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::disk::Disk;
-use crate::account_number::AccountNumber;
-use crate::change::Change;
-use crate::idempotency_key::IdempotencyKey;
-use crate::journal::batch::HEADER_BYTES;
-use crate::journal::books::{Books, Decision};
-use crate::journal::segment::{self, SECTOR_BYTES};
+use crate::journal::audit;
+use crate::journal::format::batch::HEADER_BYTES;
+use crate::journal::format::segment::{self, SECTOR_BYTES};
 use crate::journal::snapshot::{self, reference, take_in_parts};
+use crate::journal::state::books::{Books, Decision};
 use crate::journal::{
     Batch, JournalError, Likeness, Position, Record, Recovered, Storage, StoredFile, Tail, Writer,
-    audit, encoded_bytes, recover,
+    encoded_bytes, recover,
 };
-use crate::key_policy::KeyPolicy;
-use crate::money::{Amount, Cents};
-use crate::timestamp::Timestamp;
+use crate::values::account_number::AccountNumber;
+use crate::values::change::Change;
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::key_policy::KeyPolicy;
+use crate::values::money::{Amount, Cents};
+use crate::values::timestamp::Timestamp;
 
 const SEGMENT_BYTES: u64 = 8 * SECTOR_BYTES as u64;
 
@@ -402,7 +403,7 @@ fn a_record_that_does_not_follow_is_found_in_whatever_part_its_account_is() {
                 author.books.next_sequence += 1;
                 let mut behind = record.clone();
                 behind.sequence = author.books.next_sequence;
-                behind.outcome = Err(crate::error::UnknownAccount.into());
+                behind.outcome = Err(crate::values::error::UnknownAccount.into());
                 behind.change = deposit;
                 behind.link = crate::journal::Link::default();
                 behind.key = Some(Author::key(3));

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use super::disk::Disk;
 use super::judge;
 use crate::Answer;
-use crate::account_number::AccountNumber;
-use crate::change::{Change, NotDone};
 use crate::durable::{DurableCommand, DurableConfig, DurableLedger};
-use crate::money::{Amount, Cents};
+use crate::values::account_number::AccountNumber;
+use crate::values::change::{Change, NotDone};
+use crate::values::money::{Amount, Cents};
 
 /// How many crashes there are without `THREAD_CRASHES`.
 const CRASHES: u64 = 12;

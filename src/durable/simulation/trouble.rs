@@ -10,11 +10,11 @@ use super::disk::{Call, Disk};
 use super::faults::{
     amount, cents, config, create, held_back, open_with, receipt, submit_much, wait_until,
 };
-use crate::change::NotDone;
 use crate::durable::{Condition, DurableConfig, DurableLedger, PendingAll};
 use crate::journal::JournalError;
-use crate::timestamp::Timestamp;
-use crate::warning::{NextStart, Warning};
+use crate::values::change::NotDone;
+use crate::values::timestamp::Timestamp;
+use crate::values::warning::{NextStart, Warning};
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 24 * 60 * 60 * SECOND;

@@ -4,11 +4,11 @@ use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 
 use super::model::Model;
-use crate::account_number::AccountNumber;
-use crate::change::Change;
 use crate::durable::DurableCommand;
-use crate::idempotency_key::IdempotencyKey;
-use crate::money::{Amount, Cents};
+use crate::values::account_number::AccountNumber;
+use crate::values::change::Change;
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::money::{Amount, Cents};
 
 /// Draws commands with an eye to what they will find.
 #[derive(Clone, Debug)]

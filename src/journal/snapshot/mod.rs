@@ -23,7 +23,7 @@
 //! Then the open accounts, in the order of their creation: number (16 bytes), balance, place in that order, time of it,
 //! time of the last change, number of entries, position of the last, number of milestones, milestones (8 bytes
 //! each). Then the closed ones, in the order of their closing (in any order, if an older program wrote it): number,
-//! position of the last entry. Then the keys, the oldest first, as [records](super::record) with neither sequence number
+//! position of the last entry. Then the keys, the oldest first, as [records](super::format::record) with neither sequence number
 //! nor link.
 //!
 //! What is read is held against all that one snapshot can tell by itself, and is not whole otherwise, whatever its hash
@@ -42,13 +42,13 @@ mod write;
 
 use std::io;
 
-use super::books::Books;
 use super::error::JournalError;
-use super::names;
+use super::format::names;
 use super::scan::Boundary;
+use super::state::books::Books;
 use super::storage::Storage;
 use super::{LedgerId, Position};
-use crate::key_policy::KeyPolicy;
+use crate::values::key_policy::KeyPolicy;
 
 pub(super) use read::Reading;
 pub(crate) use take::take;

@@ -7,12 +7,12 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::idempotency_key::IdempotencyKey;
-use crate::journal::record::Record;
-use crate::key_digest::{KeyDigest, KeyDigestHash};
-use crate::key_policy::KeyPolicy;
-use crate::keys;
-use crate::timestamp::Timestamp;
+use crate::journal::format::record::Record;
+use crate::journal::state::keys;
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::key_digest::{KeyDigest, KeyDigestHash};
+use crate::values::key_policy::KeyPolicy;
+use crate::values::timestamp::Timestamp;
 
 /// The queue of keys.
 pub(super) struct Queue {
@@ -37,7 +37,7 @@ impl Queue {
         self.entries.push_back((at, KeyDigest::of(key).half()));
     }
 
-    /// Enters a record, as [`Books::apply`](crate::journal::books::Books::apply) does it.
+    /// Enters a record, as [`Books::apply`](crate::journal::state::books::Books::apply) does it.
     pub(super) fn follow(&mut self, record: &Record) {
         let times = self.entries.iter().map(|(at, _)| *at);
         let count = keys::expired(self.policy, record.at, times);

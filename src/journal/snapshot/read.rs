@@ -17,22 +17,22 @@
 use std::sync::Arc;
 
 use super::{Flaw, HASH_BYTES, MAGIC, SHORT, name};
-use crate::account_number::AccountNumber;
-use crate::idempotency_key::IdempotencyKey;
-use crate::journal::accounts::Standing;
-use crate::journal::batch::ChainHash;
-use crate::journal::fields::Fields;
-use crate::journal::record::{Link, RECORD_BYTES_MAX, Record};
+use crate::engine::roster::CreationNumber;
+use crate::journal::format::batch::ChainHash;
+use crate::journal::format::fields::Fields;
+use crate::journal::format::record::{Link, RECORD_BYTES_MAX, Record};
+use crate::journal::format::segment::SECTOR_BYTES;
+use crate::journal::format::trail::Trail;
 use crate::journal::scan::Boundary;
-use crate::journal::segment::SECTOR_BYTES;
+use crate::journal::state::accounts::Standing;
+use crate::journal::state::keys::Kept;
+use crate::journal::storage::window::PIECE_BYTES;
 use crate::journal::storage::{Storage, StoredFile};
-use crate::journal::trail::Trail;
-use crate::journal::window::PIECE_BYTES;
 use crate::journal::{FORMAT_VERSION, LedgerId, POSITION_MAX, Position};
-use crate::keys::Kept;
-use crate::money::Cents;
-use crate::roster::CreationNumber;
-use crate::timestamp::Timestamp;
+use crate::values::account_number::AccountNumber;
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::money::Cents;
+use crate::values::timestamp::Timestamp;
 
 const HEADER_BYTES: usize = 112;
 

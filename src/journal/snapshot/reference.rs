@@ -7,13 +7,13 @@ use std::sync::Arc;
 use super::read::{Header, Reading};
 use super::write::{put_account, put_closed, put_header, put_key};
 use super::{newest, positions};
-use crate::idempotency_key::IdempotencyKey;
-use crate::journal::books::Books;
 use crate::journal::scan::{Boundary, scan};
+use crate::journal::state::books::Books;
 use crate::journal::storage::Storage;
 use crate::journal::{LedgerId, Position};
-use crate::key_digest::{KeyDigest, KeyDigestHash};
-use crate::key_policy::KeyPolicy;
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::key_digest::{KeyDigest, KeyDigestHash};
+use crate::values::key_policy::KeyPolicy;
 
 /// The books at a place between two segments, and the texts of their keys.
 pub(crate) struct Reference {

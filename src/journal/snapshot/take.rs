@@ -22,15 +22,15 @@ use super::queue::{Queue, Survivors};
 use super::read::{Header, Reading};
 use super::write::Writing;
 use super::{Flaw, TWICE, name, positions};
-use crate::change::Change;
-use crate::journal::books::Books;
 use crate::journal::error::JournalError;
-use crate::journal::record::Record;
+use crate::journal::format::record::Record;
+use crate::journal::format::segment;
 use crate::journal::scan::{Boundary, End, Progress, scan};
-use crate::journal::segment;
+use crate::journal::state::books::Books;
 use crate::journal::storage::Storage;
 use crate::journal::{LedgerId, Position};
-use crate::key_policy::KeyPolicy;
+use crate::values::change::Change;
+use crate::values::key_policy::KeyPolicy;
 
 /// How many parts the accounts are taken in. The segments are read once for each. A part takes about half of the memory
 /// that its accounts take in a ledger.

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use super::read::Header;
 use super::{MAGIC, UNFINISHED, name};
-use crate::account_number::AccountNumber;
-use crate::idempotency_key::IdempotencyKey;
-use crate::journal::accounts::Standing;
 use crate::journal::error::JournalError;
-use crate::journal::fields::PutFields as _;
-use crate::journal::record::{Link, Record};
+use crate::journal::format::fields::PutFields as _;
+use crate::journal::format::record::{Link, Record};
+use crate::journal::state::accounts::Standing;
+use crate::journal::state::keys::Kept;
+use crate::journal::storage::window::PIECE_BYTES;
 use crate::journal::storage::{Storage, StoredFile};
-use crate::journal::window::PIECE_BYTES;
 use crate::journal::{FORMAT_VERSION, Position};
-use crate::keys::Kept;
+use crate::values::account_number::AccountNumber;
+use crate::values::idempotency_key::IdempotencyKey;
 
 /// A snapshot that is being written: the accounts, then the closed ones, then the keys.
 ///

@@ -123,7 +123,7 @@ fn all_withdrawn(probe: &mut Probe<'_>) -> Result<(), Stop> {
 fn past_the_largest_amount(probe: &mut Probe<'_>) -> Result<(), Stop> {
     let largest = probe.largest_amount()?;
     let (Some(twice), amount) = (
-        crate::money::Cents::new(largest.get().saturating_mul(2)),
+        crate::values::money::Cents::new(largest.get().saturating_mul(2)),
         largest.to_string(),
     ) else {
         return Err(Stop::NotChecked(format!(
@@ -147,7 +147,7 @@ fn beyond_the_largest_balance(probe: &mut Probe<'_>) -> Result<(), Stop> {
         ))
     };
     // No server keeps less than what a binary double tells apart.
-    if largest.get() < crate::money::Cents::MAX.get() / i64::from(DEPOSITS_MAX) {
+    if largest.get() < crate::values::money::Cents::MAX.get() / i64::from(DEPOSITS_MAX) {
         return Err(out_of_reach());
     }
     let number = probe.open(&largest.to_string())?;

@@ -4,7 +4,7 @@ use super::Rule;
 use super::customer::Movement;
 use super::probe::{Probe, Stop};
 use super::request::post;
-use crate::money::Cents;
+use crate::values::money::Cents;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("an amount is read in any notation of JSON", notations),

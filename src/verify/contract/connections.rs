@@ -4,7 +4,7 @@ use super::probe::{Probe, Stop};
 use super::request::{Request, account, get, post, request};
 use super::{Deviation, Rule, json};
 use crate::client::{Address, Lost};
-use crate::money::Cents;
+use crate::values::money::Cents;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("a connection survives a refusal", survives),

@@ -3,7 +3,7 @@
 use super::json;
 use super::probe::{Probe, Stop, is_path_segment};
 use super::request::{Answer, Request, account, get, post};
-use crate::money::Cents;
+use crate::values::money::Cents;
 
 impl Probe<'_> {
     /// Asks for an account, where one should be opened unless the server is full.

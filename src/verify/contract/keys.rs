@@ -5,7 +5,7 @@
 use super::Rule;
 use super::probe::{Probe, Stop};
 use super::request::{Answer, Request, account, delete, get, post};
-use crate::idempotency_key::IdempotencyKey;
+use crate::values::idempotency_key::IdempotencyKey;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new(

@@ -3,7 +3,7 @@
 use super::probe::{Probe, Stop};
 use super::request::{Answer, get};
 use super::{Rule, json};
-use crate::money::Cents;
+use crate::values::money::Cents;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("the start page is HTML", start_page),

@@ -3,7 +3,7 @@
 use super::Rule;
 use super::invalid::{at_each_place, check_shape};
 use super::probe::{Probe, Stop};
-use crate::money::Cents;
+use crate::values::money::Cents;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("an amount must be above zero", not_above_zero),

@@ -1,0 +1,376 @@
+//! The books: what all records together say, in memory.
+//!
+//! One thread owns them. The sequencer decides on them, a step ahead of what is published; recovery,
+//! snapshots and the tools rebuild them from the records. [`decide`](Books::decide) says what a request comes
+//! to and changes nothing; [`apply`](Books::apply) is the only way in which books change, for all of them. So what is
+//! rebuilt is what was decided on.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::accounts::{Accounts, Standing};
+use super::keys::Keys;
+use crate::engine::roster::CreationNumber;
+use crate::journal::Position;
+use crate::journal::format::record::{Link, Record};
+use crate::journal::format::trail::Trail;
+use crate::values::account_number::{AccountNumber, AccountNumberHash};
+use crate::values::change::{Answer, Change, Receipt, Refusal};
+use crate::values::error::UnknownAccount;
+use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::key_policy::KeyPolicy;
+use crate::values::operation::{after_deposit, after_withdrawal};
+use crate::values::timestamp::Timestamp;
+
+/// What a request comes to.
+#[derive(Clone, Debug)]
+pub(crate) enum Decision {
+    /// Something happened, to be recorded and applied before the next decision.
+    Record(Record),
+    /// Nothing happens: it is refused and that is not kept, it was answered before, or it comes to no answer.
+    Answer(Answer),
+}
+
+/// The state that the records lead to.
+#[derive(Clone, Debug)]
+pub(crate) struct Books {
+    pub(crate) accounts: Accounts,
+    /// Where the last entries of closed accounts are.
+    pub(crate) closed: HashMap<AccountNumber, Position, AccountNumberHash>,
+    pub(crate) keys: Keys,
+    /// How many accounts were ever opened.
+    pub(crate) opened: u64,
+    /// The sequence number of the next record.
+    pub(crate) next_sequence: u64,
+    /// The time of the last record.
+    pub(crate) last_at: Timestamp,
+}
+
+impl Books {
+    pub(crate) fn new(policy: KeyPolicy) -> Self {
+        Self {
+            accounts: Accounts::default(),
+            closed: HashMap::default(),
+            keys: Keys::new(policy),
+            opened: 0,
+            next_sequence: 1,
+            last_at: Timestamp::from_micros(0),
+        }
+    }
+
+    /// Begins again as a copy of `other`, which holds no accounts, and keeps the memory that it has.
+    pub(in crate::journal) fn begin_anew(&mut self, other: &Self) {
+        self.accounts.clear();
+        self.closed.clear();
+        self.opened = other.opened;
+        self.next_sequence = other.next_sequence;
+        self.last_at = other.last_at;
+    }
+
+    /// The time to record at `now`: never before the last one, whatever the clock does.
+    pub(crate) fn time(&self, now: Timestamp) -> Timestamp {
+        now.max(self.last_at)
+    }
+
+    /// What `change` comes to at `now`. `draw` makes the number of a new account.
+    ///
+    /// A refusal is recorded only if it [is kept](Refusal::is_kept) under a key. Journals from before that rule hold
+    /// others: [`apply`](Self::apply) enters them as ever, so that what is rebuilt is what it was.
+    pub(crate) fn decide(
+        &self,
+        change: Change,
+        key: Option<&IdempotencyKey>,
+        now: Timestamp,
+        account_limit: usize,
+        draw: impl FnMut() -> AccountNumber,
+    ) -> Decision {
+        let at = self.time(now);
+        if let Some(key) = key
+            && let Some(answer) = self.keys.answer(key, change, at)
+        {
+            return Decision::Answer(answer);
+        }
+        let (outcome, link) = match self.rule(change, at, account_limit, draw) {
+            Ok((receipt, link)) => (Ok(receipt), link),
+            Err(refusal) if key.is_none() || !refusal.is_kept() => {
+                return Decision::Answer(Ok(Err(refusal).into()));
+            }
+            Err(refusal) => (Err(refusal), Link::default()),
+        };
+        Decision::Record(Record {
+            sequence: self.next_sequence,
+            at,
+            change,
+            outcome,
+            link,
+            key: key.cloned(),
+        })
+    }
+
+    /// The rules of the ledger.
+    fn rule(
+        &self,
+        change: Change,
+        at: Timestamp,
+        account_limit: usize,
+        draw: impl FnMut() -> AccountNumber,
+    ) -> Result<(Receipt, Link), Refusal> {
+        let receipt = |number, balance| Receipt {
+            number,
+            balance,
+            at,
+        };
+        Ok(match change {
+            Change::Open { initial } => {
+                if self.accounts.len() >= account_limit {
+                    return Err(Refusal::AccountLimit {
+                        limit: account_limit,
+                    });
+                }
+                let number = self.unused(draw);
+                (receipt(number, initial), Trail::default().next())
+            }
+            Change::Deposit { number, amount } => {
+                let account = self.account(number)?;
+                let balance = after_deposit(account.balance, amount)?;
+                (receipt(number, balance), account.trail.next())
+            }
+            Change::Withdraw { number, amount } => {
+                let account = self.account(number)?;
+                let balance = after_withdrawal(account.balance, amount)?;
+                (receipt(number, balance), account.trail.next())
+            }
+            Change::Close { number } => {
+                let account = self.account(number)?;
+                (receipt(number, account.balance), account.trail.next())
+            }
+        })
+    }
+
+    fn account(&self, number: AccountNumber) -> Result<&Standing, UnknownAccount> {
+        self.accounts.get(number).ok_or(UnknownAccount)
+    }
+
+    /// A number that no account has or had.
+    fn unused(&self, mut draw: impl FnMut() -> AccountNumber) -> AccountNumber {
+        loop {
+            let number = draw();
+            if !self.accounts.contains(number) && !self.closed.contains_key(&number) {
+                return number;
+            }
+        }
+    }
+
+    /// Enters a record that is at `position`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, if the record does not follow from those before it. The books are of no use then.
+    pub(crate) fn apply(&mut self, record: &Record, position: Position) -> Result<(), String> {
+        self.go_on(record)?;
+        match record.outcome {
+            Ok(receipt) => self.enter(record, receipt, position)?,
+            Err(refusal) => self.hold(record.change, refusal)?,
+        }
+        self.keys.expire(record.at);
+        if let Some(key) = &record.key {
+            self.keys.keep(key, record.kept());
+        }
+        Ok(())
+    }
+
+    /// Enters a record that is at `position`, in books that hold some of the accounts and no keys: those that are in
+    /// them, and those that are opened as one of `wanted`. Returns whether it is of such an account.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`apply`](Self::apply), except that an account may be missing: it may be in other books.
+    pub(in crate::journal) fn apply_to_some(
+        &mut self,
+        record: &Record,
+        position: Position,
+        wanted: &Range<u64>,
+    ) -> Result<bool, String> {
+        self.go_on(record)?;
+        let Ok(receipt) = record.outcome else {
+            return Ok(false);
+        };
+        let is_here = self.accounts.contains(receipt.number);
+        let is_opened = matches!(record.change, Change::Open { .. });
+        if is_here || is_opened && wanted.contains(&(self.opened + 1)) {
+            return self.enter(record, receipt, position).map(|()| true);
+        }
+        self.opened += u64::from(is_opened);
+        Ok(false)
+    }
+
+    /// Moves on to the next record.
+    fn go_on(&mut self, record: &Record) -> Result<(), String> {
+        if record.sequence != self.next_sequence || record.at < self.last_at {
+            return Err("a record is not behind the one before it".to_owned());
+        }
+        self.next_sequence += 1;
+        self.last_at = record.at;
+        Ok(())
+    }
+
+    /// Holds a refusal against the account that it is of.
+    fn hold(&self, change: Change, refusal: Refusal) -> Result<(), String> {
+        // How many accounts there could be is a setting, and no account tells it.
+        let Some(number) = change.number() else {
+            return Ok(());
+        };
+        let balance = self.accounts.get(number).map(|account| account.balance);
+        let follows = match (change, refusal) {
+            (Change::Withdraw { amount, .. }, Refusal::InsufficientFunds { available }) => {
+                balance == Some(available) && available.checked_sub(amount).is_none()
+            }
+            (Change::Deposit { amount, .. }, Refusal::BalanceLimit { balance: held }) => {
+                balance == Some(held) && held.checked_add(amount).is_none()
+            }
+            (_, refusal) => refusal == UnknownAccount.into() && balance.is_none(),
+        };
+        follows
+            .then_some(())
+            .ok_or_else(|| format!("account {number} cannot have been refused like this"))
+    }
+
+    fn enter(
+        &mut self,
+        record: &Record,
+        receipt: Receipt,
+        position: Position,
+    ) -> Result<(), String> {
+        let number = receipt.number;
+        if let Change::Open { initial } = record.change {
+            if self.closed.contains_key(&number) {
+                return Err(format!(
+                    "account {number} was closed, and a number is never opened twice"
+                ));
+            }
+            let mut trail = Trail::default();
+            let is_consistent = record.link == trail.next() && receipt.balance == initial;
+            trail.advance(position);
+            self.opened += 1;
+            let opened = Standing {
+                balance: initial,
+                created: CreationNumber::from_u64(self.opened),
+                created_at: record.at,
+                last_updated: record.at,
+                trail,
+            };
+            let is_new = self.accounts.insert(number, opened);
+            return (is_consistent && is_new)
+                .then_some(())
+                .ok_or_else(|| format!("account {number} cannot have been opened like this"));
+        }
+        let account = self
+            .accounts
+            .get_mut(number)
+            .ok_or_else(|| format!("account {number} is not open"))?;
+        let balance = match record.change {
+            Change::Deposit { amount, .. } => account.balance.checked_add(amount),
+            Change::Withdraw { amount, .. } => account.balance.checked_sub(amount),
+            _ => Some(account.balance),
+        };
+        if balance != Some(receipt.balance) || record.link != account.trail.next() {
+            return Err(format!(
+                "the balance or the link of account {number} does not follow from its entry before"
+            ));
+        }
+        account.balance = receipt.balance;
+        account.last_updated = record.at;
+        account.trail.advance(position);
+        if let Change::Close { .. } = record.change {
+            self.accounts.remove(number);
+            self.closed.insert(number, position);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::values::change::NotDone;
+    use crate::values::money::Cents;
+
+    #[test]
+    fn nothing_is_recorded_at_a_time_before_the_last_record() {
+        let mut books = Books::new(KeyPolicy::default());
+        let change = Change::Open {
+            initial: Cents::ZERO,
+        };
+        for (now, at) in [(7, 7), (3, 7), (8, 8)] {
+            let now = Timestamp::from_micros(now);
+            let decided = books.decide(change, None, now, 9, AccountNumber::random);
+            let Decision::Record(record) = decided else {
+                panic!("{decided:?}");
+            };
+            assert_eq!(record.at.as_micros(), at);
+            books.apply(&record, 512 * books.next_sequence).unwrap();
+        }
+    }
+
+    /// A journal of an earlier version may hold keyed refusals that are not recorded any more. They are entered as
+    /// they were then, keys and all, so that the books are those of its snapshots.
+    #[test]
+    fn refusals_of_earlier_versions_are_entered_as_they_were() {
+        let mut books = Books::new(KeyPolicy::default());
+        let at = Timestamp::from_micros(7);
+        let number = AccountNumber::random();
+        let open = Change::Open {
+            initial: Cents::ZERO,
+        };
+        let old = [
+            (open, Refusal::AccountLimit { limit: 1 }, "full"),
+            (Change::Close { number }, UnknownAccount.into(), "nobody"),
+        ];
+        for (index, (change, refusal, key)) in old.into_iter().enumerate() {
+            let record = Record {
+                sequence: index as u64 + 1,
+                at,
+                change,
+                outcome: Err(refusal),
+                link: Link::default(),
+                key: Some(key.parse().unwrap()),
+            };
+            books.apply(&record, 512 + 128 * index as u64).unwrap();
+        }
+        assert_eq!((books.keys.len(), books.next_sequence), (2, 3));
+        // They are answered as they were until their time is over, and hold their keys.
+        let decide = |change, key: &str| {
+            let key = key.parse().unwrap();
+            books.decide(change, Some(&key), at, 1, AccountNumber::random)
+        };
+        for (change, refusal, key) in old {
+            let Decision::Answer(Ok(answered)) = decide(change, key) else {
+                panic!("{key} is not answered");
+            };
+            assert_eq!((answered.outcome, answered.replayed), (Err(refusal), true));
+        }
+        let reused = decide(open, "nobody");
+        assert!(matches!(reused, Decision::Answer(Err(NotDone::KeyReused))));
+        // The same refusals of now are no records.
+        for (change, limit) in [(open, 0), (Change::Close { number }, 1)] {
+            let key = "new".parse().unwrap();
+            let decided = books.decide(change, Some(&key), at, limit, AccountNumber::random);
+            let Decision::Answer(Ok(answered)) = decided else {
+                panic!("{change:?} is recorded");
+            };
+            assert!(answered.outcome.is_err() && !answered.replayed);
+        }
+        // Others are, under their keys.
+        let amount = crate::values::money::Amount::from_cents(1).unwrap();
+        let opened = decide(open, "open");
+        let Decision::Record(opened) = opened else {
+            panic!("{opened:?}");
+        };
+        let number = opened.outcome.unwrap().number;
+        books.apply(&opened, 1024).unwrap();
+        let key = "poor".parse().unwrap();
+        let poor = Change::Withdraw { number, amount };
+        let decided = books.decide(poor, Some(&key), at, 1, AccountNumber::random);
+        assert!(matches!(decided, Decision::Record(record) if record.outcome.is_err()));
+    }
+}
