@@ -7,9 +7,9 @@ ARG RUST=rust:1.95-slim-bookworm
 # The binary is linked statically, so the image needs nothing else: no shell, no libraries.
 FROM ${RUST} AS build
 WORKDIR /build
-COPY Cargo.toml Cargo.lock clippy.toml rustfmt.toml LICENSE README.md ./
+COPY Cargo.toml Cargo.lock clippy.toml rustfmt.toml LICENSE README.md licenses.sh ./
 COPY src src
-COPY assets assets
+COPY crates crates
 # Members and targets that the manifest names must be there, though they are not built.
 COPY loom-tests loom-tests
 COPY shuttle-tests shuttle-tests
@@ -21,15 +21,15 @@ COPY tests tests
 # system call itself.
 RUN target="$(uname -m)-unknown-linux-gnu" \
     && export RUSTFLAGS='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"' \
-    && cargo build --release --locked --package cashpoint --target "$target" \
+    && cargo build --release --locked --package cashpoint-cli --target "$target" \
     && mv "target/$target/release/cashpoint" /cashpoint
-RUN assets/licenses.sh /licenses
+RUN ./licenses.sh /licenses
 
 FROM scratch
 COPY --from=build /cashpoint /cashpoint
 COPY LICENSE /LICENSE
 COPY --from=build /licenses /licenses
-COPY assets/vendor/*.LICENSE* assets/vendor/*.NOTICE /licenses/
+COPY crates/cashpoint-server/assets/vendor/*.LICENSE* crates/cashpoint-server/assets/vendor/*.NOTICE /licenses/
 # Nobody, by number: there is no /etc/passwd.
 USER 65534:65534
 EXPOSE 8000

@@ -14,8 +14,8 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use cashpoint::server::{self, Config};
 use cashpoint::service::Service;
+use cashpoint_server::Config;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -26,9 +26,14 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let service = Arc::new(Service::in_memory(10));
-    let server = tokio::spawn(server::run(listener, service, Config::default(), async {
-        let _ = stopped.await;
-    }));
+    let server = tokio::spawn(cashpoint_server::run(
+        listener,
+        service,
+        Config::default(),
+        async {
+            let _ = stopped.await;
+        },
+    ));
 
     // The client blocks, so it gets a thread of its own.
     tokio::task::spawn_blocking(move || Client::of(address).tour()).await??;

@@ -1,6 +1,6 @@
 //! Threads that fight for one account, and a sum that comes out to the cent.
 //!
-//! `cargo run --release --example contention --no-default-features`
+//! `cargo run --release --example contention`
 //!
 //! Half of the threads deposit, half withdraw, and are refused when there is too little. Each keeps its own
 //! books; in the end they are held against the balance. It fails if a cent is missing or too many.

@@ -1,6 +1,6 @@
 //! A ledger on disk in a program, without HTTP.
 //!
-//! `cargo run --example durable --no-default-features --features durable`
+//! `cargo run --example durable`
 //!
 //! It keeps a ledger in a directory for temporary files, moves money, retries safely, goes away, comes back, and
 //! finds everything. It fails if anything is not as it says.

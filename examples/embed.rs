@@ -1,6 +1,6 @@
 //! The ledger in a program, without HTTP.
 //!
-//! `cargo run --example embed --no-default-features`
+//! `cargo run --example embed`
 //!
 //! It opens accounts, moves money, meets each refusal, and lists what there is. It fails if anything is
 //! not as it says.

@@ -38,44 +38,22 @@
 //!
 //! # Features
 //!
-//! The engine needs none: `default-features = false`. `durable` adds the ledger that is kept on disk, with its
-//! journal and the history of accounts; `server` the REST service on top, `cli` (the default) the command line.
+//! `durable`, which is on by default, adds the ledger that is kept on disk, with its journal and the history of accounts.
+//! The engine needs none: `default-features = false`. The REST service is the crate `cashpoint-server`, the command line
+//! the package `cashpoint-cli`.
 
-// They panic where they cannot write. `cli::output` prints what is to be printed.
-#![cfg_attr(
-    not(any(test, fuzzing)),
-    deny(clippy::print_stdout, clippy::print_stderr)
-)]
+// They panic where they cannot write.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
-#[cfg(feature = "cli")]
-mod bench;
-#[cfg(feature = "cli")]
-pub mod cli;
-#[cfg(feature = "cli")]
-mod client;
 #[cfg(feature = "durable")]
 pub mod durable;
 mod engine;
-#[cfg(feature = "cli")]
-mod export;
 #[cfg(feature = "durable")]
 pub mod history;
 #[cfg(feature = "durable")]
 pub mod journal;
-#[cfg(feature = "server")]
-mod moment;
-#[cfg(feature = "cli")]
-mod page;
-#[cfg(feature = "cli")]
-mod progress;
-#[cfg(feature = "cli")]
-mod quantity;
-#[cfg(feature = "server")]
-pub mod server;
 pub mod service;
 mod values;
-#[cfg(feature = "cli")]
-mod verify;
 
 pub use engine::account::Account;
 pub use engine::batch::Command;
@@ -92,6 +70,7 @@ pub use values::idempotency_key::{IdempotencyKey, ParseIdempotencyKeyError};
 pub use values::key_policy::KeyPolicy;
 pub use values::money::{Amount, Cents, ParseCentsError};
 pub use values::operation::{Operation, Outcome};
+pub use values::timestamp::Timestamp;
 pub use values::warning::{NextStart, Warning};
 
 #[cfg(doctest)]

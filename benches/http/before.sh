@@ -20,8 +20,8 @@ if [ ! -d "$before" ]; then
     git archive "$commit" | tar -x -C "$before.new"
     mv "$before.new" "$before"
 fi
-(cd "$before" && CARGO_TARGET_DIR=target cargo build --release --locked --quiet --package cashpoint)
-cargo build --release --quiet --package cashpoint
+(cd "$before" && CARGO_TARGET_DIR=target cargo build --release --locked --quiet --bin cashpoint)
+cargo build --release --quiet --bin cashpoint
 
 declare -A at
 start before "$before/target/release/cashpoint" serve --host 127.0.0.1 --port 0

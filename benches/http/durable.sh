@@ -51,7 +51,7 @@ echo "data in $data, on $file_system"
 
 # Cashpoint.
 
-cargo build --release --quiet --package cashpoint
+cargo build --release --quiet --package cashpoint-cli
 declare -A at
 start durable target/release/cashpoint serve --host 127.0.0.1 --port 0 --data "$data/cashpoint" \
     --max-accounts $((accounts + 1)) --max-transaction-amount 100000000

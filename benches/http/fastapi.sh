@@ -13,7 +13,7 @@ rounds=${1:-7} seconds=${2:-2} connections=${3:-32}
 
 source benches/http/servers.sh
 needs wrk
-cargo build --release --quiet --package cashpoint
+cargo build --release --quiet --package cashpoint-cli
 python=target/bench-fastapi/bin/python
 [ -x "$python" ] || python3 -m venv target/bench-fastapi
 "$python" -m pip install --quiet --disable-pip-version-check --requirement benches/http/fastapi/requirements.txt

@@ -12,7 +12,7 @@ rounds=${1:-9} seconds=${2:-2} connections=${3:-32}
 
 source benches/http/servers.sh
 needs wrk
-cargo build --release --quiet --package cashpoint
+cargo build --release --quiet --package cashpoint-cli
 start cashpoint target/release/cashpoint serve --host 127.0.0.1 --port 0
 balance=$url/accounts/$(account "$url")/balance
 

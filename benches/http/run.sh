@@ -18,7 +18,7 @@ export PIPELINE=${4:-1}
 
 source benches/http/servers.sh
 needs wrk
-cargo build --release --quiet --package cashpoint --package cashpoint-benches
+cargo build --release --quiet --package cashpoint-cli --package cashpoint-benches
 
 # The processor time that a process has taken so far, in clock ticks; 0 where the system does not say.
 ticks() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '{ print $12 + $13 }' || echo 0; }

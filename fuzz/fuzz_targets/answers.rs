@@ -2,7 +2,7 @@
 
 #![no_main]
 
-#[path = "../../src/client/answer.rs"]
+#[path = "../../crates/cashpoint-cli/src/client/answer.rs"]
 mod answer;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| answer::assert_rules(bytes));

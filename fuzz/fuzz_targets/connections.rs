@@ -1,12 +1,12 @@
-//! All that a client sends on one connection. The rules are at `cashpoint::server::fuzzing::connection`.
+//! All that a client sends on one connection. The rules are at `cashpoint_server::fuzzing::connection`.
 
 #![no_main]
 
 #[expect(dead_code, reason = "the client has more uses for it")]
-#[path = "../../src/client/answer.rs"]
+#[path = "../../crates/cashpoint-cli/src/client/answer.rs"]
 mod answer;
 
-use cashpoint::server::fuzzing::{Answered, connection};
+use cashpoint_server::fuzzing::{Answered, connection};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| connection(bytes, first));
 

@@ -27,15 +27,15 @@
 //! The checker of 1 is the one of `cashpoint verify`, as shipped.
 
 #[expect(dead_code, reason = "what only histories of unknown outcomes need")]
-#[path = "../../src/verify/checker.rs"]
+#[path = "../../crates/cashpoint-cli/src/verify/checker.rs"]
 mod checker;
 #[cfg_attr(
     not(test),
     expect(dead_code, reason = "what only histories of unknown outcomes need")
 )]
-#[path = "../../src/verify/history.rs"]
+#[path = "../../crates/cashpoint-cli/src/verify/history.rs"]
 mod history;
-#[path = "../../src/verify/specification.rs"]
+#[path = "../../crates/cashpoint-cli/src/verify/specification.rs"]
 mod specification;
 
 #[expect(

@@ -28,7 +28,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{
+use crossbeam_channel::{
     Receiver, Sender, TryRecvError, at, bounded, never, select_biased, unbounded,
 };
 

@@ -37,7 +37,6 @@ pub(crate) mod command;
 mod config;
 mod engine;
 pub(crate) mod ledger_clock;
-#[cfg(feature = "cli")]
 mod observer;
 mod pending;
 pub(crate) mod published;
@@ -69,8 +68,7 @@ use crate::values::warning::Warning;
 
 pub use command::DurableCommand;
 pub use config::DurableConfig;
-#[cfg(feature = "cli")]
-pub(crate) use observer::Observer;
+pub use observer::Observer;
 pub use pending::{Pending, PendingAll};
 pub use shared::Condition;
 pub use snapshots::SnapshotFailure;
@@ -290,7 +288,7 @@ impl DurableLedger {
         self.shared.published.ledger.account_limit()
     }
 
-    /// How it is.
+    /// The condition that it is in.
     ///
     /// To ask never waits, also while the disk does not answer.
     #[must_use]
@@ -312,8 +310,8 @@ impl DurableLedger {
     }
 
     /// For those who have to know how much is unfinished while the ledger ends.
-    #[cfg(feature = "cli")]
-    pub(crate) fn observer(&self) -> Observer {
+    #[must_use]
+    pub fn observer(&self) -> Observer {
         Observer::new(Arc::clone(&self.shared))
     }
 

@@ -10,7 +10,7 @@ const STUCK_AT_END: Duration = Duration::from_secs(1);
 
 /// Sees what a ledger has not finished, also after it was dropped.
 #[derive(Clone, Debug)]
-pub(crate) struct Observer(Arc<Shared>);
+pub struct Observer(Arc<Shared>);
 
 impl Observer {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
@@ -18,12 +18,14 @@ impl Observer {
     }
 
     /// How many commands wait for their answer.
-    pub(crate) fn waiting(&self) -> usize {
+    #[must_use]
+    pub fn waiting(&self) -> usize {
         self.0.backlog.waiting()
     }
 
     /// Why nothing can be changed any more, if nothing can.
-    pub(crate) fn failure(&self) -> Option<String> {
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
         match self.0.condition() {
             Condition::Failed { reason } => Some(reason),
             _ => None,
@@ -31,7 +33,8 @@ impl Observer {
     }
 
     /// For how long the disk has not answered, if that is so long that an end that cannot wait gives it up.
-    pub(crate) fn stuck_for(&self) -> Option<Duration> {
+    #[must_use]
+    pub fn stuck_for(&self) -> Option<Duration> {
         self.0.waits_for().filter(|waits| *waits >= STUCK_AT_END)
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crossbeam::channel::Sender;
+use crossbeam_channel::Sender;
 
 use super::sequencer::Settlement;
 use super::shared::Shared;

@@ -19,9 +19,8 @@ use crate::values::warning::Warning;
 /// For how long the disk may leave callers waiting before that is trouble.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 
-/// How a durable ledger is.
+/// How a durable ledger is. Exhaustive, because whoever serves one has to have an answer for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Condition {
     /// Changes are made.
     Healthy,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crossbeam::channel::Receiver;
+use crossbeam_channel::Receiver;
 
 use super::config::DurableConfig;
 use super::shared::Shared;

@@ -1,6 +1,6 @@
 //! The exact limit on how many accounts there may be.
 
-use crossbeam::utils::CachePadded;
+use crossbeam_utils::CachePadded;
 
 use super::sync::AtomicUsize;
 use super::sync::Ordering::{AcqRel, Acquire, Release};

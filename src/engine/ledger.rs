@@ -124,7 +124,6 @@ impl<Facts> Ledger<Facts> {
     }
 
     /// The last creation number; 0 if there was no account yet.
-    #[cfg(feature = "server")]
     pub(crate) fn last_created(&self) -> CreationNumber {
         self.roster.last()
     }

@@ -15,7 +15,6 @@
 //! A skip list with a node for each account was half of the memory that an account took.
 
 // The path is spelled out because the shuttle tests include this file from elsewhere.
-#[path = "roster/page.rs"]
 pub(crate) mod page;
 
 use std::iter;
@@ -106,7 +105,6 @@ impl Roster {
     ///
     /// `Acquire`: whoever reads a number also sees what came before it was handed out, such as the slot that its account
     /// holds of the limit. Whoever was told a number by a listing finds that number here, because the counter only grows.
-    #[cfg(feature = "server")]
     pub(crate) fn last(&self) -> CreationNumber {
         // ORDERING: Acquire, pairs with the Release in `enroll`.
         CreationNumber(self.next.load(Ordering::Acquire) - 1)

@@ -31,6 +31,7 @@ mod error;
 pub(crate) mod format;
 mod reader;
 mod recovery;
+mod replay;
 mod scan;
 pub(crate) mod snapshot;
 pub(crate) mod state;
@@ -38,8 +39,6 @@ pub(crate) mod storage;
 mod writer;
 
 pub use check::audit::{Audit, Begins, Expected, Judged, Likeness, audit};
-#[cfg(feature = "cli")]
-pub(crate) use check::oldest::oldest;
 pub use check::totals::{Refusals, Sum, Total, Totals};
 pub use error::JournalError;
 pub use format::batch::{ChainHash, ParseChainHashError};
@@ -49,11 +48,11 @@ pub use format::record::{Link, Record};
 pub(crate) use reader::Reader;
 pub use recovery::Recovery;
 pub(crate) use recovery::{Recovered, recover};
+pub use replay::{Balances, Replay, newest_sequence};
 #[cfg(test)]
 pub(crate) use scan::scan;
-pub use scan::{Progress, Torn};
-#[cfg(feature = "cli")]
-pub(crate) use scan::{Visitor, newest_beside_writer, scan_beside_writer};
+pub use scan::{Progress, Torn, Visit};
+pub use snapshot::is_name as is_snapshot;
 pub use storage::directory::Directory;
 pub use storage::{Identity, Storage, StoredFile};
 pub(crate) use writer::{Batch, Tail, Writer};

@@ -82,7 +82,7 @@ pub(crate) struct End {
 }
 
 /// What is done with each record; what it finds wrong is damage at its place.
-pub(crate) type Visit<'a> = &'a mut dyn FnMut(&Record, Position) -> Result<(), String>;
+pub type Visit<'a> = &'a mut dyn FnMut(&Record, Position) -> Result<(), String>;
 
 /// What is done with what is read.
 pub(crate) trait Visitor {
@@ -95,7 +95,7 @@ pub(crate) trait Visitor {
     }
 }
 
-struct Each<'a>(Visit<'a>);
+pub(super) struct Each<'a>(pub(super) Visit<'a>);
 
 impl Visitor for Each<'_> {
     fn record(&mut self, record: &Record, position: Position) -> Result<(), String> {
@@ -153,8 +153,7 @@ pub(crate) fn scan_beside_writer(
 /// # Errors
 ///
 /// Those of [`scan`].
-#[cfg(feature = "cli")]
-pub(crate) fn newest_beside_writer(storage: &dyn Storage) -> Result<Option<u64>, JournalError> {
+pub(super) fn newest_beside_writer(storage: &dyn Storage) -> Result<Option<u64>, JournalError> {
     let Some(position) = segment::positions(storage)?.last().copied() else {
         return Ok(None);
     };
@@ -346,7 +345,7 @@ impl Scanner {
         }
         if header.segment_bytes != segment.length() {
             let place = header.segment_bytes.min(segment.length());
-            return Err(segment.damaged(place, "it has not the length that it was made with"));
+            return Err(segment.damaged(place, "its length differs from the one in its header"));
         }
         let start = Boundary {
             position: segment.position,

@@ -24,7 +24,7 @@ use memory::Memory;
 
 pub use crate::engine::account_summary::AccountSummary;
 pub use crate::values::change::Receipt;
-pub use crate::values::timestamp::Timestamp;
+pub use crate::values::timestamp::{Timestamp, about};
 
 /// A ledger that knows when things happened, and to which a request may be sent twice.
 ///
@@ -186,10 +186,11 @@ impl Service {
     /// Whoever then asks for the [`count`](Self::count) is told at least as many as
     /// [`accounts_after`](Self::accounts_after) shows afterwards up to this number: each of them held a slot of the
     /// limit before it had a number, and holds it until it is listed no more.
-    #[cfg(feature = "server")]
-    pub(crate) fn last_created(&self) -> CreationNumber {
+    #[must_use]
+    pub fn last_created(&self) -> CreationNumber {
         match &self.mode {
             Mode::Memory(memory) => memory.ledger.last_created(),
+            #[cfg(feature = "durable")]
             Mode::Durable(ledger) => ledger.published().ledger.last_created(),
         }
     }

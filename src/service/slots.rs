@@ -23,7 +23,7 @@ use std::ptr;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam::queue::SegQueue;
+use crossbeam_queue::SegQueue;
 use papaya::{Compute, HashMap, HashMapRef, LocalGuard, Operation};
 
 use crate::engine::capacity::{Capacity, Reservation};

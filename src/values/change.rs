@@ -65,8 +65,9 @@ pub struct Receipt {
 }
 
 /// Why a change was refused, by a rule of the ledger. A refusal has changed nothing.
+///
+/// Whoever serves a ledger has to have an answer for each, so this is exhaustive: one more is a change of the interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Refusal {
     /// See [`UnknownAccount`].
     #[error(transparent)]

@@ -1,7 +1,6 @@
 //! Money: whole cents, never a binary float on the way in or out.
 
 // The path is spelled out because the loom models include this file from elsewhere.
-#[path = "money/decimal.rs"]
 mod decimal;
 
 use std::fmt;

@@ -29,14 +29,15 @@ impl Timestamp {
     }
 
     /// How far this is from another time, in either direction.
-    #[cfg(feature = "durable")]
-    pub(crate) fn distance(self, other: Self) -> Duration {
+    #[must_use]
+    pub fn distance(self, other: Self) -> Duration {
         Duration::from_micros(self.0.abs_diff(other.0))
     }
 }
 
 /// A length of time as people say it, rounded down to the largest unit that there are two of.
-pub(crate) fn about(duration: Duration) -> String {
+#[must_use]
+pub fn about(duration: Duration) -> String {
     const MINUTE: u64 = 60;
     const HOUR: u64 = 60 * MINUTE;
     const DAY: u64 = 24 * HOUR;

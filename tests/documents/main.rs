@@ -1,6 +1,7 @@
 //! Documents that are kept true: what they name is there.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test states what it expects by panicking"
 )]
@@ -11,7 +12,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where the tests are.
-const FOLDERS: [&str; 5] = ["src", "tests", "fuzz", "loom-tests", "shuttle-tests"];
+const FOLDERS: [&str; 6] = [
+    "src",
+    "crates",
+    "tests",
+    "fuzz",
+    "loom-tests",
+    "shuttle-tests",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -91,6 +99,134 @@ fn tests_named(markdown: &str) -> Vec<String> {
     named
 }
 
+/// What stands in backticks and is a path: of a file of Rust, or of a folder.
+fn paths_named(markdown: &str) -> BTreeSet<String> {
+    let in_backticks = markdown.split('`').skip(1).step_by(2);
+    let is_path = |it: &&str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-/.".contains(&byte);
+        it.bytes().all(is_plain) && (it.ends_with(".rs") || it.ends_with('/') && it.len() > 1)
+    };
+    in_backticks.filter(is_path).map(str::to_owned).collect()
+}
+
+/// Whether a path, from the root, is meant by what a document calls it, which may leave out where it is.
+fn is_meant(path: &str, named: &str) -> bool {
+    match named.strip_suffix('/') {
+        None => format!("/{path}").ends_with(&format!("/{named}")),
+        Some(_) => format!("/{path}").contains(&format!("/{named}")),
+    }
+}
+
+fn all_paths() -> Vec<String> {
+    let mut found = Vec::new();
+    for folder in FOLDERS.iter().chain(&["benches", "examples"]) {
+        files(&root().join(folder), &mut found);
+    }
+    let relative = |path: &PathBuf| path.strip_prefix(root()).unwrap().display().to_string();
+    found.iter().map(relative).collect()
+}
+
+#[test]
+fn every_file_on_the_map_is_there() {
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let (named, paths) = (paths_named(&map), all_paths());
+    assert!(named.len() >= 100, "only {} paths are found", named.len());
+    let is_there = |named: &&String| paths.iter().any(|path| is_meant(path, named));
+    let missing: Vec<_> = named.iter().filter(|it| !is_there(it)).collect();
+    assert!(missing.is_empty(), "named and not there: {missing:#?}");
+}
+
+/// Those of the crate and of the service by name; those of the binary, and what belongs to one idea, by their folder.
+#[test]
+fn every_module_is_on_the_map() {
+    const WHOLE: [&str; 3] = [
+        "src/journal/snapshot/",
+        "src/durable/simulation/",
+        "crates/cashpoint-cli/src/",
+    ];
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let named = paths_named(&map);
+    let is_on_it = |path: &str| {
+        let is_whole = WHOLE.iter().any(|folder| path.starts_with(folder));
+        let mut named = named.iter().filter(|it| is_whole || it.ends_with(".rs"));
+        named.any(|it| is_meant(path, it))
+    };
+    let paths = all_paths();
+    let modules = paths.iter().filter(|path| {
+        let is_source = path.starts_with("src/") || path.starts_with("crates/");
+        let is_front = ["mod.rs", "lib.rs", "main.rs"]
+            .iter()
+            .any(|it| path.ends_with(it));
+        is_source && path.ends_with(".rs") && !is_front
+    });
+    let (on_it, missing): (Vec<_>, Vec<_>) = modules.partition(|path| is_on_it(path));
+    assert!(missing.is_empty(), "not on the map: {missing:#?}");
+    assert!(on_it.len() >= 150, "only {} modules are found", on_it.len());
+}
+
+/// A function that does not fit a screen, or a file that nobody reads to its end, is more than one idea.
+#[test]
+fn no_function_and_no_file_is_too_long_to_read() {
+    const LINES_MAX: usize = 800;
+    const FUNCTION_LINES_MAX: usize = 70;
+    let mut long = Vec::new();
+    let paths = all_paths();
+    let ships = |path: &&String| {
+        let is_source = path.starts_with("src/") || path.starts_with("crates/");
+        let is_test = path.contains("/tests") || path.contains("/simulation/");
+        is_source && !is_test && path.ends_with(".rs")
+    };
+    for path in paths.iter().filter(ships) {
+        let text = fs::read_to_string(root().join(path)).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        if lines.len() > LINES_MAX {
+            long.push(format!("{path}: {} lines", lines.len()));
+        }
+        for (number, name, length) in functions(&lines) {
+            if length > FUNCTION_LINES_MAX {
+                long.push(format!("{path}:{number}: {name} has {length} lines"));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+/// The line, the name and the length of each function: as rustfmt sets them, one ends with the brace below its beginning.
+fn functions(lines: &[&str]) -> Vec<(usize, String, usize)> {
+    let mut found = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let Some((before, rest)) = code.split_once("fn ") else {
+            continue;
+        };
+        let is_function = before.split_whitespace().all(|word| {
+            word.starts_with("pub")
+                || ["in", "const", "async"].contains(&word)
+                || word.ends_with(')')
+        });
+        let Some((name, _)) = rest.split_once(['(', '<']).filter(|_| is_function) else {
+            continue;
+        };
+        let indent = &line[..line.len() - code.len()];
+        let end = lines[index..]
+            .iter()
+            .position(|it| *it == format!("{indent}}}"));
+        let one_line = line.ends_with('}') || line.ends_with(';');
+        if let Some(length) = end.filter(|_| !one_line) {
+            found.push((index + 1, name.to_owned(), length + 1));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_length_of_functions_is_counted() {
+    let text =
+        "impl A {\n    pub(crate) fn a(\n        b: u8,\n    ) {\n        b\n    }\n}\nfn c() {}\n";
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(functions(&lines), [(2, "a".to_owned(), 5)]);
+}
+
 #[test]
 fn every_test_named_in_the_threat_model_is_there() {
     let security = fs::read_to_string(root().join("SECURITY.md")).unwrap();
@@ -116,7 +252,7 @@ fn names_are_found_in_tables_and_in_sources() {
 #[test]
 fn the_licence_of_each_crate_can_be_passed_on() {
     let place = tempfile::tempdir().unwrap();
-    let script = Command::new(root().join("assets/licenses.sh"))
+    let script = Command::new(root().join("licenses.sh"))
         .arg(place.path())
         .current_dir(root())
         .status();

@@ -170,7 +170,6 @@ fn refused_or(answer: Answer, granted: impl FnOnce(cashpoint::Receipt) -> Outcom
         Err(Refusal::InsufficientFunds { available }) => Outcome::Insufficient(available.get()),
         Err(Refusal::BalanceLimit { balance }) => Outcome::TooMuch(balance.get()),
         Err(Refusal::AccountLimit { limit }) => Outcome::Full(limit),
-        Err(other) => panic!("{other}"),
     }
 }
 

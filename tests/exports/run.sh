@@ -60,7 +60,7 @@ wait $server || true
 echo "checked $checks times while it was written: whole"
 compare "$out/service" "$out/service/answered.json"
 
-JOURNAL=$out/days/data cargo test --quiet --locked --manifest-path "$root/Cargo.toml" --package cashpoint --test journal \
+JOURNAL=$out/days/data cargo test --quiet --locked --manifest-path "$root/Cargo.toml" --package cashpoint-cli --test journal \
   -- --ignored writes_a_journal_that_takes_days >/dev/null
 compare "$out/days"
 

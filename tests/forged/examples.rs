@@ -155,7 +155,7 @@ fn a_segment_that_was_stretched_takes_no_memory_and_no_time() {
                 &directory.path().join(journal.segments[index].name()),
                 length,
             );
-            refused(directory.path(), "has not the length");
+            refused(directory.path(), "its length differs");
         }
     }
     // The header says the same.

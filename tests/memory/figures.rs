@@ -117,7 +117,7 @@ pub(super) fn bytes_each(mode: &str, what: &str, key_len: usize) -> u64 {
 
 /// The two figures in README's row of this name: in memory, and durable.
 fn stated(row: &str) -> [u64; 2] {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
     let readme = fs::read_to_string(readme).unwrap();
     let begin = format!("| {row} |");
     let row = readme

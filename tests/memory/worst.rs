@@ -26,7 +26,9 @@ const PIPELINED: usize = 100;
 /// The variables that are set by the image, and on Render.
 fn variables() -> Vec<(String, String)> {
     let read = |name: &str| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .join(name);
         fs::read_to_string(path).unwrap()
     };
     let image = read("Dockerfile");

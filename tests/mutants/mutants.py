@@ -17,7 +17,7 @@ from durable import DURABLE
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "target" / "mutants"
 COPIED = [
-    *["Cargo.toml", "Cargo.lock", "README.md", "src", "assets"],
+    *["Cargo.toml", "Cargo.lock", "README.md", "src", "crates"],
     *["loom-tests", "shuttle-tests", "tests", "benches", "examples"],
 ]
 

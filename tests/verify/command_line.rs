@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use cashpoint::AccountNumber;
-use cashpoint::server::Config;
+use cashpoint_server::Config;
 use serde_json::Value;
 
 use crate::text;

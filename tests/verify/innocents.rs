@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::thread;
 use std::time::Duration;
 
-use cashpoint::server::Config;
+use cashpoint_server::Config;
 
 use crate::text;
 use crate::wire::{self, Message};

@@ -17,8 +17,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cashpoint::Cents;
-use cashpoint::server::{self, Config};
 use cashpoint::service::Service;
+use cashpoint_server::Config;
 
 use crate::wire::{self, Message, Upstream};
 
@@ -149,7 +149,7 @@ pub(crate) fn real_server(accounts: usize, config: Config) -> SocketAddr {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             told.send(listener.local_addr().unwrap()).unwrap();
             let service = Arc::new(Service::in_memory(accounts));
-            let _ = server::run(listener, service, config, std::future::pending()).await;
+            let _ = cashpoint_server::run(listener, service, config, std::future::pending()).await;
         });
     });
     address.recv().unwrap()

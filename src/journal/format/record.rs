@@ -184,7 +184,7 @@ fn key(fields: &mut Fields<'_>, len: usize) -> Result<Option<IdempotencyKey>, &'
         return Err("a record has something where nothing may be");
     }
     let key = str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-    key.ok_or("a record has an idempotency key that is none")
+    key.ok_or("a record has an invalid idempotency key")
         .map(Some)
 }
 
@@ -224,7 +224,7 @@ impl Raw {
 
     fn change(&self) -> Result<(Change, ChangeOutcome), &'static str> {
         let number = AccountNumber::from_halves(self.number);
-        let sum = |cents| Cents::new(cents).ok_or("a record has a sum that is none");
+        let sum = |cents| Cents::new(cents).ok_or("a record has an amount out of range");
         let amount = || Amount::new(sum(self.amount)?).ok_or("a record moves nothing");
         let change = match self.kind {
             1 => Change::Open {
@@ -249,7 +249,7 @@ impl Raw {
     }
 
     fn receipt(&self, change: Change, number: AccountNumber) -> Result<Receipt, &'static str> {
-        let sum = |cents| Cents::new(cents).ok_or("a record has a sum that is none");
+        let sum = |cents| Cents::new(cents).ok_or("a record has an amount out of range");
         let after = sum(self.balance)?;
         let balance = match change {
             Change::Open { .. } if !number.may_be_drawn() => {
@@ -269,7 +269,7 @@ impl Raw {
     }
 
     fn refusal(&self, change: Change) -> Result<Refusal, &'static str> {
-        let balance = || Cents::new(self.balance).ok_or("a record has a sum that is none");
+        let balance = || Cents::new(self.balance).ok_or("a record has an amount out of range");
         let is_unused = match change {
             Change::Open { .. } => self.number == (0, 0),
             Change::Close { .. } => self.amount == 0,

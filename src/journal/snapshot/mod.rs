@@ -97,8 +97,9 @@ pub(super) fn name(position: Position) -> String {
     names::name(position, SUFFIX)
 }
 
-/// Whether it is the name of a snapshot.
-pub(super) fn is_name(name: &str) -> bool {
+/// Whether this is the name of a snapshot.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     names::position_in(name, SUFFIX).is_some()
 }
 

@@ -1,0 +1,431 @@
+//! `cashpoint bench`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use cashpoint::durable::SUBMISSION_MAX;
+use cashpoint::{Amount, Cents};
+use clap::{Args, Subcommand, ValueEnum};
+use ureq::http::Uri;
+
+use super::{Failure, files, output, settings, stop_at_interrupt};
+use crate::bench::{
+    self, Calls, Case, Manner, Mix, Plan, Report, Skew, Subject, Submissions, file_system, page,
+    table,
+};
+
+/// Measure the engine, the durable ledger or a server, look at the result, and compare two of them.
+///
+/// Every case is measured in several rounds, and the cases take turns; what counts is the median round.
+/// Afterwards the books are checked: each balance must be what was acknowledged, to the cent.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Engine(Engine),
+    Durable(Durable),
+    Http(Http),
+    Compare(Compare),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cashpoint bench http --html report.html        a server of its own, measured, with plots
+  cashpoint bench http http://localhost:8000     a server that runs, ours or another of the contract
+  cashpoint bench engine --threads 1,2,4         the engine in this process
+  cashpoint bench durable                        the durable ledger in this process, on this disk
+  cashpoint bench compare before.json after.json";
+
+/// Measure the engine in this process, without HTTP.
+///
+/// Latencies are of one operation in about a thousand (with --rate, of each) and include reading the clock.
+#[derive(Debug, Args)]
+#[command(after_help = ENGINE_EXAMPLES)]
+struct Engine {
+    /// How many threads; several numbers, with commas, are measured by turns [default: 1, 2, 4, …, all].
+    #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
+    threads: Vec<NonZeroUsize>,
+
+    /// How a thread calls the ledger.
+    #[arg(long, default_value = "session")]
+    calls: CallsKind,
+
+    /// How many operations a batch has, with --calls batch.
+    #[arg(long, default_value = "256", value_name = "NUMBER")]
+    batch: NonZeroUsize,
+
+    /// What is done: read, deposit, withdraw, transact (deposits and withdrawals), mixed (8:1:1), or parts
+    /// of reads, deposits and withdrawals such as 90:5:5. Several are measured by turns.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "read,transact",
+        value_name = "MIXES"
+    )]
+    mix: Vec<Mix>,
+
+    #[command(flatten)]
+    pace: Pace,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+const ENGINE_EXAMPLES: &str = "\
+Examples:
+  cashpoint bench engine
+  cashpoint bench engine --accounts 1000000 --mix transact --html report.html
+  cashpoint bench engine --skew hot --calls batch --mix withdraw";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CallsKind {
+    /// In sessions, which share the cost of pinning the map.
+    Session,
+    /// One operation at a time.
+    Single,
+    /// In batches, of which operations in a row on one account share an atomic step.
+    Batch,
+}
+
+/// Measure the durable ledger in this process, without HTTP, on a disk.
+///
+/// Withdrawals, each checked against its balance, and each counted once it is on disk. Afterwards the ledger is
+/// closed and opened again, with its snapshots and without, and the books are checked on what is read back.
+/// Latencies are those of submissions.
+#[derive(Debug, Args)]
+#[command(after_help = DURABLE_EXAMPLES)]
+struct Durable {
+    /// Keep the ledger in this directory, which must be empty or not be there, and leave it there [default: a
+    /// new one in the current directory, which is removed afterwards].
+    #[arg(long, value_name = "DIRECTORY")]
+    data: Option<PathBuf>,
+
+    /// How many threads call it; several numbers, with commas, are measured by turns.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "2",
+        value_name = "NUMBERS"
+    )]
+    callers: Vec<NonZeroUsize>,
+
+    /// How many withdrawals a submission has.
+    #[arg(long, default_value = "4096", value_name = "NUMBER", value_parser = batch)]
+    batch: usize,
+
+    /// How many submissions a caller has under way at a time.
+    #[arg(long, default_value = "4", value_name = "NUMBER")]
+    in_flight: NonZeroUsize,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+const DURABLE_EXAMPLES: &str = "\
+Examples:
+  cashpoint bench durable
+  cashpoint bench durable --accounts 1000000 --callers 1,2,4 --json run.json
+  cashpoint bench durable --batch 1 --in-flight 1000 --skew hot
+  cashpoint bench durable --data /var/lib/bench     then: cashpoint journal check /var/lib/bench";
+
+/// Measure a server over HTTP: any that speaks the contract, or one of its own.
+///
+/// Without an address it starts `cashpoint serve` in a process of its own, and stops it afterwards. The
+/// accounts that it opens on a server it closes again.
+#[derive(Debug, Args)]
+#[command(after_help = HTTP_EXAMPLES)]
+struct Http {
+    /// The server's address, such as http://localhost:8000 [default: a server of its own].
+    url: Option<Uri>,
+
+    /// How many connections; several numbers, with commas, are measured by turns.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "1,8,32",
+        value_name = "NUMBERS"
+    )]
+    connections: Vec<NonZeroUsize>,
+
+    /// How many requests a connection has under way at a time.
+    #[arg(long, default_value = "1", value_name = "NUMBER")]
+    pipelining: NonZeroUsize,
+
+    /// The threads that drive the connections [default: as many as processors].
+    #[arg(long, value_name = "NUMBER")]
+    client_threads: Option<NonZeroUsize>,
+
+    /// What is done: read, deposit, withdraw, transact (deposits and withdrawals), mixed (8:1:1), or parts
+    /// of reads, deposits and withdrawals such as 90:5:5. Several are measured by turns.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "read,deposit",
+        value_name = "MIXES"
+    )]
+    mix: Vec<Mix>,
+
+    /// What each account is opened with. It must be within the server's limits.
+    #[arg(long, default_value = "10000.0", value_name = "AMOUNT", value_parser = amount)]
+    initial_balance: Amount,
+
+    /// How long an answer may take before it counts as an error.
+    #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = settings::timeout)]
+    timeout: Duration,
+
+    /// The server's process, for its processor time and memory.
+    #[arg(long, value_name = "PROCESS")]
+    pid: Option<u32>,
+
+    #[command(flatten)]
+    pace: Pace,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+const HTTP_EXAMPLES: &str = "\
+Examples:
+  cashpoint bench http --html report.html
+  cashpoint bench http http://localhost:8000 --pid $(pgrep -x cashpoint) --json run.json
+  cashpoint bench http --connections 32 --mix mixed --skew zipf --rate 20000";
+
+/// Compare two reports that were written with --json.
+///
+/// Shows how many times faster B is than A, with the spread over the rounds, and whether that is more than
+/// noise.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  cashpoint bench compare before.json after.json")]
+struct Compare {
+    /// The report to compare with.
+    a: PathBuf,
+
+    /// The report that is compared.
+    b: PathBuf,
+}
+
+/// How fast operations are begun.
+#[derive(Debug, Args)]
+struct Pace {
+    /// Begin so many operations a second, whether earlier ones are done or not, and count latency from when
+    /// each was to begin. Without it each worker begins the next when it has the answer to the last.
+    #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
+    rate: Option<f64>,
+}
+
+/// What all are measured with alike.
+#[derive(Debug, Args)]
+struct Common {
+    /// How many accounts to open.
+    #[arg(long, default_value = "1000", value_name = "NUMBER", value_parser = accounts)]
+    accounts: usize,
+
+    /// How operations are spread over the accounts: uniform, zipf, zipf:EXPONENT, or hot (one account).
+    #[arg(long, default_value = "uniform")]
+    skew: Skew,
+
+    /// How often each case is measured.
+    #[arg(long, default_value = "5", value_name = "NUMBER", value_parser = rounds)]
+    rounds: usize,
+
+    /// For how long each time.
+    #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = duration)]
+    duration: Duration,
+
+    /// How long to drive it before each measurement.
+    #[arg(long, default_value = "0.3", value_name = "SECONDS", value_parser = settings::delay)]
+    warm_up: Duration,
+
+    /// What the operations are drawn from: equal seeds, equal operations.
+    #[arg(long, default_value = "1", value_name = "NUMBER")]
+    seed: u64,
+
+    /// Write the report to this file, for programs and for `bench compare`.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Write the report to this file as a page with plots.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.what {
+        What::Engine(engine) => engine.run(),
+        What::Durable(durable) => durable.run(),
+        What::Http(http) => http.run(),
+        What::Compare(files) => {
+            let (a, b) = (Report::read(&files.a)?, Report::read(&files.b)?);
+            output::print(&bench::compare(&a, &b)?)
+        }
+    }
+}
+
+impl Engine {
+    fn run(self) -> Result<(), Failure> {
+        let calls = match self.calls {
+            CallsKind::Session => Calls::Session,
+            CallsKind::Single => Calls::Single,
+            CallsKind::Batch => Calls::Batch(self.batch.get()),
+        };
+        let threads = if self.threads.is_empty() {
+            doublings(available_parallelism().map_or(1, usize::from))
+        } else {
+            self.threads.into_iter().map(NonZeroUsize::get).collect()
+        };
+        let subject = Subject::Engine(calls);
+        self.common
+            .run(subject, &self.mix, &threads, self.pace.rate, Vec::new())
+    }
+}
+
+impl Durable {
+    fn run(self) -> Result<(), Failure> {
+        let unusable = |error| Failure(format!("no directory for the ledger: {error}"));
+        // Removed when it is dropped, also after Ctrl-C.
+        let mut temporary = None;
+        let directory = match self.data {
+            Some(directory) => directory,
+            None => {
+                let made = tempfile::Builder::new()
+                    .prefix("cashpoint-bench-")
+                    .tempdir_in(".")
+                    .map_err(unusable)?;
+                temporary.insert(made).path().to_owned()
+            }
+        };
+        let callers: Vec<_> = self.callers.into_iter().map(NonZeroUsize::get).collect();
+        let submissions = Submissions {
+            batch: self.batch,
+            in_flight: self.in_flight.get(),
+            callers_max: callers.iter().copied().max().unwrap_or(1),
+            directory,
+        };
+        let disk = file_system(&submissions.directory).map_err(unusable)?;
+        let settings = vec![("file system".to_owned(), disk)];
+        let subject = Subject::Durable(submissions);
+        self.common
+            .run(subject, &[Mix::WITHDRAW], &callers, None, settings)
+    }
+}
+
+impl Http {
+    fn run(self) -> Result<(), Failure> {
+        let processors = available_parallelism().map_or(1, usize::from);
+        let manner = Manner {
+            pipelining: self.pipelining.get(),
+            threads: self.client_threads.map_or(processors, NonZeroUsize::get),
+            timeout: self.timeout,
+            initial: self.initial_balance,
+            process: self.pid,
+        };
+        let settings = vec![
+            ("pipelining".to_owned(), manner.pipelining.to_string()),
+            ("client threads".to_owned(), manner.threads.to_string()),
+        ];
+        let connections: Vec<_> = self
+            .connections
+            .into_iter()
+            .map(NonZeroUsize::get)
+            .collect();
+        let subject = Subject::Server(self.url, manner);
+        self.common
+            .run(subject, &self.mix, &connections, self.pace.rate, settings)
+    }
+}
+
+impl Common {
+    fn run(
+        self,
+        subject: Subject,
+        mixes: &[Mix],
+        workers: &[usize],
+        rate: Option<f64>,
+        mut settings: Vec<(String, String)>,
+    ) -> Result<(), Failure> {
+        for file in self.json.iter().chain(&self.html) {
+            files::check_writable(file)?;
+        }
+        settings.push(("skew".to_owned(), self.skew.to_string()));
+        if let Some(rate) = rate {
+            settings.push(("rate".to_owned(), format!("{rate}/s")));
+        }
+        let case = |mix: Mix, workers| Case {
+            mix,
+            skew: self.skew,
+            workers,
+            rate,
+        };
+        let plan = Plan {
+            cases: mixes
+                .iter()
+                .flat_map(|mix| workers.iter().map(move |workers| case(*mix, *workers)))
+                .collect(),
+            rounds: self.rounds,
+            duration: self.duration,
+            warm_up: self.warm_up,
+            accounts: self.accounts,
+            seed: self.seed,
+            settings,
+        };
+        let stop = stop_at_interrupt()?;
+        let report = bench::run(subject, &plan, &stop)?;
+        // The files are worth more than what is on the screen: they are written in any case.
+        let printed = output::print(&table(&report));
+        if let Some(file) = &self.json {
+            files::write(file, &report.json()?)?;
+        }
+        if let Some(file) = &self.html {
+            files::write(file, &page(&report)?)?;
+        }
+        printed?;
+        report.verdict().map_err(Failure::from)
+    }
+}
+
+/// 1, 2, 4 and so on, and `most`.
+fn doublings(most: usize) -> Vec<usize> {
+    let powers = (0..usize::BITS).map(|power| 1 << power);
+    powers
+        .take_while(|power| *power < most)
+        .chain([most])
+        .collect()
+}
+
+fn accounts(text: &str) -> Result<usize, String> {
+    settings::count(text, 100_000_000)
+}
+
+fn rounds(text: &str) -> Result<usize, String> {
+    settings::count(text, 1_000)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    settings::delay(text)
+        .ok()
+        .filter(|duration| *duration >= Duration::from_millis(100))
+        .ok_or_else(|| "must be a number of seconds from 0.1".to_owned())
+}
+
+fn batch(text: &str) -> Result<usize, String> {
+    settings::count(text, SUBMISSION_MAX)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|rate| (0.1..=1e9).contains(rate))
+        .ok_or_else(|| "must be a number from 0.1 to 1000000000".to_owned())
+}
+
+fn amount(text: &str) -> Result<Amount, String> {
+    let cents = text.parse().ok().and_then(Amount::new);
+    cents.ok_or_else(|| format!("must be an amount from 0.01 to {}", Cents::MAX))
+}

@@ -1,0 +1,146 @@
+//! The command line.
+
+mod bench;
+mod ending;
+mod environment;
+mod files;
+mod health;
+mod journal;
+mod ledger;
+mod logging;
+mod output;
+mod serve;
+mod settings;
+mod verify;
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+
+use clap::{Parser, Subcommand};
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::client::Broken;
+
+/// A lock-free ledger service, exact to the cent.
+#[derive(Debug, Parser)]
+#[command(name = "cashpoint", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Arguments),
+    Health(health::Arguments),
+    Bench(bench::Arguments),
+    Verify(verify::Arguments),
+    Journal(journal::Arguments),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cashpoint serve                 serve on port 8000; open http://localhost:8000 in a browser
+  cashpoint serve --port 9000     on another port
+  cashpoint serve --help          all settings, and the environment variables that set them
+  cashpoint health                is the service on this machine well? The exit code tells
+  cashpoint bench http            measure a server of its own; bench --help has more
+  cashpoint verify http           does a server lose money? verify --help has more
+  cashpoint journal check data    is a durable ledger whole? journal --help has more";
+
+/// Why a command failed, in one line for a person.
+#[derive(Debug)]
+struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Self {
+        Self(broken.to_string())
+    }
+}
+
+/// Says something on standard error. If nobody reads that any more, it is no reason to fail.
+fn tell(what: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{what}");
+}
+
+/// The exit code of a command that is stopped at once, as shells have it.
+const INTERRUPTED: i32 = 130;
+
+/// Is set at the first Ctrl-C or SIGTERM. A second one ends the process at once.
+fn stop_at_interrupt() -> Result<Arc<AtomicBool>, Broken> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if set.swap(true, Relaxed) {
+            std::process::exit(INTERRUPTED);
+        }
+        // Beside this thread: it has to see the second one, also if nobody reads what is told.
+        thread::spawn(|| {
+            tell("stopping, with a report of what was seen; once more to stop at once");
+        });
+    })
+    .map_err(|error| Broken(format!("no signal handlers: {error}")))?;
+    Ok(stop)
+}
+
+/// Has a write beyond the limit of the size of files (`ulimit -f`) fail as one on a full disk does. As long as nobody
+/// handles its signal, it kills the process without a word.
+fn survive_file_size_limit() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let _entered = runtime.enter();
+    // It stays handled after this, to the end of the process.
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
+}
+
+/// Prints help, or the version, or what is wrong with the command line; returns the exit code.
+fn answer(said: &clap::Error) -> ExitCode {
+    let printed = said.print().and_then(|()| io::stdout().flush());
+    match printed {
+        Err(error) if !said.use_stderr() && error.kind() != io::ErrorKind::BrokenPipe => {
+            tell(format_args!("error: {}", output::unwritten(&error)));
+            ExitCode::FAILURE
+        }
+        _ => u8::try_from(said.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from),
+    }
+}
+
+/// Runs the command that the process was started with, and returns its exit code: 0 if it succeeded, 1
+/// if it failed, 2 if the command line or a variable of the environment is wrong. `cashpoint verify` has a
+/// fourth: 3 where there is no verdict.
+#[must_use]
+pub(crate) fn run() -> ExitCode {
+    // Without it the command does what it does, as long as no file is too large.
+    let _ = survive_file_size_limit();
+    let arguments = match environment::parse::<CommandLine>() {
+        Ok(arguments) => arguments,
+        Err(said) => return answer(&said),
+    };
+    let result = match arguments.command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Health(arguments) => health::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Bench(arguments) => bench::run(arguments).map(|()| ExitCode::SUCCESS),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Journal(arguments) => Ok(journal::run(arguments)),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            tell(format_args!("error: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What people read: quantities, how far long work is, and pages that need nothing else.
+
+pub(crate) mod page;
+pub(crate) mod progress;
+pub(crate) mod quantity;

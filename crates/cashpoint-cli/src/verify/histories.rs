@@ -1,0 +1,259 @@
+//! The phase that records what clients were told under load, and looks for an order that explains it.
+//!
+//! The workers produce slices, and a thread of its own judges them meanwhile: at most two slices wait, so
+//! memory does not grow with the run. It ends early once a slice convicts: more of the same shows nothing new.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::books::Totals;
+use super::evidence::{Evidence, money};
+use super::history::Outcome;
+use super::judge::Judge;
+use super::load::{Inventory, Load, Slice, Worker};
+use super::processor_time;
+use super::report::{Finding, PhaseReport, Recorded};
+use super::subject::{Oddities, Subject};
+use crate::client::Broken;
+use crate::present::progress::Progress;
+use crate::present::quantity::{grouped, rate};
+
+/// How many operations a slice has, and listings may add as many. A record is 56 bytes, and three slices are held
+/// at most.
+const SLICE_OPERATIONS: u64 = 1 << 17;
+
+/// How many histories that convict are shown.
+const SHOWN_MAX: usize = 3;
+
+/// How a subject is put under load.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setup {
+    pub(super) accounts: usize,
+    pub(super) workers: usize,
+    pub(super) operations: u64,
+    pub(super) seed: u64,
+}
+
+/// Puts the subject under load, and judges what came of it.
+pub(super) fn run(
+    name: &str,
+    subject: &dyn Subject,
+    setup: Setup,
+    stop: &AtomicBool,
+) -> Result<PhaseReport, Broken> {
+    let mut report = PhaseReport::new(name);
+    let Some((load, mut workers)) = open(subject, setup, &mut report) else {
+        return Ok(report);
+    };
+
+    let began = Instant::now();
+    let (heard, inventory) = load_and_judge(name, &load, &mut workers, setup.operations, stop)?;
+    let elapsed = began.elapsed();
+
+    let mut oddities = Oddities::default();
+    for worker in &mut workers {
+        oddities.add(worker.take_oddities());
+        report.loose += worker.loose();
+    }
+    let totals = heard.judge.books.check(inventory.balances.into_iter());
+    heard.tell(&mut report, elapsed);
+    tell_totals(&mut report, &totals);
+    if load.is_silent() {
+        report.undecided("nobody answered any more");
+    }
+    if inventory.unread > 0 {
+        let unread = grouped(inventory.unread as u64);
+        report.undecided(format!("{unread} accounts could not be read at the end"));
+    }
+    report.oddities(oddities);
+    if stop.load(Relaxed) {
+        report.undecided("stopped before the end");
+    }
+    Ok(report)
+}
+
+/// Puts the subject under load until all is done, somebody is convicted, or nobody answers any more. Each slice is judged
+/// while the next one is made. Then all accounts are read and closed.
+fn load_and_judge(
+    name: &str,
+    load: &Load,
+    workers: &mut [Worker<'_>],
+    operations: u64,
+    stop: &AtomicBool,
+) -> Result<(Heard, Inventory), Broken> {
+    let progress = Progress::new(name, operations);
+    let convicted = AtomicBool::new(false);
+    let judged = thread::scope(|scope| {
+        let (slices, receiver) = sync_channel::<Slice>(1);
+        let judging = scope.spawn(|| {
+            let mut heard = Heard::default();
+            for slice in receiver {
+                heard.hear(slice);
+                convicted.store(!heard.evidence.is_empty(), Relaxed);
+            }
+            heard
+        });
+        let mut left = operations;
+        while left > 0 && !stop.load(Relaxed) && !convicted.load(Relaxed) && !load.is_silent() {
+            let operations = left.min(SLICE_OPERATIONS);
+            left -= operations;
+            let slice = progress.watch(&load.done, || load.run(workers, operations, stop));
+            // Nobody listens any more only if the judge has panicked, and that comes out below.
+            let _ = slices.send(slice);
+        }
+        let mut inventory = Inventory::default();
+        if let Some(worker) = workers.first_mut() {
+            inventory = load.read_all(worker);
+            let _ = slices.send(worker.take_slice());
+        }
+        load.close_all(workers);
+        if let Some(worker) = workers.first_mut() {
+            let _ = slices.send(worker.take_slice());
+        }
+        drop(slices);
+        let heard = judging
+            .join()
+            .map_err(|_| Broken::new("the checker panicked"))?;
+        Ok((heard, inventory))
+    });
+    progress.finish();
+    judged
+}
+
+/// Gathers the workers and opens the accounts. Where that fails the report says why.
+pub(super) fn open<'a>(
+    subject: &'a dyn Subject,
+    setup: Setup,
+    report: &mut PhaseReport,
+) -> Option<(Load, Vec<Worker<'a>>)> {
+    let mut workers = Worker::crew(subject, setup.workers, setup.seed);
+    let first = workers.first_mut()?;
+    match Load::open(setup.accounts, first) {
+        Ok(load) => Some((load, workers)),
+        Err(broken) => {
+            report.undecided(broken.0);
+            report.oddities(first.take_oddities());
+            report.loose += first.loose();
+            None
+        }
+    }
+}
+
+/// What was judged so far.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) judge: Judge,
+    pub(super) evidence: Vec<Evidence>,
+    accounts: u64,
+    unknown: u64,
+    refused: u64,
+    /// How much time of a processor judging took.
+    spent: Duration,
+}
+
+impl Heard {
+    pub(super) fn hear(&mut self, mut slice: Slice) {
+        let began = processor_time::of_this_thread();
+        self.accounts += slice.opened.len() as u64;
+        for (tenant, cents) in slice.opened {
+            self.judge.opened(tenant.account, tenant.number, cents);
+        }
+        for record in &slice.records {
+            self.unknown += u64::from(record.outcome == Outcome::Unknown);
+            self.refused += u64::from(record.outcome == Outcome::InsufficientFunds);
+        }
+        self.evidence
+            .append(&mut self.judge.hear(&mut slice.records));
+        for account in slice.left {
+            self.judge.forget(account);
+        }
+        self.spent += processor_time::of_this_thread().saturating_sub(began);
+    }
+
+    /// Says what was judged, and what is wrong with it: the smallest histories first.
+    #[expect(clippy::float_arithmetic, reason = "rates, not money")]
+    pub(super) fn tell(mut self, report: &mut PhaseReport, elapsed: Duration) {
+        let recorded = Recorded {
+            operations: self.judge.operations,
+            accounts: self.accounts,
+            refused: self.refused,
+            unknown: self.unknown,
+            seconds: elapsed.as_secs_f64(),
+            processor_seconds: self.spent.as_secs_f64(),
+        };
+        let operations = recorded.operations;
+        let per_second = |seconds: f64| rate(operations as f64 / seconds.max(1e-9));
+        report.recorded = Some(recorded);
+        report.fact(format!(
+            "{} operations on {} accounts, {} withdrawals refused for want of funds, {} outcomes unknown",
+            grouped(operations),
+            grouped(self.accounts),
+            grouped(self.refused),
+            grouped(self.unknown)
+        ));
+        report.fact(format!(
+            "recorded in {:.1} s ({}/s), checked at {} a second of one processor",
+            recorded.seconds,
+            per_second(recorded.seconds),
+            per_second(recorded.processor_seconds)
+        ));
+        if self.judge.given_up > 0 {
+            report.undecided(format!(
+                "{} accounts had too many operations open or unanswered at a time to be judged",
+                grouped(self.judge.given_up)
+            ));
+        }
+        if operations == self.unknown {
+            report.undecided("nothing was answered");
+        }
+        self.evidence.sort_by_key(|evidence| evidence.records.len());
+        let accounts = self.evidence.len();
+        for evidence in self.evidence.into_iter().take(SHOWN_MAX) {
+            report.finding(Finding {
+                history: Some(evidence.clone()),
+                ..Finding::new(evidence.explanation())
+            });
+        }
+        if accounts > SHOWN_MAX {
+            report.fact(format!(
+                "{accounts} accounts have a history that no order explains; the {SHOWN_MAX} shortest are shown"
+            ));
+        }
+    }
+}
+
+pub(super) fn tell_totals(report: &mut PhaseReport, totals: &Totals) {
+    let &Totals {
+        lost_cents,
+        created_cents,
+        ..
+    } = totals;
+    if totals.accounts == 0 {
+        return;
+    }
+    report.totals = Some(*totals);
+    report.fact(format!(
+        "{} accounts open at the end: opened with {}, {} paid in, {} taken out, {} unknown, {} there",
+        grouped(totals.accounts),
+        money(totals.initial_cents),
+        money(totals.credited_cents),
+        money(totals.debited_cents),
+        money(totals.unknown_cents),
+        money(totals.found_cents)
+    ));
+    if lost_cents > 0 {
+        report.finding(Finding::new(format!(
+            "money was lost: {} less than was acknowledged",
+            money(lost_cents)
+        )));
+    }
+    if created_cents > 0 {
+        report.finding(Finding::new(format!(
+            "money was made: {} more than was acknowledged",
+            money(created_cents)
+        )));
+    }
+}

@@ -1,0 +1,260 @@
+//! The phase that holds a subject to its limit of accounts, while creations and closings race.
+//!
+//! An account is *surely open* from the answer to its creation until its closing is called. The number of
+//! those must never exceed the room that there was. And once creations alone have gone on until nobody gets
+//! one, there must be exactly as many as there was room for: with nothing being closed, a refusal means that
+//! every place is taken.
+//!
+//! Creations and closings of earlier phases that were never answered may take effect meanwhile: by so many the
+//! count may be off, and nobody is convicted for it.
+
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::thread;
+
+use cashpoint::{AccountNumber, Cents};
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::history::Action;
+use super::report::{Finding, PhaseReport};
+use super::subject::{Created, Room, Session, Subject, is_answered};
+use crate::client::Broken;
+use crate::present::progress::Progress;
+use crate::present::quantity::grouped;
+
+/// The most room that is filled up to reach the limit.
+const ROOM_MAX: usize = 20_000;
+
+/// How many creations and closings race at the limit, for each worker.
+const STEPS_PER_WORKER: u64 = 500;
+
+/// After so many refusals in a row a worker takes it that there is no room.
+const REFUSALS: usize = 3;
+
+/// After so many creations or closings without an answer it takes it that nobody is there.
+const SILENCE: usize = 10;
+
+pub(super) const NAME: &str = "account limit";
+
+pub(super) fn run(
+    subject: &dyn Subject,
+    workers: usize,
+    seed: u64,
+    loose: u64,
+    stop: &AtomicBool,
+) -> Result<PhaseReport, Broken> {
+    let Room { count, limit } = subject.room()?;
+    let Some(room @ 1..=ROOM_MAX) = limit.checked_sub(count) else {
+        let why = format!(
+            "{} accounts of {} exist: between 1 and {} must be free to get to the limit (MAX_ACCOUNTS sets it)",
+            grouped(count as u64),
+            grouped(limit as u64),
+            grouped(ROOM_MAX as u64)
+        );
+        return Ok(PhaseReport::skipped(NAME, why));
+    };
+
+    let mut report = PhaseReport::new(NAME);
+    let race = Race::new(room as i64);
+    let mut racers: Vec<_> = (0..workers as u64)
+        .map(|worker| Racer {
+            session: subject.session(),
+            random: Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(worker)),
+            open: Vec::new(),
+            loose: 0,
+        })
+        .collect();
+    let steps = STEPS_PER_WORKER * workers as u64;
+    let progress = Progress::new(NAME, room as u64 + steps);
+
+    progress.watch(&race.done, || {
+        every(&mut racers, |racer| racer.fill(&race, stop));
+    });
+    let filled = race.open.load(SeqCst);
+    let unknown = race.unknown.load(SeqCst);
+    let done = race.done.load(Relaxed);
+    progress.watch(&race.done, || {
+        every(&mut racers, |racer| racer.come_and_go(&race, stop));
+    });
+    let raced = race.done.load(Relaxed) - done;
+    let most = race.most.load(SeqCst);
+    every(&mut racers, |racer| racer.leave(&race));
+    progress.finish();
+
+    report.fact(format!(
+        "{} accounts were opened, of {} that there was room for; then {} creations and closings raced there",
+        grouped(filled.unsigned_abs()),
+        grouped(room as u64),
+        grouped(raced)
+    ));
+    let loose = i64::try_from(loose).unwrap_or(i64::MAX);
+    judge(
+        &race,
+        room as i64,
+        most,
+        filled + unknown,
+        loose,
+        stop,
+        &mut report,
+    );
+    for racer in &mut racers {
+        report.oddities(racer.session.take_oddities());
+        report.loose += racer.loose + racer.open.len() as u64;
+    }
+    if stop.load(Relaxed) {
+        report.undecided("stopped before the end");
+    }
+    Ok(report)
+}
+
+/// Whether too many accounts were open at a time, or too few when a creation was refused.
+fn judge(
+    race: &Race,
+    room: i64,
+    most: i64,
+    opened: i64,
+    loose: i64,
+    stop: &AtomicBool,
+    report: &mut PhaseReport,
+) {
+    if most > room.saturating_add(loose) {
+        report.finding(Finding::new(format!(
+            "{} accounts were open at a time, and there was room for {room}",
+            grouped(most.unsigned_abs())
+        )));
+    }
+    if race.unsure.load(Relaxed) {
+        report.undecided("nobody answered any more");
+    } else if opened.saturating_add(loose) < room && !stop.load(Relaxed) {
+        report.finding(Finding::new(format!(
+            "a creation was refused although {} more accounts had room and none was being closed",
+            room - opened
+        )));
+    }
+}
+
+/// What all racers share.
+#[derive(Debug)]
+struct Race {
+    room: i64,
+    /// How many accounts are surely open, and the most there ever were.
+    open: AtomicI64,
+    most: AtomicI64,
+    /// How many may be open under a number that nobody was told.
+    unknown: AtomicI64,
+    /// How many creations and closings were done, for the progress bar.
+    done: AtomicU64,
+    /// Somebody stopped because nobody answered, not because there was no room.
+    unsure: AtomicBool,
+}
+
+impl Race {
+    fn new(room: i64) -> Self {
+        Self {
+            room,
+            open: AtomicI64::new(0),
+            most: AtomicI64::new(0),
+            unknown: AtomicI64::new(0),
+            done: AtomicU64::new(0),
+            unsure: AtomicBool::new(false),
+        }
+    }
+}
+
+struct Racer<'a> {
+    session: Box<dyn Session + 'a>,
+    random: Xoshiro256PlusPlus,
+    open: Vec<AccountNumber>,
+    /// How many of its creations and closings were not answered.
+    loose: u64,
+}
+
+impl Racer<'_> {
+    /// Opens accounts until there is no room.
+    fn fill(&mut self, race: &Race, stop: &AtomicBool) {
+        let (mut refused, mut unanswered) = (0, 0);
+        // A subject without a limit would be filled for ever.
+        while refused < REFUSALS && !stop.load(Relaxed) && race.open.load(Relaxed) <= 2 * race.room
+        {
+            match self.create(race) {
+                Created::Opened(_) => (refused, unanswered) = (0, 0),
+                Created::LimitReached => refused += 1,
+                Created::Unknown | Created::NotOpened => unanswered += 1,
+            }
+            if unanswered == SILENCE {
+                race.unsure.store(true, Relaxed);
+                return;
+            }
+        }
+    }
+
+    /// Opens and closes, at the limit.
+    fn come_and_go(&mut self, race: &Race, stop: &AtomicBool) {
+        let mut unanswered = 0;
+        for _ in 0..STEPS_PER_WORKER {
+            if stop.load(Relaxed) || race.unsure.load(Relaxed) {
+                return;
+            }
+            let is_answered = if !self.open.is_empty() && self.random.random_bool(0.5) {
+                self.close(race)
+            } else {
+                let created = self.create(race);
+                matches!(created, Created::Opened(_) | Created::LimitReached)
+            };
+            unanswered = if is_answered { 0 } else { unanswered + 1 };
+            if unanswered == SILENCE {
+                race.unsure.store(true, Relaxed);
+            }
+        }
+    }
+
+    fn leave(&mut self, race: &Race) {
+        let mut unanswered = 0;
+        while !self.open.is_empty() && unanswered < SILENCE {
+            unanswered = if self.close(race) { 0 } else { unanswered + 1 };
+        }
+    }
+
+    fn create(&mut self, race: &Race) -> Created {
+        let created = self.session.create(Cents::ZERO);
+        match created {
+            Created::Opened(number) => {
+                self.open.push(number);
+                let open = race.open.fetch_add(1, SeqCst) + 1;
+                race.most.fetch_max(open, SeqCst);
+            }
+            Created::Unknown => {
+                race.unknown.fetch_add(1, SeqCst);
+                self.loose += 1;
+            }
+            Created::LimitReached | Created::NotOpened => {}
+        }
+        race.done.fetch_add(1, Relaxed);
+        created
+    }
+
+    /// Closes one of its accounts, if it has any. Whether nothing went unanswered.
+    fn close(&mut self, race: &Race) -> bool {
+        let Some(number) = self.open.pop() else {
+            return true;
+        };
+        race.open.fetch_sub(1, SeqCst);
+        race.done.fetch_add(1, Relaxed);
+        // Once more where that may not have been done.
+        let is_closed = is_answered(self.session.call(number, Action::Close))
+            || is_answered(self.session.call(number, Action::Close));
+        self.loose += u64::from(!is_closed);
+        is_closed
+    }
+}
+
+/// Has all racers do something at once.
+fn every<'a>(racers: &mut [Racer<'a>], work: impl Fn(&mut Racer<'a>) + Sync) {
+    thread::scope(|scope| {
+        for racer in racers {
+            let work = &work;
+            scope.spawn(move || work(racer));
+        }
+    });
+}

@@ -1,0 +1,532 @@
+//! Puts a subject under load, and records what came of it.
+//!
+//! The accounts sit on *seats*. A worker draws a seat and does something to the account that it finds there,
+//! now and then to the one that was there before. Who closes an account opens another and puts it on the seat,
+//! while others are still on their way to the old one, some of them to close it as well: closing races with
+//! everything, itself included, and the account that is gone is asked about on and on.
+//!
+//! Sums are small and balances low, so that many withdrawals compete for the last money on an account. That is
+//! where faults show.
+//!
+//! A [`Slice`] is everything between two times at which nothing is under way but what was never answered. So
+//! what is held in memory does not grow with the run.
+
+use std::slice;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cashpoint::{AccountNumber, Cents};
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::history::{Action, Outcome, Record};
+use super::subject::{Created, Oddities, Session, Subject, is_answered};
+use crate::client::Broken;
+
+/// The sums that move, in cents. Not all are exact in binary.
+const SUMS: [i64; 8] = [1, 2, 3, 5, 10, 20, 37, 100];
+
+/// A sum that is often more than there is.
+const LARGE_SUM: i64 = 400;
+
+/// What an account is opened with, in cents.
+const INITIAL_CENTS: i64 = 500;
+
+/// One operation of so many is on the account that was on the seat before.
+const FORMER_ONE_IN: u32 = 50;
+
+/// One operation of so many closes the account, if there are several seats.
+const CLOSE_ONE_IN: u32 = 200;
+
+/// The same for the one hot account, whose history should grow long.
+const CLOSE_HOT_ONE_IN: u32 = 5_000;
+
+/// One operation of so many closes an account that somebody else is about to close: two closings at a time.
+const CLOSE_DOOMED_ONE_IN: u32 = 3;
+
+/// How many operations a worker takes on at a time.
+const PORTION: i64 = 16;
+
+/// After so many operations in a row without an answer a worker takes it that nobody is there.
+const SILENCE: u32 = 20;
+
+/// How often each is tried that happens when nothing else is under way.
+const TRIES: u32 = 4;
+
+/// After so many of these without an answer the rest is given up.
+const SILENCE_AT_END: u32 = 3;
+
+/// The most records that listings add to a slice.
+const LISTED_MAX: usize = 1 << 17;
+
+/// How long one listing waits for the next. One that takes long waits longer.
+const LISTING_PAUSE: Duration = Duration::from_millis(20);
+
+/// An account that is or was on a seat.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tenant {
+    pub(super) account: u32,
+    pub(super) number: AccountNumber,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seat {
+    current: Tenant,
+    former: Option<Tenant>,
+    /// Somebody is about to close it.
+    doomed: bool,
+}
+
+/// What happened between two times at which nothing was under way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slice {
+    /// Accounts, and how many cents they were opened with.
+    pub(super) opened: Vec<(Tenant, i64)>,
+    pub(super) records: Vec<Record>,
+    /// Accounts to which nothing will be done after this slice.
+    pub(super) left: Vec<u32>,
+}
+
+impl Slice {
+    fn append(&mut self, mut other: Self) {
+        self.opened.append(&mut other.opened);
+        self.records.append(&mut other.records);
+        self.left.append(&mut other.left);
+    }
+}
+
+/// The accounts, and what all workers share.
+#[derive(Debug)]
+pub(super) struct Load {
+    seats: Vec<Mutex<Seat>>,
+    close_one_in: u32,
+    next_account: AtomicU32,
+    began: Instant,
+    /// How many operations were done.
+    pub(super) done: AtomicU64,
+    /// Nobody answers any more.
+    silent: AtomicBool,
+}
+
+/// What was found when nothing was under way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inventory {
+    /// Accounts that are open, and their balances in cents.
+    pub(super) balances: Vec<(u32, i64)>,
+    /// Accounts that were read, also those that are closed.
+    pub(super) read: Vec<u32>,
+    /// How many could not be read.
+    pub(super) unread: usize,
+}
+
+/// Who does it.
+pub(super) struct Worker<'a> {
+    index: u32,
+    session: Box<dyn Session + 'a>,
+    random: Xoshiro256PlusPlus,
+    slice: Slice,
+    oddities: Oddities,
+    /// How many creations may yet take effect.
+    loose: u64,
+    /// Accounts whose closing was not answered.
+    perhaps_open: Vec<AccountNumber>,
+    /// How many operations in a row were not answered.
+    unanswered: u32,
+}
+
+impl<'a> Worker<'a> {
+    /// So many, and one more that lists.
+    pub(super) fn crew(subject: &'a dyn Subject, workers: usize, seed: u64) -> Vec<Self> {
+        (0..=workers as u32)
+            .map(|index| Self {
+                index,
+                session: subject.session(),
+                random: Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(u64::from(index))),
+                slice: Slice::default(),
+                oddities: Oddities::default(),
+                loose: 0,
+                perhaps_open: Vec::new(),
+                unanswered: 0,
+            })
+            .collect()
+    }
+
+    pub(super) fn take_oddities(&mut self) -> Oddities {
+        let mut oddities = std::mem::take(&mut self.oddities);
+        oddities.add(self.session.take_oddities());
+        oddities
+    }
+
+    /// How many of its creations and closings may yet take effect.
+    pub(super) fn loose(&self) -> u64 {
+        self.loose + self.perhaps_open.len() as u64
+    }
+
+    pub(super) fn take_slice(&mut self) -> Slice {
+        std::mem::take(&mut self.slice)
+    }
+
+    /// Closes what may still be open, until nobody answers. Those accounts are not followed any more.
+    fn close_again(&mut self) {
+        let mut failures = 0;
+        for number in std::mem::take(&mut self.perhaps_open) {
+            let is_closed = failures < SILENCE_AT_END
+                && (0..TRIES).any(|_| is_answered(self.session.call(number, Action::Close)));
+            if is_closed {
+                failures = 0;
+            } else {
+                failures += 1;
+                self.perhaps_open.push(number);
+            }
+        }
+    }
+
+    /// Does something to an account, and writes it down.
+    fn perform(&mut self, load: &Load, tenant: Tenant, action: Action) -> Option<Outcome> {
+        let called = load.now();
+        let outcome = self.session.call(tenant.number, action);
+        self.unanswered = if is_answered(outcome) {
+            0
+        } else {
+            self.unanswered + 1
+        };
+        let outcome = outcome?;
+        if action == Action::Close && outcome == Outcome::Unknown {
+            self.perhaps_open.push(tenant.number);
+        }
+        self.slice.records.push(Record {
+            account: tenant.account,
+            worker: self.index,
+            action,
+            outcome,
+            called,
+            answered: load.now(),
+        });
+        Some(outcome)
+    }
+
+    /// Opens an account.
+    fn open(&mut self, load: &Load) -> Result<Tenant, Created> {
+        let initial = Cents::new(INITIAL_CENTS).unwrap_or_default();
+        match self.session.create(initial) {
+            Created::Opened(number) => {
+                let account = load.next_account.fetch_add(1, Relaxed);
+                let tenant = Tenant { account, number };
+                self.slice.opened.push((tenant, INITIAL_CENTS));
+                Ok(tenant)
+            }
+            other => {
+                self.loose += u64::from(other == Created::Unknown);
+                Err(other)
+            }
+        }
+    }
+
+    fn step(&mut self, load: &Load) {
+        let index = self.random.random_range(0..load.seats.len());
+        let Some(seat) = load.seats.get(index) else {
+            return;
+        };
+        let Seat {
+            current,
+            former,
+            doomed,
+        } = *lock(seat);
+        let tenant = match former {
+            Some(former) if self.random.random_ratio(1, FORMER_ONE_IN) => former,
+            _ => current,
+        };
+        let action = self.draw(if doomed {
+            CLOSE_DOOMED_ONE_IN
+        } else {
+            load.close_one_in
+        });
+        if action == Action::Close {
+            doom(seat, tenant);
+        }
+        let outcome = self.perform(load, tenant, action);
+        if outcome == Some(Outcome::Unknown) {
+            // Many unknown outcomes on one account leave too many orders possible: another takes its place.
+            doom(seat, tenant);
+        }
+        if action == Action::Close && outcome.is_some() {
+            self.replace(load, seat, tenant);
+        }
+    }
+
+    fn draw(&mut self, close_one_in: u32) -> Action {
+        if self.random.random_ratio(1, close_one_in) {
+            return Action::Close;
+        }
+        let sum = SUMS.get(self.random.random_range(0..SUMS.len()));
+        let sum = sum.copied().unwrap_or(LARGE_SUM);
+        match self.random.random_range(0..16) {
+            0..4 => Action::Balance,
+            4..9 => Action::Deposit(sum),
+            9..15 => Action::Withdraw(sum),
+            _ => Action::Withdraw(LARGE_SUM),
+        }
+    }
+
+    /// Puts another account on the seat, in the place of one that was closed.
+    fn replace(&mut self, load: &Load, seat: &Mutex<Seat>, closed: Tenant) {
+        if lock(seat).current.account != closed.account {
+            return;
+        }
+        let Ok(next) = self.open(load) else {
+            return;
+        };
+        let superfluous = {
+            let mut seat = lock(seat);
+            if seat.current.account == closed.account {
+                seat.current = next;
+                seat.doomed = false;
+                seat.former.replace(closed)
+            } else {
+                // Somebody else, whose closing was called at the same time, has put one there.
+                Some(next)
+            }
+        };
+        if let Some(superfluous) = superfluous {
+            if superfluous.account == next.account {
+                self.perform(load, next, Action::Close);
+            }
+            self.slice.left.push(superfluous.account);
+        }
+    }
+
+    /// Lists the accounts: a read of each that was on a seat before.
+    fn list(&mut self, load: &Load) {
+        let expected = load.tenants();
+        let called = load.now();
+        let Some(mut listed) = self.session.list() else {
+            return;
+        };
+        let answered = load.now();
+        listed.sort_unstable();
+        for tenant in expected {
+            let first = listed.partition_point(|(number, _)| *number < tenant.number);
+            let found = listed.get(first..).unwrap_or_default();
+            let found = found
+                .iter()
+                .take_while(|(number, _)| *number == tenant.number);
+            let mut balances = found.map(|(_, cents)| *cents);
+            let outcome = balances
+                .next()
+                .map_or(Outcome::UnknownAccount, Outcome::Balance);
+            self.slice.records.push(Record {
+                account: tenant.account,
+                worker: self.index,
+                action: Action::List,
+                outcome,
+                called,
+                answered,
+            });
+            if balances.next().is_some() {
+                let example = || format!("account {}", tenant.number);
+                self.oddities
+                    .wrong("an account that one listing shows twice", example);
+            }
+        }
+    }
+}
+
+impl Load {
+    /// Opens so many accounts.
+    pub(super) fn open(accounts: usize, worker: &mut Worker<'_>) -> Result<Self, Broken> {
+        let mut load = Self {
+            seats: Vec::with_capacity(accounts),
+            close_one_in: if accounts == 1 {
+                CLOSE_HOT_ONE_IN
+            } else {
+                CLOSE_ONE_IN
+            },
+            next_account: AtomicU32::new(0),
+            began: Instant::now(),
+            done: AtomicU64::new(0),
+            silent: AtomicBool::new(false),
+        };
+        for opened in 0..accounts {
+            let current = match worker.open(&load) {
+                Ok(current) => current,
+                Err(created) => {
+                    load.close_all(slice::from_mut(worker));
+                    return Err(match created {
+                        Created::LimitReached => Broken(format!(
+                            "there is room for {opened} more accounts only, and {accounts} are asked for: raise \
+                             MAX_ACCOUNTS, or lower --accounts"
+                        )),
+                        _ => Broken(format!(
+                            "only {opened} accounts of {accounts} could be opened"
+                        )),
+                    });
+                }
+            };
+            load.seats.push(Mutex::new(Seat {
+                current,
+                former: None,
+                doomed: false,
+            }));
+        }
+        Ok(load)
+    }
+
+    /// Nanoseconds since the beginning, by the clock that all workers share.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Has all workers do `operations` in all, fewer if `stop` is set, and returns what happened.
+    pub(super) fn run(
+        &self,
+        workers: &mut [Worker<'_>],
+        operations: u64,
+        stop: &AtomicBool,
+    ) -> Slice {
+        let budget = AtomicI64::new(i64::try_from(operations).unwrap_or(i64::MAX));
+        self.silent.store(false, Relaxed);
+        for worker in workers.iter_mut() {
+            worker.unanswered = 0;
+        }
+        let Some((lister, workers)) = workers.split_last_mut() else {
+            return Slice::default();
+        };
+        let mut slice = thread::scope(|scope| {
+            let (over, wait) = mpsc::channel::<()>();
+            let listing = scope.spawn(move || {
+                while lister.slice.records.len() < LISTED_MAX {
+                    let began = Instant::now();
+                    lister.list(self);
+                    let pause = LISTING_PAUSE.max(10 * began.elapsed());
+                    // Until the others are done: then nothing is sent, but the channel is closed.
+                    if wait.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+                        break;
+                    }
+                }
+                lister
+            });
+            let working: Vec<_> = workers
+                .iter_mut()
+                .map(|worker| scope.spawn(|| self.work(worker, &budget, stop)))
+                .collect();
+            for thread in working {
+                // A worker that panicked has recorded what it did until then.
+                let _ = thread.join();
+            }
+            drop(over);
+            listing.join().map(Worker::take_slice).unwrap_or_default()
+        });
+        for worker in workers {
+            slice.append(worker.take_slice());
+        }
+        slice
+    }
+
+    fn work(&self, worker: &mut Worker<'_>, budget: &AtomicI64, stop: &AtomicBool) {
+        loop {
+            let portion = budget.fetch_sub(PORTION, Relaxed).min(PORTION);
+            for _ in 0..portion {
+                if stop.load(Relaxed) || self.is_silent() {
+                    return;
+                }
+                worker.step(self);
+                if worker.unanswered >= SILENCE {
+                    self.silent.store(true, Relaxed);
+                }
+            }
+            if portion <= 0 {
+                return;
+            }
+            self.done.fetch_add(portion as u64, Relaxed);
+        }
+    }
+
+    /// Whether nobody answers any more.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent.load(Relaxed)
+    }
+
+    /// Reads the balance of every account that is or was on a seat.
+    pub(super) fn read_all(&self, worker: &mut Worker<'_>) -> Inventory {
+        let mut inventory = Inventory::default();
+        let mut failures = 0;
+        for tenant in self.tenants() {
+            let outcome = match failures {
+                0..SILENCE_AT_END => self.patiently(worker, tenant, Action::Balance),
+                _ => None,
+            };
+            if !is_answered(outcome) {
+                failures += 1;
+                inventory.unread += 1;
+                continue;
+            }
+            if let Some(Outcome::Balance(cents)) = outcome {
+                inventory.balances.push((tenant.account, cents));
+            }
+            failures = 0;
+            inventory.read.push(tenant.account);
+        }
+        worker.list(self);
+        inventory
+    }
+
+    /// Closes every account, and sees to it that it is gone: the first of the workers does, for all.
+    pub(super) fn close_all(&self, workers: &mut [Worker<'_>]) {
+        let Some((worker, others)) = workers.split_first_mut() else {
+            return;
+        };
+        for other in others {
+            worker.perhaps_open.append(&mut other.perhaps_open);
+        }
+        let mut failures = 0;
+        for tenant in self.tenants() {
+            let closed = is_answered(self.patiently(worker, tenant, Action::Close));
+            failures = if closed { 0 } else { failures + 1 };
+            if failures == SILENCE_AT_END {
+                return;
+            }
+            self.patiently(worker, tenant, Action::Balance);
+        }
+        worker.list(self);
+        worker.close_again();
+    }
+
+    /// All that are or were on a seat.
+    fn tenants(&self) -> Vec<Tenant> {
+        let seats = self.seats.iter().map(|seat| *lock(seat));
+        seats
+            .flat_map(|seat| seat.former.into_iter().chain([seat.current]))
+            .collect()
+    }
+
+    /// Again where nothing was sent, or nothing came back, as after a server closed its connections.
+    fn patiently(
+        &self,
+        worker: &mut Worker<'_>,
+        tenant: Tenant,
+        action: Action,
+    ) -> Option<Outcome> {
+        let mut outcome = None;
+        for _ in 0..TRIES {
+            outcome = worker.perform(self, tenant, action);
+            if is_answered(outcome) {
+                break;
+            }
+        }
+        outcome
+    }
+}
+
+/// Others are to help with closing an account, if it is still on its seat.
+fn doom(seat: &Mutex<Seat>, tenant: Tenant) {
+    let mut seat = lock(seat);
+    seat.doomed |= seat.current.account == tenant.account;
+}
+
+fn lock(seat: &Mutex<Seat>) -> MutexGuard<'_, Seat> {
+    seat.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,270 @@
+//! Has the phases take place, one after another.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use ureq::http::Uri;
+
+use super::checker::OPEN_MAX;
+use super::contract::{self, Deviation, Unanswered, Verdict};
+use super::engine::Engine;
+use super::histories::{self, Setup};
+use super::http::Server;
+use super::report::{Finding, PhaseReport, Report};
+use super::restart::{self, Keeper, Restarts};
+use super::subject::Subject;
+use super::{limit, restart::NAME as RESTART};
+use crate::client::{Address, Broken, OwnServer};
+use crate::present::progress::Progress;
+use crate::present::quantity::grouped;
+
+/// How many accounts the engine may hold, and a server of our own, beside those under load: little enough for
+/// the limit to be reached.
+const ROOM: usize = 1_000;
+
+/// The most clients at a time for each account: the checker follows twice as many open operations, and some are
+/// never answered.
+const WORKERS_PER_ACCOUNT_MAX: usize = OPEN_MAX / 2;
+
+/// After so many rules in a row without an answer it is taken that nobody is there.
+const SILENCE: usize = 10;
+
+/// A part of a verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Every rule of the REST contract.
+    Contract,
+    /// Histories on many accounts and on one.
+    Histories,
+    /// The limit of accounts.
+    Limit,
+    /// Kill and restart.
+    Restart,
+}
+
+/// What is to be verified, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) phases: Vec<Phase>,
+    /// How many accounts are under load.
+    pub(crate) accounts: usize,
+    /// How many clients at a time.
+    pub(crate) workers: usize,
+    /// How many operations in all.
+    pub(crate) operations: u64,
+    pub(crate) seed: u64,
+    /// How long an answer may take.
+    pub(crate) timeout: Duration,
+}
+
+impl Plan {
+    fn settings(&self, workers: &str) -> Vec<(String, String)> {
+        [
+            ("operations", grouped(self.operations)),
+            ("accounts", grouped(self.accounts as u64)),
+            (workers, self.workers.to_string()),
+            ("seed", self.seed.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+
+    fn includes(&self, phase: Phase) -> bool {
+        self.phases.contains(&phase)
+    }
+}
+
+/// Verifies the engine in this process.
+pub(crate) fn verify_engine(plan: &Plan, stop: &AtomicBool) -> Report {
+    let subject = "the engine in this process".to_owned();
+    let mut report = Report::new(subject, plan.settings("threads"));
+    let engine = Engine::new(2 * plan.accounts + plan.workers + ROOM);
+    run_under_load(&mut report, &engine, plan, stop);
+    report
+}
+
+/// Verifies the server at `url`; without one, a server of our own. When `stop` is set it comes to an early end,
+/// with a report of what was seen until then.
+pub(crate) fn verify_http(
+    url: Option<&Uri>,
+    restarts: Option<&Restarts>,
+    plan: &Plan,
+    stop: &AtomicBool,
+) -> Result<Report, Broken> {
+    match url {
+        Some(url) => {
+            let address = Address::resolve(url)?;
+            verify_server(address.url.clone(), address, restarts, plan, stop)
+        }
+        None => {
+            let own = OwnServer::start(2 * plan.accounts + plan.workers + ROOM)?;
+            let subject = "a cashpoint server of its own, in memory".to_owned();
+            verify_server(subject, own.address()?, restarts, plan, stop)
+        }
+    }
+}
+
+fn verify_server(
+    subject: String,
+    address: Address,
+    restarts: Option<&Restarts>,
+    plan: &Plan,
+    stop: &AtomicBool,
+) -> Result<Report, Broken> {
+    let mut settings = plan.settings("connections");
+    settings.push(("timeout".to_owned(), format!("{:?}", plan.timeout)));
+    let mut report = Report::new(subject, settings);
+    let server = Server {
+        address,
+        timeout: plan.timeout,
+    };
+
+    let mut keeper = match restarts {
+        Some(restarts) => Some(Keeper::new(restarts, &server, stop)?),
+        None => None,
+    };
+    // Nobody there is no verdict, and no list of rules that were broken.
+    server.reach()?;
+    if plan.includes(Phase::Contract) {
+        report.add(hold_rules(&server, stop));
+    }
+    run_under_load(&mut report, &server, plan, stop);
+    match &mut keeper {
+        Some(keeper) if plan.includes(Phase::Restart) => {
+            let run = || restart::run(&server, setup(plan, plan.accounts), keeper, stop);
+            report.add(phase(RESTART, stop, run));
+        }
+        None if plan.includes(Phase::Restart) => {
+            let why = "asked for with --restart-cmd or --pid, for servers that promise to remember";
+            report.add(PhaseReport::skipped(RESTART, why));
+        }
+        _ => {}
+    }
+    Ok(report)
+}
+
+/// The phases that are the same for the engine and a server.
+fn run_under_load(report: &mut Report, subject: &dyn Subject, plan: &Plan, stop: &AtomicBool) {
+    if plan.includes(Phase::Histories) {
+        for (name, accounts) in [("many accounts", plan.accounts), ("one hot account", 1)] {
+            let run = || histories::run(name, subject, setup(plan, accounts), stop);
+            report.add(phase(name, stop, run));
+        }
+    }
+    if plan.includes(Phase::Limit) {
+        let loose = report.loose();
+        let run = || limit::run(subject, plan.workers, plan.seed, loose, stop);
+        report.add(phase(limit::NAME, stop, run));
+    }
+}
+
+/// Has a phase take place. One that cannot says why, and takes nothing from what the others have found.
+fn phase(
+    name: &str,
+    stop: &AtomicBool,
+    run: impl FnOnce() -> Result<PhaseReport, Broken>,
+) -> PhaseReport {
+    let result = if stop.load(Relaxed) {
+        Err(Broken::new("stopped before it began"))
+    } else {
+        run()
+    };
+    result.unwrap_or_else(|Broken(why)| {
+        let mut phase = PhaseReport::new(name);
+        phase.undecided(why);
+        phase
+    })
+}
+
+fn setup(plan: &Plan, accounts: usize) -> Setup {
+    Setup {
+        accounts,
+        workers: plan
+            .workers
+            .min(WORKERS_PER_ACCOUNT_MAX.saturating_mul(accounts)),
+        operations: plan.operations.div_ceil(2),
+        seed: plan.seed,
+    }
+}
+
+/// Holds every rule of the contract against the server.
+fn hold_rules(server: &Server, stop: &AtomicBool) -> PhaseReport {
+    let mut phase = PhaseReport::new("contract");
+    let rules = contract::rules();
+    let progress = Progress::new("contract", rules.len() as u64);
+    let (mut kept, mut deviates_as_original, mut unanswered) = (0, 0, 0);
+    for rule in &rules {
+        if stop.load(Relaxed) {
+            phase.undecided("stopped before the end");
+            break;
+        }
+        if unanswered == SILENCE {
+            phase.undecided(format!(
+                "{SILENCE} rules in a row had no answer, so the rest was not asked for"
+            ));
+            break;
+        }
+        let held = contract::hold(rule, &server.address, server.timeout);
+        progress.advance(1);
+        unanswered = match held.verdict {
+            Verdict::Unanswered(_) => unanswered + 1,
+            _ => 0,
+        };
+        match held.verdict {
+            Verdict::Kept => kept += 1,
+            Verdict::Deviates(_) if rule.counts && phase.loose > 0 => phase.fact(format!(
+                "{}: not checked: what earlier rules asked for, and were not told of, may count",
+                held.name
+            )),
+            Verdict::Deviates(deviations) => {
+                deviates_as_original += u64::from(held.better);
+                phase.finding(deviation(held.name, held.better, deviations));
+            }
+            Verdict::Unanswered(Unanswered { request, why }) => {
+                phase.loose += 1;
+                phase.undecided(format!("{}: no answer to {request}: {why}", held.name));
+            }
+            Verdict::NotChecked(why) => phase.fact(format!("{}: not checked: {why}", held.name)),
+        }
+        if !held.left_open.is_empty() {
+            // Their closing may yet take effect.
+            phase.loose += held.left_open.len() as u64;
+            let left = held.left_open.join(", ");
+            phase.fact(format!(
+                "{}: accounts that could not be closed: {left}",
+                held.name
+            ));
+        }
+    }
+    progress.finish();
+    phase.fact(format!("{kept} of {} rules are kept", rules.len()));
+    if deviates_as_original > 0 {
+        phase.fact(format!(
+            "{deviates_as_original} of the others are where the contract asks for more than the service that it \
+             was recorded from"
+        ));
+    }
+    phase
+}
+
+fn deviation(rule: &str, better: bool, deviations: Vec<Deviation>) -> Finding {
+    let original = if better {
+        " (here the contract asks for more than the original did)"
+    } else {
+        ""
+    };
+    let mut finding = Finding::new(format!("not so: {rule}{original}"));
+    finding.count = deviations.len() as u64;
+    finding.details = deviations
+        .into_iter()
+        .flat_map(|it| {
+            [
+                it.request,
+                format!("  the contract: {}", it.contract),
+                format!("  the server:   {}", it.answered),
+            ]
+        })
+        .collect();
+    finding
+}
