@@ -10,9 +10,8 @@ use hyper::header::{
 };
 use hyper::{Method, StatusCode};
 use serde::Serialize;
-use warp::Reply as _;
-use warp::reply::Response;
 
+use super::front::{self, Response};
 use super::gate::TurnedAway;
 use super::head::X_REQUEST_ID;
 use super::invalid::InvalidInput;
@@ -278,7 +277,7 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
         Ok(body) => with_type(status, JSON, body),
         // Only maps with keys that are no strings, and values that refuse, cannot be written; we have
         // neither.
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
@@ -308,7 +307,7 @@ pub(super) fn with_type(
     content_type: HeaderValue,
     body: impl Into<Bytes>,
 ) -> Response {
-    let mut response = warp::http::Response::new(body.into()).into_response();
+    let mut response = front::with_body(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
@@ -324,9 +323,15 @@ pub(super) fn complete(headers: &mut HeaderMap, id: HeaderValue) {
         .or_insert(HeaderValue::from_static("no-store"));
 }
 
+fn empty(status: StatusCode) -> Response {
+    let mut response = front::with_body(Bytes::new());
+    *response.status_mut() = status;
+    response
+}
+
 /// An answer without a body.
 pub(super) fn no_content() -> Response {
-    StatusCode::NO_CONTENT.into_response()
+    empty(StatusCode::NO_CONTENT)
 }
 
 /// Sends the client to `path`, with the same query, method and body.
@@ -336,7 +341,7 @@ pub(super) fn redirect(path: &str, query: &str) -> Response {
     } else {
         format!("{path}?{query}")
     };
-    let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
+    let mut response = empty(StatusCode::TEMPORARY_REDIRECT);
     // What was parsed as part of a request line holds no character that a header may not.
     if let Ok(location) = HeaderValue::try_from(location) {
         response.headers_mut().insert(LOCATION, location);

@@ -8,6 +8,7 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::Refusal;
+use super::front::BrokenBody;
 
 /// The largest body that is read. The largest that makes sense is a hundred bytes long.
 const BODY_MAX_BYTES: usize = 16 * 1024;
@@ -46,7 +47,7 @@ impl Bodies {
         announced_bytes: Option<u64>,
     ) -> Result<Vec<u8>, Refusal>
     where
-        S: Stream<Item = Result<B, warp::Error>> + Unpin,
+        S: Stream<Item = Result<B, BrokenBody>> + Unpin,
         B: Buf,
     {
         let expected_bytes = match announced_bytes {
@@ -65,7 +66,7 @@ impl Bodies {
 
     async fn read_to_end<B: Buf>(
         &self,
-        mut body: impl Stream<Item = Result<B, warp::Error>> + Unpin,
+        mut body: impl Stream<Item = Result<B, BrokenBody>> + Unpin,
         expected_bytes: usize,
     ) -> Result<Vec<u8>, Refusal> {
         let mut permit = self.permit_for(expected_bytes)?;

@@ -19,9 +19,9 @@ use hyper_util::rt::TokioIo;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tracing::debug;
-use warp::reply::Response;
 
 use super::Config;
+use super::front::Response;
 use super::seat::{HeadTimer, Seat};
 use super::transport::Transport;
 

@@ -6,9 +6,9 @@ use hyper::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
     ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, VARY,
 };
-use warp::reply::Response;
 
 use super::answer;
+use super::front::Response;
 use super::origin::AllowedOrigins;
 
 const ALL_METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, OPTIONS, POST");

@@ -13,10 +13,10 @@ use hyper::{Method, Request};
 use tower_service::Service as _;
 use uuid::Uuid;
 use uuid::fmt::Simple;
-use warp::reply::Response;
 
 use super::answer::{self, Refusal};
-use super::api::{self, Api};
+use super::api::Api;
+use super::front::{self, Response};
 use super::gate::{self, Door, Gate, TurnedAway};
 use super::head::{KnownHeaders, Sent};
 use super::origin::AllowedOrigins;
@@ -43,14 +43,14 @@ pub(super) fn service(
     admission: Admission,
 ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + use<>
 {
-    let filter = warp::service(api::filter(Arc::clone(api)));
+    let front = front::service(api);
     let door = Door::of_connection(gate);
     let connection = Connection::new(&api.request_log, peer);
     let ids = RequestIds::of_connection();
     let seat = Arc::clone(seat);
     service_fn(move |mut request: Request<Incoming>| {
         seat.begins_request();
-        let mut filter = filter.clone();
+        let mut front = front.clone();
         let headers = KnownHeaders::of(request.headers());
         let id = ids.for_request(headers.request_id.first);
         let turned_away = door.turn_away(&request, &headers);
@@ -71,7 +71,7 @@ pub(super) fn service(
         async move {
             let mut response = match early {
                 Some(answered) => *answered,
-                None => filter.call(request).await?,
+                None => front.call(request).await?,
             };
             if let Some(line) = line {
                 line.log(&response, &id);

@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use cashpoint::durable::{Condition, DurableLedger};
 use cashpoint::service::Timestamp;
 use hyper::StatusCode;
-use warp::reply::Response;
 
 use super::answer;
 use super::api::Api;
+use super::front::Response;
 use super::wire::{HealthResponse, StatusResponse};
 
 /// `GET /health`: how the service is, in numbers.

@@ -10,14 +10,14 @@ use cashpoint::durable::DurableLedger;
 use cashpoint::history::{HistoryError, Order, Statement, StatementQuery};
 use hyper::StatusCode;
 use tracing::error;
-use warp::reply::Response;
 
-use super::accounts::{self, account_number};
+use super::accounts::account_number;
 use super::answer::{self, Refusal};
 use super::api::Api;
+use super::front::Response;
 use super::invalid::InvalidInputResponse;
 use super::json::Json;
-use super::query;
+use super::query::{self, SentAt};
 use super::wire::{BalanceResponse, RefusalResponse, TransactionItem, TransactionListResponse};
 
 /// How many read history at a time. More would not get it faster from one disk.
@@ -57,11 +57,8 @@ pub(super) async fn transactions(
     .await
 }
 
-/// `GET /accounts/{account_number}/balance` with a query, which may ask for that of another time.
-pub(super) async fn balance(api: &Api, number: &str, query: &str) -> Result<Response, Refusal> {
-    let Some(sent) = query::at(query)? else {
-        return accounts::balance(api, number);
-    };
+/// The balance at another time.
+pub(super) async fn balance(api: &Api, number: &str, sent: SentAt) -> Result<Response, Refusal> {
     let ledger = api.service.durable_ledger().ok_or(Refusal::NoHistory)?;
     let at = sent.within(ledger.newest_sequence())?;
     read(api, number, move |ledger, account_number| {

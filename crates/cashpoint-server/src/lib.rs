@@ -34,7 +34,9 @@ mod body;
 mod connection;
 mod cors;
 mod decode;
+mod dispatch;
 mod edge;
+mod front;
 #[cfg(all(any(test, fuzzing), unix))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -24,12 +24,11 @@ use futures_util::{Stream, StreamExt as _};
 use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 use tokio::sync::OwnedSemaphorePermit;
-use warp::Reply as _;
-use warp::reply::Response;
 
 use super::answer::{self, Refusal};
 use super::answer_memory;
 use super::api::Api;
+use super::front::{self, Response};
 use super::json::Json;
 use super::query::{PAGE_LIMIT_MAX, Page};
 use super::wire::AccountItem;
@@ -62,7 +61,7 @@ pub(super) fn whole(api: &Api) -> Result<Response, Refusal> {
     let permit = Arc::clone(&api.listings).try_acquire_owned();
     let permit = permit.map_err(|_| Refusal::TooManyListings)?;
     let pieces = pieces(Arc::clone(service), permit);
-    let mut response = warp::reply::stream(pieces).into_response();
+    let mut response = front::streamed(pieces);
     response.headers_mut().insert(CONTENT_TYPE, answer::JSON);
     Ok(response)
 }

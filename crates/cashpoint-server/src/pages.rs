@@ -3,9 +3,9 @@
 
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
-use warp::reply::Response;
 
 use super::answer;
+use super::front::Response;
 
 /// A file that is served as it is.
 #[derive(Debug, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Method, StatusCode, Uri};
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, debug, enabled, info};
-use warp::reply::Response;
 
 use super::answer::RefusalReason;
+use super::front::Response;
 
 /// How many refused requests have a line of their own in a [`WINDOW`]: so many of 4xx, and so many of 5xx. Whoever
 /// sends nonsense does not hide that the disk is full.

@@ -1,0 +1,71 @@
+//! From a request to its handler.
+
+use hyper::{Method, StatusCode};
+
+use super::answer::{self, Refusal};
+use super::api::Api;
+use super::decode::{self, RequestBody};
+use super::front::Response;
+use super::head::Sent;
+use super::routes::{self, Endpoint};
+use super::{accounts, health, history};
+
+impl Api {
+    /// Answers a request whose body has been read.
+    pub(super) async fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        sent: &Sent,
+        content: &[u8],
+    ) -> Result<Response, Refusal> {
+        let body = RequestBody {
+            content,
+            content_type: sent.content_type,
+        };
+        match Endpoint::of(&routes::decoded(path)) {
+            Some(endpoint) => self.call(endpoint, method, sent, body).await,
+            None => routes::without_trailing_slash(path)
+                .map(|location| answer::redirect(location, &sent.query))
+                .ok_or(Refusal::NotFound),
+        }
+    }
+
+    async fn call(
+        &self,
+        endpoint: Endpoint<'_>,
+        method: &Method,
+        sent: &Sent,
+        body: RequestBody<'_>,
+    ) -> Result<Response, Refusal> {
+        if !endpoint.takes(method) {
+            return Err(Refusal::MethodNotAllowed {
+                allowed: endpoint.methods(),
+            });
+        }
+        // Of those that read nothing is kept, whatever their key.
+        let key = decode::idempotency_key(&sent.key);
+        match endpoint {
+            Endpoint::Balance(number) => accounts::balance(self, number, &sent.query).await,
+            Endpoint::Transactions(number) => {
+                history::transactions(self, number, &sent.query).await
+            }
+            Endpoint::Deposit(number) => accounts::deposit(self, number, body, key?).await,
+            Endpoint::Withdraw(number) => accounts::withdraw(self, number, body, key?).await,
+            Endpoint::Account(number) => accounts::delete(self, number, key?).await,
+            Endpoint::Accounts if method == Method::POST => {
+                accounts::create(self, body, key?).await
+            }
+            Endpoint::Accounts => accounts::list(self, &sent.query),
+            Endpoint::Health => Ok(health::health(self)),
+            Endpoint::Live => Ok(health::live()),
+            Endpoint::Ready => Ok(health::ready(self)),
+            Endpoint::OpenApi => Ok(answer::with_type(
+                StatusCode::OK,
+                answer::JSON,
+                self.openapi.clone(),
+            )),
+            Endpoint::Page(page) => Ok(page.response()),
+        }
+    }
+}
