@@ -19,7 +19,7 @@ mod engine;
 )]
 mod values;
 
-use engine::roster::page;
+use engine::creation_index::page;
 use engine::{lifecycle, sync};
 
 pub use engine::account::Account;
@@ -100,7 +100,7 @@ impl Link {
     }
 }
 
-/// A page of the roster.
+/// A page of the creation index.
 #[derive(Debug)]
 pub struct Page<const PLACES: usize>(page::Page<PLACES>);
 
@@ -130,7 +130,7 @@ impl<const PLACES: usize> Page<PLACES> {
 
     /// Clears a place, once, and tells whether it was the last.
     #[must_use]
-    pub fn strike(&self, place: usize) -> bool {
-        self.0.strike(place)
+    pub fn remove(&self, place: usize) -> bool {
+        self.0.remove(place)
     }
 }

@@ -1,6 +1,6 @@
 //! The engine as shipped, over shuttle's atomics and with its real map.
 //!
-//! The files are those of the crate `cashpoint`, not copies: [`Ledger`], [`Session`], the roster, accounts,
+//! The files are those of the crate `cashpoint`, not copies: [`Ledger`], [`Session`], the creation index, accounts,
 //! the capacity, and their coming and going. What shuttle schedules is each access to an atomic of ours
 //! (`src/engine/sync.rs`). An operation of the map (papaya) or of the skip list is one step: their atomics are the
 //! standard library's, and are their authors' to verify. All orderings are sequentially consistent here;
@@ -30,8 +30,8 @@ use engine::sync;
 pub use engine::account::Account;
 pub use engine::batch::Command;
 pub use engine::capacity::{Capacity, Reservation};
+pub use engine::creation_index::CreationNumber;
 pub use engine::ledger::Ledger;
-pub use engine::roster::CreationNumber;
 pub use engine::session::{AccountView, Posting, Session};
 pub use values::account_number::{AccountNumber, ParseAccountNumberError};
 pub use values::error::{

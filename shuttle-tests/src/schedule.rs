@@ -4,7 +4,7 @@
 //! deposit and withdraw, do batches, list, and count. Which operations, is drawn anew for each schedule,
 //! from a seed that is part of the schedule; so a replayed schedule does the same ones. Two accounts are
 //! there from beginning to end; others come and go under a limit that they often reach. On one schedule
-//! out of 64 the accounts stand at the edge of a page of the roster, so that pages are used up and begun.
+//! out of 64 the accounts stand at the edge of a page of the creation index, so that pages are used up and begun.
 //!
 //! Everything that is done is recorded, with the time of its call and of its answer by a clock that all
 //! threads share: a counter. Shuttle runs one thread at a time, so the counter's order is the order in

@@ -3,7 +3,7 @@
 //! ```text
 //!            segments, made ahead
 //!                   │
-//! callers ──────▶ sequencer ◀────scribe────▶ disk
+//! callers ──────▶ sequencer ◀────committer────▶ disk
 //!    ▲  submissions │          and batch       │
 //!    └──────────────┴──────────replies─────────┘
 //! ```
@@ -15,7 +15,7 @@
 //! - *watch*: looks twice a second whether the directory is still where it was.
 //!
 //! The order of events of a batch: decided, sealed, written, durable, published, answered. Whoever has the
-//! [`Scribe`] does all that follows the seal, and there is one: so one batch after another is durable, published
+//! [`Committer`] does all that follows the seal, and there is one: so one batch after another is durable, published
 //! and answered. While the disk works the next batch forms. Nobody waits for company: with the disk idle, a
 //! single command is a batch.
 //!
@@ -33,8 +33,8 @@ use crossbeam_channel::{
 };
 
 use super::command::Submission;
+use super::committer::Committer;
 use super::config::DurableConfig;
-use super::scribe::Scribe;
 use super::sequencer::{NotTaken, Sequencer, Settlement};
 use super::shared::{Condition, Shared};
 use super::snapshots::Snapshots;
@@ -112,8 +112,8 @@ impl Engine {
             make_segments(&*storage, &lookout, segment_bytes, &to_make, &made);
         })?;
         engine.spawn("snapshots", move || snapshots.run(&to_take))?;
-        let desk = Desk {
-            scribe: Some(Scribe {
+        let thread = SequencerThread {
+            committer: Some(Committer {
                 writer,
                 begun,
                 shared: Arc::clone(&shared),
@@ -132,7 +132,7 @@ impl Engine {
             unmade: None,
             has_failed: false,
         };
-        engine.spawn("sequencer", move || desk.run())?;
+        engine.spawn("sequencer", move || thread.run())?;
         Ok(engine)
     }
 
@@ -185,13 +185,13 @@ impl Drop for Engine {
 /// A batch that is sealed: what is to be written, and what happens once it is durable.
 type Sealed = (Batch, Settlement);
 
-/// The scribe comes back, unless it failed.
-type Written = Result<Scribe, JournalError>;
+/// The committer comes back, unless it failed.
+type Written = Result<Committer, JournalError>;
 
 /// The disk's thread.
-fn write_batches(batches: &Receiver<(Scribe, Sealed)>, written: &Sender<Written>) {
-    for (scribe, (batch, settlement)) in batches {
-        if written.send(scribe.write(batch, settlement)).is_err() {
+fn write_batches(batches: &Receiver<(Committer, Sealed)>, written: &Sender<Written>) {
+    for (committer, (batch, settlement)) in batches {
+        if written.send(committer.write(batch, settlement)).is_err() {
             return;
         }
     }
@@ -216,14 +216,14 @@ fn make_segments(
 }
 
 /// The sequencer's thread.
-struct Desk {
+struct SequencerThread {
     shared: Arc<Shared>,
     sequencer: Sequencer,
     /// Here, unless the disk's thread is writing.
-    scribe: Option<Scribe>,
+    committer: Option<Committer>,
     write_beside_bytes: usize,
     submitted: Receiver<Submission>,
-    batches: Sender<(Scribe, Sealed)>,
+    batches: Sender<(Committer, Sealed)>,
     written: Receiver<Written>,
     wanted: Sender<()>,
     segments: Receiver<Result<Prepared, JournalError>>,
@@ -280,7 +280,7 @@ enum Next {
     Close,
 }
 
-impl Desk {
+impl SequencerThread {
     fn run(mut self) {
         while !self.has_failed {
             let next = self.decide_all();
@@ -289,12 +289,12 @@ impl Desk {
             if goes_on && self.sequencer.wants_segment() && !is_unmade {
                 self.ask_for_segment();
             }
-            if self.scribe.is_some() && self.sequencer.is_forming() {
+            if self.committer.is_some() && self.sequencer.is_forming() {
                 self.hand_over();
                 continue;
             }
             match next {
-                Next::Close if self.scribe.is_some() => return,
+                Next::Close if self.committer.is_some() => return,
                 Next::Decide => self.wait_for_anything(),
                 Next::Wait | Next::Close => self.wait_for_disk(),
             }
@@ -369,16 +369,16 @@ impl Desk {
     fn hand_over(&mut self) {
         let (batch, settlement) = self.sequencer.seal();
         let Some(batch) = batch else {
-            // All before it is durable, for the scribe is here.
+            // All before it is durable, for the committer is here.
             return self.shared.settle(settlement);
         };
-        match self.scribe.take() {
-            Some(scribe) if batch.bytes.len() <= self.write_beside_bytes => {
-                self.written(Some(scribe.write(batch, settlement)));
+        match self.committer.take() {
+            Some(committer) if batch.bytes.len() <= self.write_beside_bytes => {
+                self.written(Some(committer.write(batch, settlement)));
             }
-            Some(scribe) => {
+            Some(committer) => {
                 // The disk's thread is there for as long as this one.
-                let _ = self.batches.send((scribe, (batch, settlement)));
+                let _ = self.batches.send((committer, (batch, settlement)));
             }
             // It is never called without.
             None => {
@@ -390,7 +390,7 @@ impl Desk {
     }
 
     fn wait_for_anything(&mut self) {
-        let in_flight = self.scribe.is_none();
+        let in_flight = self.committer.is_none();
         select_biased! {
             recv(self.written) -> result => self.written(result.ok()),
             recv(self.segments) -> segment => self.segment(segment.ok()),
@@ -446,7 +446,7 @@ impl Desk {
     /// A batch is durable, published and answered; or never will be.
     fn written(&mut self, written: Option<Written>) {
         match written {
-            Some(Ok(scribe)) => self.scribe = Some(scribe),
+            Some(Ok(committer)) => self.committer = Some(committer),
             Some(Err(error)) => self.fail(&error.to_string()),
             None => self.fail("the disk's thread is gone"),
         }
@@ -465,7 +465,7 @@ impl Desk {
     }
 }
 
-impl Drop for Desk {
+impl Drop for SequencerThread {
     fn drop(&mut self) {
         // Nobody else could say that nothing is changed any more. What waits is answered by being dropped.
         if std::thread::panicking() {

@@ -34,13 +34,13 @@
 
 mod backlog;
 pub(crate) mod command;
+mod committer;
 mod config;
 mod engine;
 pub(crate) mod ledger_clock;
 mod observer;
 mod pending;
 pub(crate) mod published;
-mod scribe;
 pub(crate) mod sequencer;
 mod shared;
 #[cfg(test)]
@@ -55,7 +55,7 @@ use std::sync::Arc;
 use futures_channel::oneshot;
 
 use crate::engine::account_summary::{self, AccountSummary};
-use crate::engine::roster::CreationNumber;
+use crate::engine::creation_index::CreationNumber;
 use crate::journal::storage::founding;
 use crate::journal::{Directory, JournalError, Progress, Recovered, Recovery, Storage, recover};
 use crate::values::account_number::AccountNumber;

@@ -1,6 +1,6 @@
 //! What readers see: only what is durable.
 //!
-//! Whoever has the scribe publishes, batch after batch, each record in its order. Of a record, the place of its entry
+//! Whoever has the committer publishes, batch after batch, each record in its order. Of a record, the place of its entry
 //! is published before the balance: who sees a balance finds the entry that it comes from. And who was led
 //! to an entry waits until the batch that it is in is published as a whole, so that nobody who was shown an
 //! entry reads the balance before it afterwards.
@@ -48,7 +48,7 @@ impl Published {
         let accounts = books.accounts.by_creation().map(|(number, account)| {
             let facts = DurableFacts {
                 times: AccountTimes::restored(account.created_at, account.last_updated),
-                head: AtomicU64::new(account.trail.last()),
+                head: AtomicU64::new(account.links.last()),
             };
             (number, account.created, account.balance, facts)
         });

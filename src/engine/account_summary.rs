@@ -1,8 +1,8 @@
 //! An account with its times, as a listing shows it.
 
 use super::account_times::AccountTimes;
+use super::creation_index::CreationNumber;
 use super::ledger::Ledger;
-use super::roster::CreationNumber;
 use crate::values::account_number::AccountNumber;
 use crate::values::money::Cents;
 use crate::values::timestamp::Timestamp;

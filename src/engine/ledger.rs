@@ -6,7 +6,7 @@ use papaya::HashMap;
 
 use super::account::Account;
 use super::capacity::Capacity;
-use super::roster::{CreationNumber, Roster};
+use super::creation_index::{CreationIndex, CreationNumber};
 use super::session::Session;
 use crate::values::account_number::{AccountNumber, AccountNumberHash};
 use crate::values::error::{CreateError, DepositError, UnknownAccount, WithdrawError};
@@ -56,7 +56,7 @@ fn presized_for(account_limit: usize) -> usize {
 /// ```
 pub struct Ledger<Facts = ()> {
     pub(crate) accounts: HashMap<AccountNumber, Entry<Facts>, AccountNumberHash>,
-    pub(crate) roster: Roster,
+    pub(crate) creation_index: CreationIndex,
     pub(crate) capacity: Capacity,
 }
 
@@ -100,7 +100,7 @@ impl<Facts> Ledger<Facts> {
                 presized_for(account_limit),
                 AccountNumberHash::default(),
             ),
-            roster: Roster::new(),
+            creation_index: CreationIndex::new(),
             capacity: Capacity::new(account_limit),
         }
     }
@@ -116,16 +116,17 @@ impl<Facts> Ledger<Facts> {
         let session = self.pin();
         for (number, created, balance, facts) in accounts {
             session.enter_as(number, balance, facts, || {
-                self.roster.enroll_at(created, number);
+                self.creation_index.insert_at(created, number);
                 created
             });
         }
-        self.roster.go_on_after(CreationNumber::from_u64(opened));
+        self.creation_index
+            .go_on_after(CreationNumber::from_u64(opened));
     }
 
     /// The last creation number; 0 if there was no account yet.
     pub(crate) fn last_created(&self) -> CreationNumber {
-        self.roster.last()
+        self.creation_index.last()
     }
 
     /// Pins the map, so that several operations share the cost of it. See [`Session`].

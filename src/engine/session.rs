@@ -5,9 +5,9 @@ use std::fmt;
 use papaya::{HashMapRef, LocalGuard};
 
 use super::account::Account;
+use super::creation_index::CreationNumber;
 use super::ledger::{Entry, Ledger};
 use super::lifecycle;
-use super::roster::CreationNumber;
 use crate::values::account_number::{AccountNumber, AccountNumberHash};
 use crate::values::error::{CreateError, DepositError, UnknownAccount, WithdrawError};
 use crate::values::money::{Amount, Cents};
@@ -179,7 +179,7 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
         cursor: Option<CreationNumber>,
     ) -> impl Iterator<Item = AccountView<'_, Facts>> {
         self.ledger
-            .roster
+            .creation_index
             .after(cursor)
             .filter_map(|(created, number)| {
                 let entry = self.entry(number).ok()?;
@@ -196,22 +196,24 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
     /// Opens an account whose number was drawn elsewhere. There has to be room for it, and none of its number.
     #[cfg(feature = "durable")]
     pub(crate) fn enter(&self, number: AccountNumber, balance: Cents, facts: Facts) {
-        self.enter_as(number, balance, facts, || self.ledger.roster.enroll(number));
+        self.enter_as(number, balance, facts, || {
+            self.ledger.creation_index.insert(number)
+        });
     }
 
-    /// As [`enter`](Self::enter), at a place in the order of creation that `enroll` gives it.
+    /// As [`enter`](Self::enter), at a place in the order of creation that `insert` gives it.
     #[cfg(feature = "durable")]
     pub(crate) fn enter_as(
         &self,
         number: AccountNumber,
         balance: Cents,
         facts: Facts,
-        enroll: impl FnOnce() -> CreationNumber,
+        insert: impl FnOnce() -> CreationNumber,
     ) {
         let entered = lifecycle::open(&self.ledger.capacity, || {
             let entry = Entry {
                 account: Account::open(balance),
-                created: enroll(),
+                created: insert(),
                 facts,
             };
             self.accounts.insert(number, entry);
@@ -240,29 +242,29 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
         self.accounts.get(&number).ok_or(UnknownAccount)
     }
 
-    /// Puts an account on the roster, then into the map. In this order no account can be found, and
-    /// closed, before it is on the roster, so none stays there for good.
+    /// Puts an account in the creation index, then into the map. In this order no account can be found, and
+    /// closed, before it is in the creation index, so none stays there for good.
     fn publish(&self, account: Account, facts: Facts) -> AccountNumber {
-        let roster = &self.ledger.roster;
+        let creation_index = &self.ledger.creation_index;
         let mut number = AccountNumber::random();
         let mut entry = Entry {
             account,
-            created: roster.enroll(number),
+            created: creation_index.insert(number),
             facts,
         };
         // The loop ends at its first turn, unless one number is drawn twice out of 2^122.
         while let Err(taken) = self.accounts.try_insert(number, entry) {
             entry = taken.not_inserted;
-            roster.strike(entry.created);
+            creation_index.remove(entry.created);
             number = AccountNumber::random();
-            entry.created = roster.enroll(number);
+            entry.created = creation_index.insert(number);
         }
         number
     }
 
     fn unlink(&self, number: AccountNumber, created: CreationNumber) {
         self.accounts.remove(&number);
-        self.ledger.roster.strike(created);
+        self.ledger.creation_index.remove(created);
     }
 }
 
@@ -287,11 +289,11 @@ mod tests {
             .collect();
         for (closed, number) in created.iter().enumerate() {
             assert_eq!(session.accounts.len(), 100 - closed);
-            // Its cell is closed: who lists accounts would not see that it is still on the roster.
-            assert_eq!(ledger.roster.after(None).count(), 100 - closed);
+            // Its cell is closed: who lists accounts would not see that it is still in the creation index.
+            assert_eq!(ledger.creation_index.after(None).count(), 100 - closed);
             session.close(*number).unwrap();
         }
         assert_eq!(session.accounts.len(), 0);
-        assert_eq!(ledger.roster.after(None).count(), 0);
+        assert_eq!(ledger.creation_index.after(None).count(), 0);
     }
 }

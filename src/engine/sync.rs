@@ -123,7 +123,7 @@ mod modelled {
 ///
 /// The second is for what is no atomic of ours: the map and the skip list, whose operations are one step
 /// each to shuttle. Between the swap that closes an account and its removal from the map, and between a
-/// place on the roster and the account's insertion into the map, others must be able to come.
+/// place in the creation index and the account's insertion into the map, others must be able to come.
 #[cfg(all(not(loom), any(shuttle, feature = "yields")))]
 mod interrupted {
     #[cfg(shuttle)]

@@ -1,7 +1,7 @@
 //! History: what happened on an account, and what it held at any time.
 //!
 //! Nothing is kept for it beyond the journal. Each record has the place of the account's entry before it
-//! and of one further back (see `journal/trail.rs`), and the ledger keeps where the last entry is; from there history
+//! and of one further back (see `journal/entry_links.rs`), and the ledger keeps where the last entry is; from there history
 //! is read backwards.
 //!
 //! # Invariants

@@ -1,7 +1,7 @@
 //! The way back through an account's entries, by their links.
 
 use super::HistoryError;
-use crate::journal::format::trail::jump_from;
+use crate::journal::format::entry_links::jump_from;
 use crate::journal::{JournalError, Link, Position, Reader, Record};
 use crate::values::account_number::AccountNumber;
 use crate::values::change::Change;

@@ -11,7 +11,7 @@ mod slots;
 #[cfg(feature = "durable")]
 use crate::durable::DurableLedger;
 use crate::engine::account_summary;
-use crate::engine::roster::CreationNumber;
+use crate::engine::creation_index::CreationNumber;
 use crate::values::account_number::AccountNumber;
 use crate::values::change::{Answer, Change};
 use crate::values::error::UnknownAccount;

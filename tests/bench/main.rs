@@ -8,7 +8,7 @@
     reason = "a test states what it expects by panicking"
 )]
 
-mod crooked_server;
+mod faulty_server;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crooked_server::{CrookedServer, Fault};
+use faulty_server::{Fault, FaultyServer};
 
 /// Runs `cashpoint bench` with these arguments and the shortest rounds.
 fn bench(arguments: &[&str]) -> Output {
@@ -200,7 +200,7 @@ fn a_server_of_its_own_is_measured_shown_and_compared() {
 
 #[test]
 fn accounts_opened_on_a_server_are_closed_again() {
-    let server = CrookedServer::start(Fault::None);
+    let server = FaultyServer::start(Fault::None);
     let output = bench(&[
         "http",
         &server.url(),
@@ -215,7 +215,7 @@ fn accounts_opened_on_a_server_are_closed_again() {
 
 #[test]
 fn a_server_that_loses_deposits_is_caught() {
-    let server = CrookedServer::start(Fault::LoseOneDeposit);
+    let server = FaultyServer::start(Fault::LoseOneDeposit);
     let output = bench(&[
         "http",
         &server.url(),
@@ -237,7 +237,7 @@ fn a_server_that_loses_deposits_is_caught() {
 
 #[test]
 fn a_server_that_pays_out_twice_is_caught() {
-    let server = CrookedServer::start(Fault::DebitOneWithdrawalTwice);
+    let server = FaultyServer::start(Fault::DebitOneWithdrawalTwice);
     let output = bench(&[
         "http",
         &server.url(),
@@ -257,7 +257,7 @@ fn a_server_that_pays_out_twice_is_caught() {
 
 #[test]
 fn a_server_that_dies_leaves_a_report_without_books() {
-    let server = CrookedServer::start(Fault::Die);
+    let server = FaultyServer::start(Fault::Die);
     let output = bench(&[
         "http",
         &server.url(),
@@ -276,7 +276,7 @@ fn a_server_that_dies_leaves_a_report_without_books() {
 
 #[test]
 fn connections_that_break_off_are_errors_and_leave_the_books_in_doubt() {
-    let server = CrookedServer::start(Fault::BreakOff);
+    let server = FaultyServer::start(Fault::BreakOff);
     let output = bench(&[
         "http",
         &server.url(),
@@ -301,7 +301,7 @@ fn connections_that_break_off_are_errors_and_leave_the_books_in_doubt() {
 #[test]
 fn a_stall_is_charged_to_all_that_should_have_begun_meanwhile() {
     let stall = Duration::from_millis(100);
-    let server = CrookedServer::start(Fault::Stall(stall));
+    let server = FaultyServer::start(Fault::Stall(stall));
     let json = fresh("stall.json");
     let output = bench(&[
         "http",

@@ -37,7 +37,7 @@ impl ReferenceStateMachine for Reference {
     type Transition = Calls;
 
     fn init_state() -> BoxedStrategy<Model> {
-        // The larger one is for listings over several pages of the roster.
+        // The larger one is for listings over several pages of the creation index.
         Model::any(prop_oneof![4 => 0..=5_usize, 1 => Just(80)])
     }
 

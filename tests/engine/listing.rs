@@ -97,6 +97,6 @@ fn who_is_there_throughout_is_listed_exactly_once_while_others_come_and_go() {
     assert_eq!(
         paged(&ledger, 10),
         staying,
-        "nobody stays on the roster for good"
+        "nobody stays in the creation index for good"
     );
 }

@@ -10,14 +10,14 @@ DURABLE = [
     # What is told, and when.
     (
         "published before it is durable",
-        "durable/scribe.rs",
+        "durable/committer.rs",
         "        let written = self.writer.append(batch);",
         "        self.shared.published.publish(&settlement);\n        let written = self.writer.append(batch);",
         "nothing_is_visible_or_answered_before_it_is_durable",
     ),
     (
         "answered before it is durable",
-        "durable/scribe.rs",
+        "durable/committer.rs",
         "        settlement: Settlement,\n    ) -> Result<Self, JournalError> {",
         "        mut settlement: Settlement,\n    ) -> Result<Self, JournalError> {\n        for reply in std::mem::take(&mut settlement.replies) {\n            self.shared.send(reply);\n        }",
         "nothing_is_visible_or_answered_before_it_is_durable",
@@ -25,14 +25,14 @@ DURABLE = [
     (
         "small batches are answered and not written",
         "durable/engine.rs",
-        "                self.written(Some(scribe.write(batch, settlement)));",
-        "                self.shared.settle(settlement);\n                self.scribe = Some(scribe);",
+        "                self.written(Some(committer.write(batch, settlement)));",
+        "                self.shared.settle(settlement);\n                self.committer = Some(committer);",
         "no_crash_of_the_threads_loses_what_was_acknowledged_or_does_anything_twice",
     ),
     (
         "a refusal does not wait for the batch before",
         "durable/engine.rs",
-        "            if self.scribe.is_some() && self.sequencer.is_forming() {",
+        "            if self.committer.is_some() && self.sequencer.is_forming() {",
         "            if self.sequencer.is_forming() {",
         "a_refusal_waits_for_what_it_depends_on",
     ),
@@ -45,7 +45,7 @@ DURABLE = [
     ),
     (
         "after a failure it goes on",
-        "durable/scribe.rs",
+        "durable/committer.rs",
         "            return Err(error);",
         "            return Ok(self);",
         "a_sync_that_fails_is_the_last",
@@ -216,7 +216,7 @@ DURABLE = [
     ),
     (
         "the end of a batch is not noted",
-        "durable/scribe.rs",
+        "durable/committer.rs",
         "        self.shared.batch.end();\n",
         "",
         "a_batch_that_waits_for_the_disk_for_seconds_is_told_while_it_does",
@@ -358,14 +358,14 @@ DURABLE = [
     (
         "balances need not follow",
         "journal/state/books.rs",
-        "        if balance != Some(receipt.balance) || record.link != account.trail.next() {",
-        "        if record.link != account.trail.next() {",
+        "        if balance != Some(receipt.balance) || record.link != account.links.next() {",
+        "        if record.link != account.links.next() {",
         "mended_checksums_do_not_help_a_forger_of_records",
     ),
     (
         "links need not follow",
         "journal/state/books.rs",
-        "        if balance != Some(receipt.balance) || record.link != account.trail.next() {",
+        "        if balance != Some(receipt.balance) || record.link != account.links.next() {",
         "        if balance != Some(receipt.balance) {",
         "mended_checksums_do_not_help_a_forger_of_records",
     ),

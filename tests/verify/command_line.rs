@@ -10,9 +10,9 @@ use cashpoint::AccountNumber;
 use cashpoint_server::Config;
 use serde_json::Value;
 
+use crate::faulty_servers::{Fault, Twin, real_server};
 use crate::text;
 use crate::wire::{self, Message};
-use crate::zoo::{Fault, Twin, real_server};
 
 pub(crate) fn verify(arguments: &[&str]) -> std::process::Output {
     Command::new(env!("CARGO_BIN_EXE_cashpoint"))

@@ -1,4 +1,4 @@
-//! `cashpoint verify http` as a user runs it: it convicts every animal of the zoo, and acquits who is honest.
+//! `cashpoint verify http` as a user runs it: it convicts every faulty server, and acquits the honest ones.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,14 +8,14 @@
 )]
 
 mod command_line;
-mod innocents;
+mod faulty_servers;
+mod honest_servers;
 mod restart;
 mod wire;
-mod zoo;
 
 use std::process::Output;
 
-use zoo::{Fault, Twin};
+use faulty_servers::{Fault, Twin};
 
 /// Room for the accounts under load, and little enough to be filled up.
 const MAX_ACCOUNTS: usize = 300;

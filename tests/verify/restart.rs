@@ -16,9 +16,9 @@ use std::time::Duration;
 use cashpoint::{AccountNumber, Cents};
 
 use crate::command_line::verify;
+use crate::faulty_servers::{Fault, Twin};
 use crate::text;
 use crate::wire::{self, Message};
-use crate::zoo::{Fault, Twin};
 
 /// What is wrong with the memory of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ enum Memory {
     AnswersFirst,
     /// It writes first and does it then, but forgets what it has closed.
     ForgetsClosings,
-    /// When it reads its diary it takes the last sum that was paid in for two. A withdrawal taken for two could be more than
-    /// there is: then the server would not answer any more, which is no proof.
+    /// When it reads its diary it takes the last sum that was paid in for two. A withdrawal taken for two could be more
+    /// than there is: then the server would not answer any more, which is no proof.
     ReadsTheLastDepositTwice,
 }
 

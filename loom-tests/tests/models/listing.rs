@@ -52,7 +52,7 @@ impl Directory {
     fn close(&self, place: usize) {
         let unlink = || {
             let _ = self.accounts[place].0.set(false);
-            let _ = self.page.strike(place);
+            let _ = self.page.remove(place);
         };
         let (link, account) = &self.accounts[place];
         if link.is_there() {

@@ -8,9 +8,9 @@
 )]
 
 mod coming_and_going;
+mod creation_index_page;
 mod listing;
 mod one_account;
 mod outcomes;
-mod roster_page;
 mod settling;
 mod two_accounts;

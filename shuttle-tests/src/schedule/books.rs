@@ -319,7 +319,7 @@ impl Books {
         let left = (
             ledger.count(),
             ledger.accounts.len(),
-            ledger.roster.after(None).count(),
+            ledger.creation_index.after(None).count(),
         );
         if left != (0, 0, 0) {
             return Err(format!("of closed accounts this is left: {left:?}"));

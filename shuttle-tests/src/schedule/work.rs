@@ -23,10 +23,10 @@ const SUM_MAX: u64 = 60;
 /// The most operations in a batch.
 const BATCH_MAX: u64 = 4;
 
-/// One schedule out of so many begins at the edge of a page of the roster.
+/// One schedule out of so many begins at the edge of a page of the creation index.
 const SCHEDULES_PER_EDGE: u64 = 64;
 
-/// How many creation numbers are used up before such a schedule begins. The first page of the roster has
+/// How many creation numbers are used up before such a schedule begins. The first page of the creation index has
 /// 31 (its place 0 is never used), the second ends with number 63.
 const NUMBERS_BEFORE_EDGE: usize = 59;
 

@@ -19,7 +19,7 @@ use crate::durable::DurableCommand;
 use crate::durable::command::Submission;
 use crate::durable::sequencer::Sequencer;
 use crate::journal::format::segment::{self, SECTOR_BYTES};
-use crate::journal::state::accounts::Standing;
+use crate::journal::state::accounts::AccountState;
 use crate::journal::state::books::Books;
 use crate::journal::state::keys::Kept;
 use crate::journal::{JournalError, Position, Recovered, Recovery, recover, snapshot};
@@ -34,7 +34,7 @@ const SEGMENT_BYTES: u64 = 8 * SECTOR_BYTES as u64;
 /// Everything that the books hold.
 #[derive(Debug, PartialEq, Eq)]
 struct State {
-    accounts: Vec<(AccountNumber, Standing)>,
+    accounts: Vec<(AccountNumber, AccountState)>,
     closed: Vec<(AccountNumber, Position)>,
     keys: Vec<(KeyDigest, Kept)>,
     next_sequence: u64,

@@ -3,7 +3,7 @@
 //! `cargo test` makes a few thousand. 100,000, in some minutes:
 //!
 //! ```text
-//! CRASHES=100000 cargo test --release --no-default-features --features durable --lib simulation::crashes -- --nocapture
+//! CRASHES=100000 cargo test --release --package cashpoint --lib simulation::crashes -- --nocapture
 //! ```
 //!
 //! A run that fails says how to run it again: `SEED=… CALL=… KILL=…`.

@@ -23,7 +23,7 @@ use crate::values::warning::NextStart;
 const A_WHILE: Duration = Duration::from_millis(50);
 
 /// How long something may take.
-const LONG: Duration = Duration::from_secs(20);
+const STUCK_TIME: Duration = Duration::from_secs(20);
 
 pub(super) fn config() -> DurableConfig {
     let mut config = DurableConfig::new(1_000);
@@ -65,7 +65,10 @@ fn answer_of(pending: &mut Pending) -> Option<Answer> {
 pub(super) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < LONG, "waited for it in vain: {what}");
+        assert!(
+            start.elapsed() < STUCK_TIME,
+            "waited for it in vain: {what}"
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
 }

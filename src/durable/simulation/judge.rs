@@ -17,14 +17,14 @@ pub(super) fn books(books: &Books, model: &Model) {
         .map(|(number, it)| (number, it.balance.get()))
         .collect();
     assert_eq!(accounts, model.open());
-    for (number, standing) in books.accounts.by_creation() {
-        let times = (standing.created_at, standing.last_updated);
+    for (number, state) in books.accounts.by_creation() {
+        let times = (state.created_at, state.last_updated);
         let account = find(model, number);
         assert_eq!(
             (times.0.as_micros(), times.1.as_micros()),
             times_of(account)
         );
-        assert_eq!(standing.trail.entries(), account.entries.len() as u64);
+        assert_eq!(state.links.entries(), account.entries.len() as u64);
     }
     let mut closed: Vec<_> = books.closed.keys().copied().collect();
     closed.sort_unstable();

@@ -154,7 +154,7 @@ impl Audit {
     /// The open accounts with their balances, in the order of their creation.
     pub fn balances(&self) -> impl Iterator<Item = (AccountNumber, Cents)> {
         let accounts = self.books.accounts.by_creation();
-        accounts.map(|(number, standing)| (number, standing.balance))
+        accounts.map(|(number, state)| (number, state.balance))
     }
 }
 

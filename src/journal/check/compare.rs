@@ -40,15 +40,15 @@ fn accounts(snapshot: &mut Reading, replayed: &Books) -> Result<Option<String>, 
             "it has {count} open accounts, and there are {count_replayed}"
         )));
     }
-    for (number_replayed, standing_replayed) in replayed.accounts.by_creation() {
-        let (number, standing) = snapshot.account()?.ok_or(Flaw::NotWhole(SHORT))?;
+    for (number_replayed, state_replayed) in replayed.accounts.by_creation() {
+        let (number, state) = snapshot.account()?.ok_or(Flaw::NotWhole(SHORT))?;
         if number != number_replayed {
             return Ok(Some(format!(
                 "it has account {number} in the place of {number_replayed}"
             )));
         }
-        if standing != *standing_replayed {
-            let (balance, balance_replayed) = (standing.balance, standing_replayed.balance);
+        if state != *state_replayed {
+            let (balance, balance_replayed) = (state.balance, state_replayed.balance);
             return Ok(Some(if balance == balance_replayed {
                 format!("it has other times or entries of account {number}")
             } else {

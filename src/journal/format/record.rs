@@ -14,7 +14,7 @@
 //! | 48..56 | the account's balance after it, in cents; of a refusal, the balance or limit that it was decided on |
 //! | 56..64 | entry number: the account's records that were granted, from 1; 0 of a refusal |
 //! | 64..72 | position of the account's entry before, 0 if there is none |
-//! | 72..80 | position of an entry further back, 0 if there is none; see [`Trail`](super::trail::Trail) |
+//! | 72..80 | position of an entry further back, 0 if there is none; see [`EntryLinks`](super::entry_links::EntryLinks) |
 //! | 80.. | the idempotency key, filled up with zeros to a multiple of 8 |
 //!
 //! A refusal is recorded only if its request had a key, and only if it is kept under it: outcomes 1 and 4 are in journals

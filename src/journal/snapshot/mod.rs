@@ -21,9 +21,9 @@
 //! | 88..112 | number of open accounts, of closed ones, of keys |
 //!
 //! Then the open accounts, in the order of their creation: number (16 bytes), balance, place in that order, time of it,
-//! time of the last change, number of entries, position of the last, number of milestones, milestones (8 bytes
-//! each). Then the closed ones, in the order of their closing (in any order, if an older program wrote it): number,
-//! position of the last entry. Then the keys, the oldest first, as [records](super::format::record) with neither sequence number
+//! time of the last change, number of entries, position of the last, number of milestones, milestones (8 bytes each).
+//! Then the closed ones, in the order of their closing (in any order, if an older program wrote it): number, position
+//! of the last entry. Then the keys, the oldest first, as [records](super::format::record) with neither sequence number
 //! nor link.
 //!
 //! What is read is held against all that one snapshot can tell by itself, and is not whole otherwise, whatever its hash

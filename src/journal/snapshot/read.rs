@@ -17,14 +17,14 @@
 use std::sync::Arc;
 
 use super::{Flaw, HASH_BYTES, MAGIC, SHORT, name};
-use crate::engine::roster::CreationNumber;
+use crate::engine::creation_index::CreationNumber;
 use crate::journal::format::batch::ChainHash;
+use crate::journal::format::entry_links::EntryLinks;
 use crate::journal::format::fields::Fields;
 use crate::journal::format::record::{Link, RECORD_BYTES_MAX, Record};
 use crate::journal::format::segment::SECTOR_BYTES;
-use crate::journal::format::trail::Trail;
 use crate::journal::scan::Boundary;
-use crate::journal::state::accounts::Standing;
+use crate::journal::state::accounts::AccountState;
 use crate::journal::state::keys::Kept;
 use crate::journal::storage::window::PIECE_BYTES;
 use crate::journal::storage::{Storage, StoredFile};
@@ -174,7 +174,7 @@ impl Reading {
     /// The next open account.
     pub(in crate::journal) fn account(
         &mut self,
-    ) -> Result<Option<(AccountNumber, Standing)>, Flaw> {
+    ) -> Result<Option<(AccountNumber, AccountState)>, Flaw> {
         if self.accounts_left == 0 {
             return Ok(None);
         }
@@ -187,10 +187,10 @@ impl Reading {
         let is_in_time = account.created_at >= Timestamp::from_micros(0)
             && account.created_at <= account.last_updated
             && account.last_updated <= header.last_at;
-        let is_trail = account.trail.entries() < header.boundary.next_sequence
-            && header.is_behind(account.trail.last())
-            && account.trail.may_be();
-        if !number.may_be_drawn() || !is_next || !is_in_time || !is_trail {
+        let are_links = account.links.entries() < header.boundary.next_sequence
+            && header.is_behind(account.links.last())
+            && account.links.may_be();
+        if !number.may_be_drawn() || !is_next || !is_in_time || !are_links {
             return Err(Flaw::NotWhole("it holds an account that no ledger has"));
         }
         self.last_created = account.created;
@@ -260,7 +260,7 @@ fn number(fields: &mut Fields<'_>) -> Option<AccountNumber> {
     Some(AccountNumber::from_halves((fields.u64()?, fields.u64()?)))
 }
 
-fn account(fields: &mut Fields<'_>) -> Option<(AccountNumber, Standing)> {
+fn account(fields: &mut Fields<'_>) -> Option<(AccountNumber, AccountState)> {
     let number = number(fields)?;
     let balance = Cents::new(fields.i64()?)?;
     let created = CreationNumber::from_u64(fields.u64()?);
@@ -272,12 +272,12 @@ fn account(fields: &mut Fields<'_>) -> Option<(AccountNumber, Standing)> {
         .collect::<Option<_>>()?;
     Some((
         number,
-        Standing {
+        AccountState {
             balance,
             created,
             created_at,
             last_updated,
-            trail: Trail::from_parts(entries, last, milestones),
+            links: EntryLinks::from_parts(entries, last, milestones),
         },
     ))
 }

@@ -8,7 +8,7 @@ use super::{MAGIC, UNFINISHED, name};
 use crate::journal::error::JournalError;
 use crate::journal::format::fields::PutFields as _;
 use crate::journal::format::record::{Link, Record};
-use crate::journal::state::accounts::Standing;
+use crate::journal::state::accounts::AccountState;
 use crate::journal::state::keys::Kept;
 use crate::journal::storage::window::PIECE_BYTES;
 use crate::journal::storage::{Storage, StoredFile};
@@ -54,7 +54,7 @@ impl<'a> Writing<'a> {
     pub(super) fn account(
         &mut self,
         number: AccountNumber,
-        account: &Standing,
+        account: &AccountState,
     ) -> Result<(), JournalError> {
         self.accounts_left = self.accounts_left.wrapping_sub(1);
         self.put(|out| put_account(out, number, account))
@@ -174,16 +174,16 @@ fn put_number(out: &mut Vec<u8>, number: AccountNumber) {
     out.put_u64(second);
 }
 
-pub(super) fn put_account(out: &mut Vec<u8>, number: AccountNumber, account: &Standing) {
+pub(super) fn put_account(out: &mut Vec<u8>, number: AccountNumber, account: &AccountState) {
     put_number(out, number);
     out.put_i64(account.balance.get());
     out.put_u64(account.created.get());
     out.put_i64(account.created_at.as_micros());
     out.put_i64(account.last_updated.as_micros());
-    out.put_u64(account.trail.entries());
-    out.put_u64(account.trail.last());
-    out.put_u64(account.trail.milestones().len() as u64);
-    for milestone in account.trail.milestones() {
+    out.put_u64(account.links.entries());
+    out.put_u64(account.links.last());
+    out.put_u64(account.links.milestones().len() as u64);
+    for milestone in account.links.milestones() {
         out.put_u64(*milestone);
     }
 }

@@ -8,12 +8,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::accounts::{Accounts, Standing};
+use super::accounts::{AccountState, Accounts};
 use super::keys::Keys;
-use crate::engine::roster::CreationNumber;
+use crate::engine::creation_index::CreationNumber;
 use crate::journal::Position;
+use crate::journal::format::entry_links::EntryLinks;
 use crate::journal::format::record::{Link, Record};
-use crate::journal::format::trail::Trail;
 use crate::values::account_number::{AccountNumber, AccountNumberHash};
 use crate::values::change::{Answer, Change, Receipt, Refusal};
 use crate::values::error::UnknownAccount;
@@ -128,26 +128,26 @@ impl Books {
                     });
                 }
                 let number = self.unused(draw);
-                (receipt(number, initial), Trail::default().next())
+                (receipt(number, initial), EntryLinks::default().next())
             }
             Change::Deposit { number, amount } => {
                 let account = self.account(number)?;
                 let balance = after_deposit(account.balance, amount)?;
-                (receipt(number, balance), account.trail.next())
+                (receipt(number, balance), account.links.next())
             }
             Change::Withdraw { number, amount } => {
                 let account = self.account(number)?;
                 let balance = after_withdrawal(account.balance, amount)?;
-                (receipt(number, balance), account.trail.next())
+                (receipt(number, balance), account.links.next())
             }
             Change::Close { number } => {
                 let account = self.account(number)?;
-                (receipt(number, account.balance), account.trail.next())
+                (receipt(number, account.balance), account.links.next())
             }
         })
     }
 
-    fn account(&self, number: AccountNumber) -> Result<&Standing, UnknownAccount> {
+    fn account(&self, number: AccountNumber) -> Result<&AccountState, UnknownAccount> {
         self.accounts.get(number).ok_or(UnknownAccount)
     }
 
@@ -248,16 +248,16 @@ impl Books {
                     "account {number} was closed, and a number is never opened twice"
                 ));
             }
-            let mut trail = Trail::default();
-            let is_consistent = record.link == trail.next() && receipt.balance == initial;
-            trail.advance(position);
+            let mut links = EntryLinks::default();
+            let is_consistent = record.link == links.next() && receipt.balance == initial;
+            links.advance(position);
             self.opened += 1;
-            let opened = Standing {
+            let opened = AccountState {
                 balance: initial,
                 created: CreationNumber::from_u64(self.opened),
                 created_at: record.at,
                 last_updated: record.at,
-                trail,
+                links,
             };
             let is_new = self.accounts.insert(number, opened);
             return (is_consistent && is_new)
@@ -273,14 +273,14 @@ impl Books {
             Change::Withdraw { amount, .. } => account.balance.checked_sub(amount),
             _ => Some(account.balance),
         };
-        if balance != Some(receipt.balance) || record.link != account.trail.next() {
+        if balance != Some(receipt.balance) || record.link != account.links.next() {
             return Err(format!(
                 "the balance or the link of account {number} does not follow from its entry before"
             ));
         }
         account.balance = receipt.balance;
         account.last_updated = record.at;
-        account.trail.advance(position);
+        account.links.advance(position);
         if let Change::Close { .. } = record.change {
             self.accounts.remove(number);
             self.closed.insert(number, position);

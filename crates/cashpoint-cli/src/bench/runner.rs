@@ -51,7 +51,7 @@ pub(crate) enum Subject {
 }
 
 /// How often the target is looked at and the user told.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOKING_PAUSE: Duration = Duration::from_millis(100);
 
 /// Measures. When `stop` is set it comes to an early end, with a report of what was measured until then.
 pub(crate) fn run(subject: Subject, plan: &Plan, stop: &AtomicBool) -> Result<Report, Broken> {
@@ -211,7 +211,7 @@ impl<'a> Run<'a> {
         let (mut last, mut last_count) = (begun, 0);
         let mut measuring = false;
         while !finished() {
-            thread::sleep(LOOK.min(self.plan.duration / 2));
+            thread::sleep(LOOKING_PAUSE.min(self.plan.duration / 2));
             let now = Instant::now();
             let count = round.live.load(Relaxed);
             let elapsed = (now - last).as_secs_f64();

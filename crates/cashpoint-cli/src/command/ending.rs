@@ -29,7 +29,7 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 const FLUSH_MAX: Duration = Duration::from_millis(100);
 
 /// How often to look at what is left.
-const LOOK: Duration = Duration::from_millis(5);
+const LOOKING_PAUSE: Duration = Duration::from_millis(5);
 
 /// From now on the process ends in time: within `limit`, if the disk does not answer; and a little later, if it does
 /// and there is more to finish.
@@ -39,7 +39,7 @@ pub(super) fn within(limit: Duration, ledger: Option<Observer>) {
         thread::sleep(deadline.saturating_duration_since(Instant::now()) + LAST_WORDS);
         let is_stuck = || ledger.as_ref().and_then(Observer::stuck_for).is_some();
         while Instant::now() < deadline + GRACE && !is_stuck() {
-            thread::sleep(LOOK);
+            thread::sleep(LOOKING_PAUSE);
         }
         end(ledger.as_ref());
     };
@@ -54,7 +54,7 @@ pub(super) fn within(limit: Duration, ledger: Option<Observer>) {
 /// Waits until all that was asked of a ledger is done.
 pub(super) async fn finished(ledger: &Observer) {
     while ledger.waiting() > 0 {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(LOOKING_PAUSE).await;
     }
 }
 

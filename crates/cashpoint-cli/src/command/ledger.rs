@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 use super::Failure;
 
 /// How often it is looked at how a durable ledger is.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOKING_PAUSE: Duration = Duration::from_millis(200);
 
 /// A warning is over once it has not been seen for so long. Room for one more key comes and goes: that is one event.
 const OVER_AFTER: Duration = Duration::from_secs(5);
@@ -108,7 +108,7 @@ pub(super) async fn failure(service: Arc<Service>) -> String {
             return reason;
         }
         watch.warnings(service.warnings(), Instant::now());
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(LOOKING_PAUSE).await;
     }
 }
 
@@ -276,7 +276,7 @@ mod tests {
             let begun = Instant::now();
             for look in 0..100 {
                 let warnings = (look % 2 == 0).then(|| full.clone());
-                watch.warnings(warnings.into_iter().collect(), begun + LOOK * look);
+                watch.warnings(warnings.into_iter().collect(), begun + LOOKING_PAUSE * look);
             }
         });
         assert_eq!(log.matches(begins).count(), 1);

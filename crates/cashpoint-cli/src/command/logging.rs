@@ -204,7 +204,10 @@ mod tests {
 
     fn run(stderr: impl Into<Stdio>) -> bool {
         Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "cli::logging::tests::has_a_thread_that_panics"])
+            .args([
+                "--exact",
+                "command::logging::tests::has_a_thread_that_panics",
+            ])
             .args(["--ignored", "--nocapture"])
             .env("RUST_BACKTRACE", "0")
             .stdout(Stdio::null())

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How often the user is told.
-const LOOK: Duration = Duration::from_millis(100);
+const REDRAW_PAUSE: Duration = Duration::from_millis(100);
 
 /// A bar for work of a known length.
 #[derive(Debug)]
@@ -49,7 +49,9 @@ impl Progress {
         let (finished, finish) = std::sync::mpsc::channel::<()>();
         thread::scope(|scope| {
             scope.spawn(move || {
-                while finish.recv_timeout(LOOK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                while finish.recv_timeout(REDRAW_PAUSE)
+                    == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+                {
                     self.0.set_position(done.load(Relaxed));
                 }
                 self.0.set_position(done.load(Relaxed));

@@ -34,16 +34,16 @@ const LOAD_STEPS: u32 = 7;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a server that was killed may go on answering.
-const GONE: Duration = Duration::from_secs(1);
+const GONE_MAX: Duration = Duration::from_secs(1);
 
 /// How long what was started may take to stop.
-const STOP: Duration = Duration::from_secs(10);
+const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// How often it is asked meanwhile.
-const ASK: Duration = Duration::from_millis(20);
+const ASK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The same until it is gone: somebody else may start it again at once.
-const ASK_IF_GONE: Duration = Duration::from_millis(1);
+const GONE_PAUSE: Duration = Duration::from_millis(1);
 
 /// How the server is killed and brought back.
 #[derive(Clone, Debug)]
@@ -129,7 +129,7 @@ impl<'a> Keeper<'a> {
                     PATIENCE.as_secs()
                 )));
             }
-            thread::sleep(ASK);
+            thread::sleep(ASK_PAUSE);
         }
         Ok(())
     }
@@ -152,14 +152,14 @@ impl<'a> Keeper<'a> {
         if let Process::Own(child) = &mut self.process {
             let _ = child.wait();
         }
-        let deadline = Instant::now() + GONE;
+        let deadline = Instant::now() + GONE_MAX;
         while subject.room().is_ok() {
             if Instant::now() > deadline {
                 return Err(Broken::new(
                     "a server still answers after the process was killed: is it another one's?",
                 ));
             }
-            thread::sleep(ASK_IF_GONE);
+            thread::sleep(GONE_PAUSE);
         }
         Ok(())
     }
@@ -177,12 +177,12 @@ impl Drop for Keeper<'_> {
             return;
         };
         let _ = group(child).map(|pid| kill_process_group(pid, Signal::TERM));
-        let deadline = Instant::now() + STOP;
+        let deadline = Instant::now() + STOP_MAX;
         while matches!(child.try_wait(), Ok(None)) {
             if Instant::now() > deadline {
                 let _ = group(child).map(|pid| kill_process_group(pid, Signal::KILL));
             }
-            thread::sleep(ASK);
+            thread::sleep(ASK_PAUSE);
         }
     }
 }

@@ -13,7 +13,7 @@ use cashpoint_server::{AllowedOrigins, Config};
 use super::{RuleReport, Verdict, hold, json, rules};
 use crate::client::{Address, Connection};
 
-mod crooks;
+mod faulty_servers;
 #[path = "../../../../../tests/verify/wire.rs"]
 mod wire;
 

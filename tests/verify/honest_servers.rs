@@ -1,4 +1,4 @@
-//! Servers that are innocent, and look otherwise to who does not look twice.
+//! Honest servers that look guilty at first sight.
 
 use std::net::SocketAddr;
 use std::process::Output;
@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use cashpoint_server::Config;
 
+use crate::faulty_servers::real_server;
 use crate::text;
 use crate::wire::{self, Message};
-use crate::zoo::real_server;
 
 fn verify(server: SocketAddr, prefix: &str, arguments: &[&str]) -> Output {
     let url = format!("http://{server}{prefix}");

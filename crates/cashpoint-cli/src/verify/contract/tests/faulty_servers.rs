@@ -11,9 +11,9 @@ use super::{Verdict, address, default_server, hold, json, own_server, rules};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Who changes something in what is said.
+/// A server that stands before ours, and changes something in what is said.
 #[derive(Clone, Copy)]
-struct Crook {
+struct FaultyServer {
     /// The rule that it breaks.
     breaks: &'static str,
     request: fn(&mut Message),
@@ -22,8 +22,8 @@ struct Crook {
 }
 
 /// One that changes answers.
-const fn crook(breaks: &'static str, answer: fn(&Message, &mut Message)) -> Crook {
-    Crook {
+const fn answering(breaks: &'static str, answer: fn(&Message, &mut Message)) -> FaultyServer {
+    FaultyServer {
         breaks,
         request: |_| (),
         answer,
@@ -31,8 +31,8 @@ const fn crook(breaks: &'static str, answer: fn(&Message, &mut Message)) -> Croo
 }
 
 /// One that changes requests.
-const fn forger(breaks: &'static str, request: fn(&mut Message)) -> Crook {
-    Crook {
+const fn asking(breaks: &'static str, request: fn(&mut Message)) -> FaultyServer {
+    FaultyServer {
         breaks,
         request,
         answer: |_, _| (),
@@ -54,19 +54,19 @@ fn is(request: &Message, method: &str, path: &str) -> bool {
     request.word(0) == method && request.word(1).ends_with(path)
 }
 
-/// Every crook.
-const CROOKS: &[Crook] = &[
-    crook(
+/// One for each rule.
+const FAULTY_SERVERS: &[FaultyServer] = &[
+    answering(
         "an account is opened with the balance asked for",
         |_, answer| {
             replace(answer, "Account created successfully", "Created");
         },
     ),
-    crook(
+    answering(
         "an account number is a lower-case UUID of version 4, and a new one each time",
         |_, answer| replace(answer, "-4", "-1"),
     ),
-    crook(
+    answering(
         "an account opened without a balance holds 0.0",
         |request, answer| {
             if is(request, "POST", "/accounts") {
@@ -74,12 +74,12 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook("fields that nobody knows are ignored", |request, answer| {
+    answering("fields that nobody knows are ignored", |request, answer| {
         if request.text().contains("\"note\"") {
             set_status(answer, 422);
         }
     }),
-    crook(
+    answering(
         "a balance is read with its account number",
         |request, answer| {
             if is(request, "GET", "/balance") {
@@ -87,28 +87,28 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook(
+    answering(
         "a deposit adds its amount and tells the new balance",
         |_, answer| {
             replace(answer, "\"deposit\"", "\"Deposit\"");
         },
     ),
-    crook(
+    answering(
         "a withdrawal takes its amount and tells the new balance",
         |_, answer| {
             replace(answer, "\"withdrawal\"", "\"withdraw\"");
         },
     ),
-    crook("all that is on an account can be withdrawn", |_, answer| {
+    answering("all that is on an account can be withdrawn", |_, answer| {
         if answer.text().contains("\"new_balance\":0.0") {
             set_status(answer, 400);
         }
     }),
-    crook(
+    answering(
         "a balance may grow past the largest amount of one deposit",
         |_, answer| replace(answer, "\"balance\":20000.0", "\"balance\":10000.0"),
     ),
-    crook(
+    answering(
         "a deposit beyond the largest balance is refused, and never wraps",
         |request, answer| {
             if is(request, "POST", "/deposit") && answer.word(1) == "422" {
@@ -116,10 +116,10 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook("money on one account is on no other", |_, answer| {
+    answering("money on one account is on no other", |_, answer| {
         replace(answer, "\"balance\":5.5}", "\"balance\":5.75}");
     }),
-    crook(
+    answering(
         "an account is closed with 204, also with money on it",
         |_, answer| {
             if answer.word(1) == "204" {
@@ -127,7 +127,7 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook(
+    answering(
         "a closed account is not found, in any verb",
         |request, answer| {
             if is(request, "DELETE", "") && answer.word(1) == "404" {
@@ -135,7 +135,7 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook(
+    answering(
         "the listing shows every account once, in order of creation, with its balance",
         |request, answer| {
             if is(request, "GET", "/accounts") {
@@ -148,21 +148,21 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook(
+    answering(
         "the listing counts what it shows, and tells the limit as /health does",
         |_, answer| replace(answer, "\"total_accounts\":", "\"total_accounts\":9"),
     ),
-    crook(
+    answering(
         "a new account was last updated when it was created",
         |_, answer| {
             replace(answer, "\"last_updated\":\"2", "\"last_updated\":\"1");
         },
     ),
-    crook(
+    answering(
         "a successful transaction sets last_updated to its timestamp",
         |_, answer| replace(answer, "\"timestamp\":\"2", "\"timestamp\":\"1"),
     ),
-    Crook {
+    FaultyServer {
         breaks: "a refused transaction leaves last_updated",
         request: |request| replace(request, "2.01", "0.01"),
         answer: |request, answer| {
@@ -171,7 +171,7 @@ const CROOKS: &[Crook] = &[
             }
         },
     },
-    crook("times are in UTC", |request, answer| {
+    answering("times are in UTC", |request, answer| {
         if is(request, "POST", "/deposit") {
             let time = json::string_at(&answer.text(), &["timestamp"]).unwrap_or_default();
             let Ok(utc) = time.parse::<jiff::civil::DateTime>() else {
@@ -185,11 +185,11 @@ const CROOKS: &[Crook] = &[
             );
         }
     }),
-    crook(
+    answering(
         "health tells status, accounts, limit, time and version, in this order",
         |_, answer| replace(answer, "\"healthy\"", "\"ok\""),
     ),
-    crook(
+    answering(
         "health counts the accounts that are open",
         |request, answer| {
             if is(request, "GET", "/health") {
@@ -197,7 +197,7 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook(
+    answering(
         "an unknown account is not found, in any verb",
         |request, answer| {
             if is(request, "DELETE", "") {
@@ -205,11 +205,11 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    forger(
+    asking(
         "a malformed account number names no account, in any verb",
         |request| request.start = request.start.replace("%20", ""),
     ),
-    Crook {
+    FaultyServer {
         breaks: "a withdrawal above the balance is refused, and takes nothing",
         request: |request| replace(request, "10.01", "5.0"),
         answer: |request, answer| {
@@ -218,15 +218,15 @@ const CROOKS: &[Crook] = &[
             }
         },
     },
-    crook("an unknown path is not found", |_, answer| {
+    answering("an unknown path is not found", |_, answer| {
         replace(answer, "Not Found", "Nothing");
     }),
-    crook("a wrong method is refused with 405", |_, answer| {
+    answering("a wrong method is refused with 405", |_, answer| {
         if answer.word(1) == "405" {
             set_status(answer, 404);
         }
     }),
-    crook(
+    answering(
         "a refused method is told every one that the path has",
         |_, answer| {
             if answer.word(1) == "405" {
@@ -234,12 +234,12 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook("a body above 16 KiB is refused with 413", |_, answer| {
+    answering("a body above 16 KiB is refused with 413", |_, answer| {
         if answer.word(1) == "413" {
             set_status(answer, 422);
         }
     }),
-    forger(
+    asking(
         "a request sent twice with one idempotency key is done once, and answered alike",
         |request| {
             if request.text().contains("2.0") {
@@ -247,7 +247,7 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook(
+    answering(
         "an idempotency key is refused with another request",
         |_, answer| {
             if answer.text().contains("used before with another request") {
@@ -255,7 +255,7 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook(
+    answering(
         "no body, an empty one, and null are a missing body",
         |request, answer| {
             if request.text() == "null" {
@@ -263,22 +263,22 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook("a transaction needs an amount", |_, answer| {
+    answering("a transaction needs an amount", |_, answer| {
         replace(
             answer,
             "[\"body\",\"amount\"],\"msg\":\"Field required\"",
             "[\"body\"]",
         );
     }),
-    crook("a body must be an object", |_, answer| {
+    answering("a body must be an object", |_, answer| {
         replace(answer, "valid dictionary or object", "valid object");
     }),
-    forger("a body must be sent as JSON", |request| {
+    asking("a body must be sent as JSON", |request| {
         if request.field("content-type") == Some("text/plain") {
             request.set("content-type", "application/json");
         }
     }),
-    forger(
+    asking(
         "a body is JSON without a content type, in any case, with parameters, and as …+json",
         |request| {
             if request.field("content-type") == Some("APPLICATION/JSON") {
@@ -286,35 +286,35 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook(
+    answering(
         "malformed JSON, NaN and Infinity are refused with their position",
         |_, answer| replace(answer, "[\"body\",1]", "[\"body\",1000]"),
     ),
-    crook("an amount must be above zero", |_, answer| {
+    answering("an amount must be above zero", |_, answer| {
         replace(answer, "\"gt\":0.0", "\"gt\":0");
     }),
-    crook("an initial balance must not be below zero", |_, answer| {
+    answering("an initial balance must not be below zero", |_, answer| {
         replace(answer, "\"ge\":0.0", "\"ge\":0");
     }),
-    crook(
+    answering(
         "amounts above the largest are refused, with the largest",
         |_, answer| {
             replace(answer, "\"le\":10000.0", "\"le\":10000");
         },
     ),
-    forger("null, arrays and objects are no amounts", |request| {
+    asking("null, arrays and objects are no amounts", |request| {
         replace(request, "\"amount\": []", "\"amount\": 1");
     }),
-    forger("a boolean is no amount", |request| {
+    asking("a boolean is no amount", |request| {
         replace(request, "true", "1");
     }),
-    forger("a string that holds no number is no amount", |request| {
+    asking("a string that holds no number is no amount", |request| {
         replace(request, "\"1,000\"", "\"1000\"");
     }),
-    forger("more than two decimals are refused", |request| {
+    asking("more than two decimals are refused", |request| {
         replace(request, "1.005", "1.01");
     }),
-    crook(
+    answering(
         "numbers of any size are answered, with 422",
         |request, answer| {
             if request.text().contains("-1e400") {
@@ -322,22 +322,22 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook("422 wins over 404", |request, answer| {
+    answering("422 wins over 404", |request, answer| {
         if request.word(1).contains("nobody") {
             *answer = Message::answer(404, "{\"detail\":\"Account not found\"}");
         }
     }),
-    crook("a long input is not sent back whole", |_, answer| {
+    answering("a long input is not sent back whole", |_, answer| {
         replace(answer, "xxxx", "xxxxxxxxxxxxxxxx");
     }),
-    crook("what is wrong is said without links", |_, answer| {
+    answering("what is wrong is said without links", |_, answer| {
         replace(
             answer,
             "\"msg\":",
             "\"url\":\"https://errors.example\",\"msg\":",
         );
     }),
-    crook(
+    answering(
         "an amount is read in any notation of JSON",
         |request, answer| {
             if request.text().contains("1E+3") {
@@ -345,7 +345,7 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook(
+    answering(
         "an amount may be a string that holds a number",
         |request, answer| {
             if request.text().contains("\"0.01\"") {
@@ -353,36 +353,36 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook(
+    answering(
         "amounts are printed with one decimal at least and no needless zero",
         |_, answer| replace(answer, ":0.1,", ":0.10,"),
     ),
-    forger(
+    asking(
         "what binary floats print for a cent is that cent",
         |request| {
             replace(request, "0.29999999999999998", "0.29");
         },
     ),
-    crook("minus zero is zero", |request, answer| {
+    answering("minus zero is zero", |request, answer| {
         if request.text().contains("-0.0") {
             replace(answer, ":0.0", ":-0.0");
         }
     }),
-    crook("ten deposits of 0.1 are a balance of 1.0", |_, answer| {
+    answering("ten deposits of 0.1 are a balance of 1.0", |_, answer| {
         replace(
             answer,
             "\"new_balance\":0.8,",
             "\"new_balance\":0.7999999999999999,",
         );
     }),
-    crook("sums are exact where binary floats are not", |_, answer| {
+    answering("sums are exact where binary floats are not", |_, answer| {
         replace(
             answer,
             "\"new_balance\":3.3,",
             "\"new_balance\":3.3000000000000003,",
         );
     }),
-    crook(
+    answering(
         "a hundred movements of odd cents leave the exact balance",
         |_, answer| {
             replace(
@@ -392,14 +392,14 @@ const CROOKS: &[Crook] = &[
             );
         },
     ),
-    crook("large balances keep their cents", |_, answer| {
+    answering("large balances keep their cents", |_, answer| {
         replace(
             answer,
             "\"balance\":9999.98}",
             "\"balance\":9999.979999999998}",
         );
     }),
-    crook(
+    answering(
         "a trailing slash is redirected with 307 to the path without it",
         |request, answer| {
             if is(request, "DELETE", "/") {
@@ -407,12 +407,12 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook("a redirect keeps the query", |_, answer| {
+    answering("a redirect keeps the query", |_, answer| {
         if answer.word(1) == "307" {
             answer.set("location", "/accounts");
         }
     }),
-    Crook {
+    FaultyServer {
         breaks: "nothing is done before a redirect is followed",
         request: |request| request.start = request.start.replace("/deposit/ ", "/deposit "),
         answer: |request, answer| {
@@ -421,24 +421,24 @@ const CROOKS: &[Crook] = &[
             }
         },
     },
-    crook("a redirect names no host", |_, answer| {
+    answering("a redirect names no host", |_, answer| {
         if let Some(location) = answer.field("location") {
             let location = format!("http://localhost{location}");
             answer.set("location", &location);
         }
     }),
-    crook("a connection survives a refusal", |_, answer| {
+    answering("a connection survives a refusal", |_, answer| {
         if answer.word(1) == "422" {
             answer.set("connection", "close");
         }
     }),
-    crook("a body may come in chunks", |_, answer| {
+    answering("a body may come in chunks", |_, answer| {
         replace(answer, "12.34", "12.3");
     }),
-    crook("pipelined requests are answered in order", |_, answer| {
+    answering("pipelined requests are answered in order", |_, answer| {
         replace(answer, "\"balance\":0.03", "\"balance\":0.04");
     }),
-    crook(
+    answering(
         "nothing malformed is answered with 500",
         |request, answer| {
             if request.word(1).contains("%ff") {
@@ -446,7 +446,7 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook(
+    answering(
         "every answer to another origin says that it may be read",
         |_, answer| {
             if answer.word(1) == "404" {
@@ -456,7 +456,7 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook(
+    answering(
         "without an origin there are no CORS headers",
         |_, answer| {
             if answer.word(1) == "204" {
@@ -464,7 +464,7 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook(
+    answering(
         "a preflight is answered with methods, headers and an age of 600",
         |request, answer| {
             if request.word(0) == "OPTIONS" && request.word(1).contains("/accounts/") {
@@ -472,17 +472,17 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook("the start page is HTML", |request, answer| {
+    answering("the start page is HTML", |request, answer| {
         if request.word(1) == "/" {
             answer.set("content-type", "text/plain");
         }
     }),
-    crook("the documentation is HTML", |request, answer| {
+    answering("the documentation is HTML", |request, answer| {
         if request.word(1) == "/redoc" {
             set_status(answer, 404);
         }
     }),
-    crook(
+    answering(
         "the pages load nothing from elsewhere",
         |request, answer| {
             if request.word(1) == "/docs" {
@@ -490,26 +490,26 @@ const CROOKS: &[Crook] = &[
             }
         },
     ),
-    crook(
+    answering(
         "openapi.json is OpenAPI 3 and describes every operation",
         |_, answer| replace(answer, "\"delete\"", "\"patch\""),
     ),
-    crook(
+    answering(
         "openapi.json has the schemas by their names",
         |_, answer| {
             replace(answer, "\"HTTPValidationError\"", "\"ValidationErrors\"");
         },
     ),
-    crook("openapi.json tells the bounds of amounts", |_, answer| {
+    answering("openapi.json tells the bounds of amounts", |_, answer| {
         replace(answer, "\"exclusiveMinimum\"", "\"minimum\"");
     }),
 ];
 
-fn crooked_server(behind: SocketAddr, crook: Crook) -> SocketAddr {
+fn start(behind: SocketAddr, faulty: FaultyServer) -> SocketAddr {
     wire::serve(behind, move |mut request, upstream| {
-        (crook.request)(&mut request);
+        (faulty.request)(&mut request);
         let mut answer = upstream.ask(&request)?;
-        (crook.answer)(&request, &mut answer);
+        (faulty.answer)(&request, &mut answer);
         Some(answer)
     })
 }
@@ -523,17 +523,17 @@ fn each_rule_is_broken_by_somebody_who_is_found_out() {
     let [usual, generous] = [default_server(), own_server(1_000, largest)];
     let mut broken = BTreeSet::new();
     let rules = rules();
-    for crook in CROOKS {
-        let behind = match crook.breaks {
+    for faulty in FAULTY_SERVERS {
+        let behind = match faulty.breaks {
             super::OUT_OF_REACH => generous,
             _ => usual,
         };
-        let rule = rules.iter().find(|rule| rule.name == crook.breaks);
-        let rule = rule.unwrap_or_else(|| panic!("there is no rule {}", crook.breaks));
-        let server = address(crooked_server(behind, *crook));
+        let rule = rules.iter().find(|rule| rule.name == faulty.breaks);
+        let rule = rule.unwrap_or_else(|| panic!("there is no rule {}", faulty.breaks));
+        let server = address(start(behind, *faulty));
         let report = hold(rule, &server, TIMEOUT);
         if matches!(report.verdict, Verdict::Deviates(_)) {
-            broken.insert(crook.breaks);
+            broken.insert(faulty.breaks);
         }
     }
     let unbroken: Vec<_> = rules
@@ -548,7 +548,7 @@ fn each_rule_is_broken_by_somebody_who_is_found_out() {
 
 #[test]
 fn who_changes_nothing_is_not_suspected() {
-    let honest = crook("", |_, _| ());
-    let server = crooked_server(default_server(), honest);
+    let honest = answering("", |_, _| ());
+    let server = start(default_server(), honest);
     super::not_checked(&super::hold_all(server, TIMEOUT));
 }

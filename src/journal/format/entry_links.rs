@@ -17,7 +17,7 @@ const BASE_BITS: u32 = 4;
 
 /// What is to be known of an account's entries to write the next one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Trail {
+pub(crate) struct EntryLinks {
     entries: u64,
     last: Position,
     /// At index k, where the last entry is whose number is a multiple of 16 to the power k + 1.
@@ -40,8 +40,8 @@ pub(crate) fn jump_from(entry: u64) -> u64 {
     }
 }
 
-impl Trail {
-    /// Puts a trail together again.
+impl EntryLinks {
+    /// Puts them together again.
     pub(in crate::journal) fn from_parts(
         entries: u64,
         last: Position,
@@ -119,15 +119,13 @@ mod tests {
         const ENTRIES: u64 = 70_000;
         // An entry's position is its number, shifted so that no two are taken for one another.
         let position = |entry: u64| if entry == 0 { 0 } else { entry + 1_000_000 };
-        let mut trail = Trail::default();
-        let mut links = vec![Link::default()];
+        let mut links = EntryLinks::default();
         for entry in 1..=ENTRIES {
-            let link = trail.next();
+            let link = links.next();
             assert_eq!(link.entry, entry);
             assert_eq!(link.previous, position(entry - 1));
             assert_eq!(link.jump, position(jump_from(entry)), "entry {entry}");
-            links.push(link);
-            trail.advance(position(entry));
+            links.advance(position(entry));
         }
         for wanted in (1..=ENTRIES).step_by(97) {
             let (mut at, mut steps) = (ENTRIES, 0);

@@ -1,6 +1,6 @@
 //! What follows once a batch is sealed, in this order: written, durable, published, answered.
 //!
-//! There is one scribe, and whoever has it does all of that. So one batch after another becomes durable and is
+//! There is one committer, and whoever has it does all of that. So one batch after another becomes durable and is
 //! published, whichever thread it is that writes.
 
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::values::change::NotDone;
 
 /// Has the end of the journal.
 #[derive(Debug)]
-pub(super) struct Scribe {
+pub(super) struct Committer {
     pub(super) writer: Writer,
     /// Tells where a segment has begun: there a snapshot can be taken.
     pub(super) begun: Sender<Position>,
     pub(super) shared: Arc<Shared>,
 }
 
-impl Scribe {
+impl Committer {
     /// Makes a batch durable; then publishes it and sends its replies. Whoever is answered sees what happened.
     ///
     /// # Errors

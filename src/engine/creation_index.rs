@@ -1,6 +1,6 @@
 //! The order of creation: which account came after which, so that a listing can be resumed anywhere.
 //!
-//! The map of accounts has no order, and walking it cannot be resumed. The roster is an ordered index
+//! The map of accounts has no order, and walking it cannot be resumed. The creation index is an ordered index
 //! beside it: account numbers in the order of their creation, on pages of a fixed size, with the pages in a
 //! lock-free skip list (crossbeam-skiplist). Only creation, closing and listing touch it; no balance
 //! operation does.
@@ -9,7 +9,7 @@
 //! The page appears with the first account on it, and goes with the last:
 //!
 //! 1. A page is in the skip list before anything is written to it.
-//! 2. It is taken out once each of its places has been written and struck off. Nobody looks for a place on
+//! 2. It is taken out once each of its places has been written and cleared. Nobody looks for a place on
 //!    it after that, so it never comes back.
 //!
 //! A skip list with a node for each account was half of the memory that an account took.
@@ -51,12 +51,12 @@ impl CreationNumber {
 
 /// Account numbers in the order of their creation.
 #[derive(Debug)]
-pub(crate) struct Roster {
+pub(crate) struct CreationIndex {
     next: AtomicU64,
     pages: SkipMap<u64, Page<PLACES>>,
 }
 
-impl Roster {
+impl CreationIndex {
     pub(crate) fn new() -> Self {
         Self {
             next: AtomicU64::new(1),
@@ -65,7 +65,7 @@ impl Roster {
     }
 
     /// Puts `number` at the end.
-    pub(crate) fn enroll(&self, number: AccountNumber) -> CreationNumber {
+    pub(crate) fn insert(&self, number: AccountNumber) -> CreationNumber {
         // ORDERING: Release, pairs with the Acquire in `last`. The entry is published by its page.
         let created = CreationNumber(self.next.fetch_add(1, Ordering::Release));
         let (page, place) = created.position();
@@ -76,14 +76,14 @@ impl Roster {
 
     /// Puts `number` at a place that it had elsewhere. To be followed by [`go_on_after`](Self::go_on_after).
     #[cfg(feature = "durable")]
-    pub(crate) fn enroll_at(&self, created: CreationNumber, number: AccountNumber) {
+    pub(crate) fn insert_at(&self, created: CreationNumber, number: AccountNumber) {
         let (page, place) = created.position();
         let page = self.pages.get_or_insert_with(page, Page::new);
         page.value().write(place, number.halves());
     }
 
     /// The next creation number is the one after `last`, and of those up to it that nobody was
-    /// [put at](Self::enroll_at) the accounts are closed. To be called by one thread alone.
+    /// [put at](Self::insert_at) the accounts are closed. To be called by one thread alone.
     #[cfg(feature = "durable")]
     pub(crate) fn go_on_after(&self, last: CreationNumber) {
         for page in &self.pages {
@@ -91,11 +91,11 @@ impl Roster {
                 let created = page.key() * PLACES as u64 + place as u64;
                 let is_given = (1..=last.0).contains(&created);
                 if is_given && page.value().read(place).is_none() {
-                    self.strike(CreationNumber(created));
+                    self.remove(CreationNumber(created));
                 }
             }
         }
-        // ORDERING: Relaxed. No other thread has the roster yet.
+        // ORDERING: Relaxed. No other thread has the creation index yet.
         self.next.store(last.0 + 1, Ordering::Relaxed);
     }
 
@@ -106,22 +106,22 @@ impl Roster {
     /// `Acquire`: whoever reads a number also sees what came before it was handed out, such as the slot that its account
     /// holds of the limit. Whoever was told a number by a listing finds that number here, because the counter only grows.
     pub(crate) fn last(&self) -> CreationNumber {
-        // ORDERING: Acquire, pairs with the Release in `enroll`.
+        // ORDERING: Acquire, pairs with the Release in `insert`.
         CreationNumber(self.next.load(Ordering::Acquire) - 1)
     }
 
     /// Takes an account off. Its creation number is not used again.
-    pub(crate) fn strike(&self, created: CreationNumber) {
+    pub(crate) fn remove(&self, created: CreationNumber) {
         let (page, place) = created.position();
         if let Some(page) = self.pages.get(&page)
-            && page.value().strike(place)
+            && page.value().remove(place)
         {
             page.remove();
         }
     }
 
     /// The accounts created after `cursor`, in order; all of them without one. It takes a logarithm to
-    /// get to the first, wherever it is. What is enrolled throughout appears exactly once; what comes or
+    /// get to the first, wherever it is. What is inserted throughout appears exactly once; what comes or
     /// goes meanwhile, at most once.
     pub(crate) fn after(
         &self,
@@ -156,56 +156,68 @@ impl CreationNumber {
 mod tests {
     use super::*;
 
-    fn listed(roster: &Roster, cursor: Option<CreationNumber>) -> Vec<AccountNumber> {
-        roster.after(cursor).map(|(_, number)| number).collect()
+    fn listed(
+        creation_index: &CreationIndex,
+        cursor: Option<CreationNumber>,
+    ) -> Vec<AccountNumber> {
+        creation_index
+            .after(cursor)
+            .map(|(_, number)| number)
+            .collect()
     }
 
     #[test]
     fn a_listing_goes_on_anywhere_also_at_the_edge_of_a_page() {
-        let roster = Roster::new();
+        let creation_index = CreationIndex::new();
         let numbers: Vec<_> = (0..3 * PLACES).map(|_| AccountNumber::random()).collect();
-        let created: Vec<_> = numbers.iter().map(|it| roster.enroll(*it)).collect();
-        assert_eq!(listed(&roster, None), numbers);
+        let created: Vec<_> = numbers
+            .iter()
+            .map(|it| creation_index.insert(*it))
+            .collect();
+        assert_eq!(listed(&creation_index, None), numbers);
         for (place, created) in created.iter().enumerate() {
-            assert_eq!(listed(&roster, Some(*created)), numbers[place + 1..]);
+            assert_eq!(
+                listed(&creation_index, Some(*created)),
+                numbers[place + 1..]
+            );
         }
-        assert_eq!(listed(&roster, Some(CreationNumber(u64::MAX))), []);
+        assert_eq!(listed(&creation_index, Some(CreationNumber(u64::MAX))), []);
     }
 
     #[cfg(feature = "durable")]
     #[test]
     fn what_was_enrolled_elsewhere_keeps_its_places_and_pages_go_as_they_would_have() {
-        let roster = Roster::new();
+        let creation_index = CreationIndex::new();
         let first = PLACES as u64 + 3;
         let last = CreationNumber(3 * PLACES as u64);
         let number = AccountNumber::random();
-        roster.enroll_at(CreationNumber(first), number);
-        roster.go_on_after(last);
-        assert_eq!(listed(&roster, None), [number]);
+        creation_index.insert_at(CreationNumber(first), number);
+        creation_index.go_on_after(last);
+        assert_eq!(listed(&creation_index, None), [number]);
         assert_eq!(
-            roster.enroll(AccountNumber::random()),
+            creation_index.insert(AccountNumber::random()),
             CreationNumber(last.0 + 1)
         );
-        assert_eq!(roster.pages.len(), 2);
-        roster.strike(CreationNumber(first));
-        assert_eq!(roster.pages.len(), 1);
+        assert_eq!(creation_index.pages.len(), 2);
+        creation_index.remove(CreationNumber(first));
+        assert_eq!(creation_index.pages.len(), 1);
     }
 
     #[test]
     fn a_page_goes_with_its_last_account_and_not_before() {
-        let roster = Roster::new();
+        let creation_index = CreationIndex::new();
         let created: Vec<_> = (0..3 * PLACES)
-            .map(|_| roster.enroll(AccountNumber::random()))
+            .map(|_| creation_index.insert(AccountNumber::random()))
             .collect();
         // Creation numbers begin at 1, so the first place of page 0 stays empty, and page 3 has one account.
-        assert_eq!(roster.pages.len(), 4);
+        assert_eq!(creation_index.pages.len(), 4);
         let (last, others) = created[PLACES - 1..2 * PLACES - 1].split_last().unwrap();
         for created in others {
-            roster.strike(*created);
+            creation_index.remove(*created);
         }
-        assert_eq!(roster.pages.len(), 4);
-        roster.strike(*last);
-        assert_eq!(roster.pages.len(), 3);
-        assert_eq!(listed(&roster, None).len(), 2 * PLACES);
+        assert_eq!(creation_index.pages.len(), 4);
+        creation_index.remove(*last);
+        assert_eq!(creation_index.pages.len(), 3);
+        assert_eq!(listed(&creation_index, None).len(), 2 * PLACES);
     }
 }

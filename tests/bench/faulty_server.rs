@@ -24,7 +24,7 @@ pub(super) enum Fault {
 }
 
 /// Serves until the process ends.
-pub(super) struct CrookedServer {
+pub(super) struct FaultyServer {
     address: SocketAddr,
     state: Arc<State>,
 }
@@ -37,9 +37,9 @@ struct State {
 }
 
 /// Which movement of money goes wrong, where one does. Funding the accounts takes the first of them.
-const CROOKED: u64 = 1_050;
+const FAULTY_FROM: u64 = 1_050;
 
-impl CrookedServer {
+impl FaultyServer {
     pub(super) fn start(fault: Fault) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -102,7 +102,7 @@ impl State {
             parts.next().unwrap_or_default(),
             parts.next().unwrap_or_default(),
         );
-        if matches!(self.fault, Fault::Die) && self.movements.load(SeqCst) > CROOKED {
+        if matches!(self.fault, Fault::Die) && self.movements.load(SeqCst) > FAULTY_FROM {
             return None;
         }
         let mut accounts = self.accounts.lock().unwrap();
@@ -137,10 +137,10 @@ impl State {
 
     /// How often the next movement of money is done.
     fn times(&self) -> Option<i64> {
-        let crooked = self.movements.fetch_add(1, SeqCst) == CROOKED;
+        let is_faulty = self.movements.fetch_add(1, SeqCst) == FAULTY_FROM;
         Some(match self.fault {
-            Fault::LoseOneDeposit if crooked => 0,
-            Fault::DebitOneWithdrawalTwice if crooked => 2,
+            Fault::LoseOneDeposit if is_faulty => 0,
+            Fault::DebitOneWithdrawalTwice if is_faulty => 2,
             _ => 1,
         })
     }
@@ -148,8 +148,10 @@ impl State {
     fn dawdle_or_break_off(&self) -> Option<()> {
         let movements = self.movements.load(SeqCst);
         match self.fault {
-            Fault::Stall(time) if movements == CROOKED => thread::sleep(time),
-            Fault::BreakOff if movements > CROOKED && movements.is_multiple_of(10) => return None,
+            Fault::Stall(time) if movements == FAULTY_FROM => thread::sleep(time),
+            Fault::BreakOff if movements > FAULTY_FROM && movements.is_multiple_of(10) => {
+                return None;
+            }
             _ => {}
         }
         Some(())

@@ -1,4 +1,4 @@
-//! A page of the roster: readers see a number whole or not at all, and the page is used up exactly once.
+//! A page of the creation index: readers see a number whole or not at all, and the page is used up exactly once.
 //!
 //! The skip list that holds the pages is not modelled: its atomics are not loom's. Two threads, without a
 //! bound on preemption.
@@ -59,14 +59,14 @@ fn numbers_written_at_the_same_time_are_both_there() {
 }
 
 #[test]
-fn a_number_is_read_until_it_is_struck_off_and_its_neighbour_stays() {
+fn a_number_is_read_until_it_is_removed_and_its_neighbour_stays() {
     assert_outcomes_also_of_stale_reads(
         || {
             let page = page(2);
             let of_reader = Arc::clone(&page);
             concurrently([
                 Box::new(move || {
-                    let used_up = page.strike(0);
+                    let used_up = page.remove(0);
                     (used_up, page.read(0), page.read(1))
                 }) as Thread<_>,
                 Box::new(move || (false, of_reader.read(0), of_reader.read(1))),
@@ -83,16 +83,16 @@ fn a_number_is_read_until_it_is_struck_off_and_its_neighbour_stays() {
 }
 
 #[test]
-fn the_last_strike_and_no_other_uses_the_page_up_and_finds_it_empty() {
+fn the_last_removal_and_no_other_uses_the_page_up_and_finds_it_empty() {
     assert_outcomes_also_of_stale_reads(
         || {
             let page = page(2);
-            let strike = |place| {
+            let remove = |place| {
                 let page = Arc::clone(&page);
-                let strike = move || page.strike(place).then(|| [page.read(0), page.read(1)]);
-                Box::new(strike) as Thread<_>
+                let remove = move || page.remove(place).then(|| [page.read(0), page.read(1)]);
+                Box::new(remove) as Thread<_>
             };
-            concurrently([strike(0), strike(1)])
+            concurrently([remove(0), remove(1)])
         },
         &BTreeSet::from([
             vec![Some([None, None]), None],
@@ -108,10 +108,10 @@ fn a_page_that_is_still_written_to_is_not_used_up() {
             let page = page(1);
             let of_writer = Arc::clone(&page);
             let used_up = concurrently([
-                Box::new(move || page.strike(0)) as Thread<bool>,
+                Box::new(move || page.remove(0)) as Thread<bool>,
                 Box::new(move || {
                     of_writer.write(1, OTHER);
-                    of_writer.strike(1)
+                    of_writer.remove(1)
                 }),
             ]);
             used_up.into_iter().filter(|used_up| *used_up).count()

@@ -1,4 +1,4 @@
-//! A page of the roster: some places in a row, each written once and cleared once.
+//! A page of the creation index: some places in a row, each written once and cleared once.
 
 use crate::engine::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::engine::sync::{AtomicU64, AtomicUsize};
@@ -8,12 +8,12 @@ pub(crate) type Halves = (u64, u64);
 
 /// So many places.
 ///
-/// A place goes through three states, each once: not yet written, written, struck off. Readers see the
+/// A place goes through three states, each once: not yet written, written, cleared. Readers see the
 /// number in the second one, and nothing in the others.
 #[derive(Debug)]
 pub(crate) struct Page<const PLACES: usize> {
     places: [Place; PLACES],
-    struck_off: AtomicUsize,
+    removed: AtomicUsize,
 }
 
 /// The first half says whether the place holds a number. The second is written before it, and never
@@ -31,7 +31,7 @@ impl<const PLACES: usize> Page<PLACES> {
                 first: AtomicU64::new(0),
                 second: AtomicU64::new(0),
             }),
-            struck_off: AtomicUsize::new(0),
+            removed: AtomicUsize::new(0),
         }
     }
 
@@ -45,7 +45,7 @@ impl<const PLACES: usize> Page<PLACES> {
         }
     }
 
-    /// The number at a place, if it is written and not struck off.
+    /// The number at a place, if it is written and not cleared.
     pub(crate) fn read(&self, place: usize) -> Option<Halves> {
         let place = self.places.get(place)?;
         // ORDERING: Acquire pairs with the Release of `write`, so that the second half is there.
@@ -58,12 +58,12 @@ impl<const PLACES: usize> Page<PLACES> {
     /// Clears a place that was written. To be called once for each. Returns whether that was the last one
     /// of the page: nothing will ever be on it again.
     #[must_use = "the page has to go when it is used up"]
-    pub(crate) fn strike(&self, place: usize) -> bool {
+    pub(crate) fn remove(&self, place: usize) -> bool {
         if let Some(place) = self.places.get(place) {
             // ORDERING: Release, so that who counts all places below has seen them cleared.
             place.first.store(0, Release);
         }
-        // ORDERING: AcqRel. The one that comes to the full count has all other strikes behind it.
-        self.struck_off.fetch_add(1, AcqRel) + 1 == PLACES
+        // ORDERING: AcqRel. The one that comes to the full count has all other removals behind it.
+        self.removed.fetch_add(1, AcqRel) + 1 == PLACES
     }
 }

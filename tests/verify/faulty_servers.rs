@@ -1,4 +1,4 @@
-//! The zoo: twins of the service, each with one fault.
+//! Twins of the service, each with one fault.
 //!
 //! A twin keeps the accounts itself, behind locks, and does right but for its fault. Everything that has
 //! nothing to do with accounts (invalid input, redirects, preflights, pages) is asked of a real server beside
