@@ -7,7 +7,6 @@ use super::answer::{self, Refusal};
 use super::api::Api;
 use super::decode::{self, RequestBody, SentAmount};
 use super::front::Response;
-use super::history;
 use super::invalid::InvalidInputResponse;
 use super::listing;
 use super::query;
@@ -75,10 +74,7 @@ pub(super) async fn create(
         (status = 422, description = "Invalid input", body = InvalidInputResponse),
         (status = 501, description = "The service keeps no journal", body = RefusalResponse),
         (status = 503, description = "The journal cannot be read there", body = RefusalResponse)))]
-pub(super) async fn balance(api: &Api, number: &str, query: &str) -> Result<Response, Refusal> {
-    if let Some(at) = query::at(query)? {
-        return history::balance(api, number, at).await;
-    }
+pub(super) fn balance(api: &Api, number: &str) -> Result<Response, Refusal> {
     let account_number = account_number(number)?;
     let balance = api.service.balance(account_number)?;
     Ok(answer::json_text(

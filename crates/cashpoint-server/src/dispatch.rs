@@ -8,7 +8,7 @@ use super::decode::{self, RequestBody};
 use super::front::Response;
 use super::head::Sent;
 use super::routes::{self, Endpoint};
-use super::{accounts, health, history};
+use super::{accounts, health, history, query};
 
 impl Api {
     /// Answers a request whose body has been read.
@@ -46,7 +46,10 @@ impl Api {
         // Of those that read nothing is kept, whatever their key.
         let key = decode::idempotency_key(&sent.key);
         match endpoint {
-            Endpoint::Balance(number) => accounts::balance(self, number, &sent.query).await,
+            Endpoint::Balance(number) => match query::at(&sent.query)? {
+                None => accounts::balance(self, number),
+                Some(at) => history::balance(self, number, at).await,
+            },
             Endpoint::Transactions(number) => {
                 history::transactions(self, number, &sent.query).await
             }
