@@ -116,6 +116,24 @@ fn a_burst_of_silent_connections_locks_nobody_out() {
     assert_eq!(server.balance(&account), "10.0");
 }
 
+/// One in the middle of a head is idle, and does not leave when it is asked to: whoever waits is not made to wait for it.
+#[test]
+fn clients_with_half_a_head_do_not_keep_others_from_the_seats_of_idle_ones() {
+    const SEATS: usize = 6;
+    let server = with_seats(SEATS);
+    let account = server.open_account("0.0");
+    let mut half: Vec<_> = polite_clients(&server, 3);
+    for client in &mut half {
+        client.write(b"GET /accounts HTTP/1.1\r\nHost:");
+    }
+    let idle = polite_clients(&server, SEATS - half.len());
+    let deposit = Request::post(&format!("/accounts/{account}/deposit"), r#"{"amount":1}"#);
+    for round in 1..=idle.len() {
+        assert_eq!(server.send(&deposit).status, 200, "{round}");
+    }
+    assert_eq!(server.balance(&account), "3.0");
+}
+
 #[test]
 fn the_last_seat_is_told() {
     let server = with_seats(3);

@@ -51,6 +51,9 @@ const STANDING_TIME: Duration = Duration::from_millis(250);
 /// How often to look for idle clients while connections wait for seats.
 const LOOKING_PAUSE: Duration = Duration::from_millis(5);
 
+/// How long those who were asked to leave are waited for before others are asked.
+const LEAVING_TIME: Duration = Duration::from_millis(20);
+
 /// How long a client without a seat may take for its request and the answer.
 const REQUEST_TIME: Duration = Duration::from_secs(1);
 
@@ -219,11 +222,15 @@ impl<'config> Hall<'config> {
         Arc::strong_count(&self.queue) - 1
     }
 
-    /// Asks those to leave that have been idle longest: one for each connection that waits, unless somebody is already
-    /// leaving for it. It looks at all seats, which takes a tenth of a millisecond for 16,384.
+    /// Asks those to leave that have been idle longest: one for each connection that waits, unless somebody was just
+    /// asked for it. It looks at all seats, which takes a tenth of a millisecond for 16,384.
     fn make_room(&self) {
         let seats = || self.seats.values();
-        let leaving = seats().filter(|seat| seat.is_asked()).count();
+        let just_now = Instant::now().checked_sub(LEAVING_TIME);
+        let just_now = just_now.unwrap_or(self.opened);
+        let leaving = seats()
+            .filter(|seat| seat.was_asked_since(just_now))
+            .count();
         let wanted = self.waiting().saturating_sub(leaving);
         let idle = seats().filter_map(|seat| Some((seat.idle()?, seat)));
         let mut idle: Vec<_> = idle.collect();

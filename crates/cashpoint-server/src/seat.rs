@@ -7,13 +7,14 @@
 //!    and no clock.
 //! 2. *Whoever is asked to leave loses nothing.* A connection ends as at a stop of the server: at once between two
 //!    requests, else after the answer to the one that it is in. A request that arrives at the same moment is answered,
-//!    or was not begun.
+//!    or was not begun. A client in the middle of a head is idle, too, and stays until it has finished it or its time is
+//!    over.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -25,14 +26,18 @@ use super::timer::ConnectionTimer;
 /// Stands in the place of a deadline while a request is under way.
 const BUSY: u64 = u64::MAX;
 
+/// Stands in the place of a time until somebody asks.
+const NEVER: u64 = u64::MAX;
+
 /// The place of one connection.
 #[derive(Debug)]
 pub(super) struct Seat {
-    /// What all deadlines are counted from.
+    /// What all times are counted from.
     since: Instant,
     /// By when the head of the next request has to be complete, in nanoseconds; or [`BUSY`].
     head_due: AtomicU64,
-    is_asked: AtomicBool,
+    /// When it was asked to leave, in nanoseconds; or [`NEVER`].
+    asked: AtomicU64,
     /// The connection's task.
     task: AtomicWaker,
 }
@@ -43,7 +48,7 @@ impl Seat {
         Arc::new(Self {
             since,
             head_due: AtomicU64::new(BUSY),
-            is_asked: AtomicBool::new(false),
+            asked: AtomicU64::new(NEVER),
             task: AtomicWaker::new(),
         })
     }
@@ -55,9 +60,12 @@ impl Seat {
     }
 
     fn waits_until(&self, deadline: Instant) {
-        let nanoseconds = deadline.saturating_duration_since(self.since).as_nanos();
         // ORDERING: Relaxed, as above.
-        self.head_due.store(nanoseconds as u64, Relaxed);
+        self.head_due.store(self.nanoseconds(deadline), Relaxed);
+    }
+
+    fn nanoseconds(&self, time: Instant) -> u64 {
+        time.saturating_duration_since(self.since).as_nanos() as u64
     }
 
     /// When the head of the next request is due; the earlier, the longer the client has been idle. `None` while a
@@ -72,14 +80,15 @@ impl Seat {
     pub(super) fn ask_to_leave(&self) {
         self.begins_request();
         // ORDERING: Release, pairs with the Acquire load in `leaves`.
-        self.is_asked.store(true, Release);
+        self.asked.store(self.nanoseconds(Instant::now()), Release);
         self.task.wake();
     }
 
-    /// Whether it was asked to.
-    pub(super) fn is_asked(&self) -> bool {
-        // ORDERING: Relaxed, because whoever asks is whoever reads this.
-        self.is_asked.load(Relaxed)
+    /// Whether it was asked to at this time or later.
+    pub(super) fn was_asked_since(&self, time: Instant) -> bool {
+        // ORDERING: Relaxed, because whoever reads it only chooses whom to ask next.
+        let asked = self.asked.load(Relaxed);
+        asked != NEVER && asked >= self.nanoseconds(time)
     }
 
     /// Ready once it is asked to, and from then on. Only the connection's task waits for it.
@@ -88,9 +97,9 @@ impl Seat {
             // Before the look: whoever asks behind it wakes this.
             self.task.register(cx.waker());
             // ORDERING: Acquire, pairs with the Release store in `ask_to_leave`.
-            match self.is_asked.load(Acquire) {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
+            match self.asked.load(Acquire) {
+                NEVER => Poll::Pending,
+                _ => Poll::Ready(()),
             }
         })
     }
