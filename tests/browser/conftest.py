@@ -63,8 +63,11 @@ def service(start) -> Service:
 
 
 @pytest.fixture
-def browser(driver, request):
-    """The browser, as if new. Afterwards: it loaded nothing from elsewhere, and had nothing to complain of."""
+def browser(driver, request, start):
+    """The browser, as if new. Afterwards: it loaded nothing from elsewhere, and had nothing to complain of.
+
+    After `start`, so that it has left the page before its service is stopped: the page keeps asking for its health.
+    """
     driver.get("about:blank")
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
