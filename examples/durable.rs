@@ -13,8 +13,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use cashpoint::durable::{DurableCommand, DurableConfig, DurableLedger};
-use cashpoint::{AccountNumber, Amount, Cents, Change, IdempotencyKey, NotDone, Refusal};
+use cashpoint::durable::{DurableConfig, DurableLedger};
+use cashpoint::{
+    AccountNumber, Amount, Cents, Change, Command, CommandError, IdempotencyKey, NotDone, Refusal,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let directory = std::env::temp_dir().join(format!("cashpoint-example-{}", std::process::id()));
@@ -48,26 +50,35 @@ fn open(directory: &Path) -> Result<DurableLedger, Box<dyn Error>> {
 
 /// Each answer is waited for: what it says is on disk by then.
 fn one_at_a_time(ledger: &DurableLedger) -> Result<(AccountNumber, AccountNumber), Box<dyn Error>> {
-    let alice = ledger.create("100.0".parse()?, None).wait()?.outcome?;
-    let bob = ledger.create(Cents::ZERO, None).wait()?.outcome?;
+    let alice = ledger.create("100.0".parse()?).wait()?;
+    let bob = ledger.create(Cents::ZERO).wait()?;
     println!("opened {} with {}", alice.number, alice.balance);
     let (alice, bob) = (alice.number, bob.number);
 
     // With a key it is safe to ask again, also after a crash: it is done once. A program that is to ask again after its
     // own crash keeps the key, beside what it is for.
-    let rent = Amount::new("70.25".parse()?).ok_or("an amount is more than nothing")?;
-    let key = Some(IdempotencyKey::random());
-    let paid = ledger.withdraw(alice, rent, key.clone()).wait()?;
-    let again = ledger.withdraw(alice, rent, key.clone()).wait()?;
-    println!("paid {rent}: {} is left", paid.outcome?.balance);
-    expect(!paid.replayed && again.replayed && again.outcome == paid.outcome)?;
-    let other = ledger.deposit(bob, rent, key).wait();
-    expect(other == Err(NotDone::KeyReused))?;
-    ledger.deposit(bob, rent, None).wait()?.outcome?;
+    let rent: Amount = "70.25".parse()?;
+    let withdraw = Change::Withdraw {
+        number: alice,
+        amount: rent,
+    };
+    let deposit = Change::Deposit {
+        number: bob,
+        amount: rent,
+    };
+    let key = IdempotencyKey::random();
+    let paid = ledger.execute(withdraw.with_key(key.clone())).wait()?;
+    let again = ledger.execute(withdraw.with_key(key.clone())).wait()?;
+    println!("paid {rent}: {} is left", paid.balance);
+    expect(!paid.replayed && again.replayed && again.balance == paid.balance)?;
+    let other = ledger.execute(deposit.with_key(key)).wait();
+    expect(other == Err(NotDone::KeyReused.into()))?;
+    ledger.execute(deposit).wait()?;
 
     // A refusal is an answer as well. It changes nothing.
-    let refused = ledger.withdraw(alice, rent, None).wait()?.outcome;
-    let Err(Refusal::InsufficientFunds { available }) = refused else {
+    let refused = ledger.withdraw(alice, rent).wait();
+    let refusal = refused.err().and_then(CommandError::refusal);
+    let Some(Refusal::InsufficientFunds { available }) = refusal else {
         return Err(format!("a withdrawal without funds: {refused:?}").into());
     };
     println!("refused {rent}: only {available} is there");
@@ -89,14 +100,14 @@ fn many_at_a_time(
             };
             let deposit = Change::Deposit { number: to, amount };
             let changes = [withdraw, deposit].repeat(100).into_iter();
-            ledger.submit(changes.map(DurableCommand::from).collect())
+            ledger.submit(changes.map(Command::from).collect())
         })
         .collect();
     // All of them are under way before the first is waited for.
     let mut done = 0;
     for submission in submissions {
         for answer in submission.wait() {
-            answer?.outcome?;
+            answer?;
             done += 1;
         }
     }
@@ -110,7 +121,7 @@ async fn in_async_code(
     number: AccountNumber,
 ) -> Result<(), Box<dyn Error>> {
     let cent = Amount::from_cents(1).ok_or("a cent is an amount")?;
-    let receipt = ledger.deposit(number, cent, None).await?.outcome?;
+    let receipt = ledger.deposit(number, cent).await?;
     println!("deposited {cent}: {} is there", receipt.balance);
     Ok(())
 }

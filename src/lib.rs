@@ -1,16 +1,16 @@
 //! A lock-free concurrent ledger engine, exact to the cent.
 //!
 //! ```
-//! use cashpoint::{Amount, Cents, Ledger, LedgerError, WithdrawError};
+//! use cashpoint::{Amount, Ledger, WithdrawError};
 //!
 //! let ledger = Ledger::new(1_000);
-//! let account = ledger.create("100.0".parse().unwrap())?;
-//! let amount = Amount::new("30.0".parse().unwrap()).unwrap();
+//! let account = ledger.create("100.0".parse()?)?;
+//! let amount: Amount = "30.0".parse()?;
 //!
 //! assert_eq!(ledger.withdraw(account, amount)?.to_string(), "70.0");
 //! assert_eq!(ledger.close(account)?.to_string(), "70.0");
 //! assert_eq!(ledger.withdraw(account, amount), Err(WithdrawError::UnknownAccount));
-//! # Ok::<(), LedgerError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Guarantees
@@ -56,20 +56,16 @@ pub mod service;
 mod values;
 
 pub use engine::account::Account;
-pub use engine::batch::Command;
-pub use engine::capacity::{Capacity, Reservation};
 pub use engine::creation_index::CreationNumber;
 pub use engine::ledger::Ledger;
-pub use engine::session::{AccountView, Posting, Session};
+pub use engine::session::{AccountView, Session, Updated};
 pub use values::account_number::{AccountNumber, ParseAccountNumberError};
-pub use values::change::{Answer, Answered, Change, ChangeOutcome, NotDone, Receipt, Refusal};
-pub use values::error::{
-    CreateError, DepositError, LedgerError, OperationError, UnknownAccount, WithdrawError,
-};
+pub use values::change::{Change, Command, CommandError, Effect, NotDone, Receipt, Refusal};
+pub use values::error::{CreateError, DepositError, UnknownAccount, WithdrawError};
 pub use values::idempotency_key::{IdempotencyKey, ParseIdempotencyKeyError};
 pub use values::key_policy::KeyPolicy;
-pub use values::money::{Amount, Cents, ParseCentsError};
-pub use values::operation::{Operation, Outcome};
+pub use values::money::{Amount, Cents, ParseAmountError, ParseCentsError};
+pub use values::operation::Operation;
 pub use values::timestamp::Timestamp;
 pub use values::warning::{NextStart, Warning};
 

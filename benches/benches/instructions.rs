@@ -13,7 +13,7 @@
 
 use std::hint::black_box;
 
-use cashpoint::{AccountNumber, Amount, Cents, Command, Ledger, Operation, Outcome, Session};
+use cashpoint::{AccountNumber, Amount, Cents, Ledger, Operation, Refusal, Session};
 use gungraun::prelude::*;
 use gungraun::{Callgrind, EventKind, LibraryBenchmarkConfig};
 
@@ -86,8 +86,8 @@ fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
 #[bench::counted()]
 fn session_deposit(accounts: Accounts) -> Accounts {
     in_session(accounts, |session, number| {
-        let posting = session.deposit(number, CENT);
-        posting.map_or(0, |posting| posting.balance.get())
+        let updated = session.deposit(number, CENT);
+        updated.map_or(0, |updated| updated.balance.get())
     })
 }
 
@@ -95,8 +95,8 @@ fn session_deposit(accounts: Accounts) -> Accounts {
 #[bench::counted()]
 fn session_withdraw(accounts: Accounts) -> Accounts {
     in_session(accounts, |session, number| {
-        let posting = session.withdraw(number, CENT);
-        posting.map_or(0, |posting| posting.balance.get())
+        let updated = session.withdraw(number, CENT);
+        updated.map_or(0, |updated| updated.balance.get())
     })
 }
 
@@ -132,23 +132,26 @@ fn balance(accounts: Accounts) -> Accounts {
     })
 }
 
-fn commands() -> (Accounts, Vec<Command>, Vec<Outcome>) {
+/// A batch, and where its outcomes go.
+type Batch = (
+    Accounts,
+    Vec<(AccountNumber, Operation)>,
+    Vec<Result<Cents, Refusal>>,
+);
+
+fn batch() -> Batch {
     let accounts = accounts();
-    let deposits = accounts.1.iter().map(|number| Command {
-        number: *number,
-        operation: Operation::Deposit(CENT),
-    });
-    let commands = deposits.collect();
-    (accounts, commands, Vec::with_capacity(ACCOUNTS))
+    let numbers = accounts.1.iter();
+    let deposits = numbers.map(|number| (*number, Operation::Deposit(CENT)));
+    let deposits = deposits.collect();
+    (accounts, deposits, Vec::with_capacity(ACCOUNTS))
 }
 
-#[library_benchmark(config = at_most(IN_BATCH_MAX), setup = commands)]
+#[library_benchmark(config = at_most(IN_BATCH_MAX), setup = batch)]
 #[bench::counted()]
-fn batch_deposit(
-    (accounts, commands, mut outcomes): (Accounts, Vec<Command>, Vec<Outcome>),
-) -> (Accounts, Vec<Command>, Vec<Outcome>) {
-    accounts.0.pin().apply(&commands, &mut outcomes);
-    (accounts, commands, outcomes)
+fn batch_deposit((accounts, deposits, mut outcomes): Batch) -> Batch {
+    accounts.0.pin().apply(&deposits, &mut outcomes);
+    (accounts, deposits, outcomes)
 }
 
 library_benchmark_group!(

@@ -126,12 +126,7 @@ async fn deposit(
 ) -> Option<Response<Full<Bytes>>> {
     let amount = amount(&read(body).await?, b"{\"amount\":")?;
     let number: AccountNumber = number.parse().ok()?;
-    let receipt = accounts
-        .deposit(number, Amount::new(amount)?, None)
-        .await
-        .ok()?
-        .outcome
-        .ok()?;
+    let receipt = accounts.deposit(number, Amount::new(amount)?).await.ok()?;
     let balance = receipt.balance;
     let at = jiff::Timestamp::from_microsecond(receipt.at.as_micros()).ok()?;
     let at = Offset::UTC.to_datetime(at);
@@ -147,13 +142,7 @@ async fn deposit(
 async fn create(accounts: &Accounts, body: Incoming) -> Option<Response<Full<Bytes>>> {
     let body = read(body).await?;
     let initial = amount(&body, b"{\"initial_balance\":").unwrap_or_default();
-    let number = accounts
-        .create(initial, None)
-        .await
-        .ok()?
-        .outcome
-        .ok()?
-        .number;
+    let number = accounts.create(initial).await.ok()?.number;
     Some(json(format!(
         r#"{{"account_number":"{number}","balance":{initial},"message":"Account created successfully"}}"#
     )))

@@ -20,15 +20,13 @@ mod engine;
 mod values;
 
 use engine::creation_index::page;
-use engine::{lifecycle, sync};
+use engine::{capacity, lifecycle, sync};
 
 pub use engine::account::Account;
-pub use engine::capacity::{Capacity, Reservation};
-pub use values::error::{
-    CreateError, DepositError, LedgerError, OperationError, UnknownAccount, WithdrawError,
-};
+pub use values::change::Refusal;
+pub use values::error::{CreateError, DepositError, UnknownAccount, WithdrawError};
 pub use values::money::{Amount, Cents, ParseCentsError};
-pub use values::operation::{Operation, Outcome};
+pub use values::operation::Operation;
 
 /// How a load is shown to loom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +51,7 @@ pub fn model_loads_as(loads: Loads) {
 ///
 /// [`CreateError::LimitReached`] if no slot is free.
 pub fn open<T>(capacity: &Capacity, publish: impl FnOnce() -> T) -> Result<T, CreateError> {
-    lifecycle::open(capacity, publish)
+    lifecycle::open(&capacity.0, publish)
 }
 
 /// The ledger's way to close an account: `unlink` takes it out of the directory.
@@ -66,7 +64,7 @@ pub fn close(
     unlink: impl FnOnce(),
     capacity: &Capacity,
 ) -> Result<Cents, UnknownAccount> {
-    lifecycle::close(account, unlink, capacity)
+    lifecycle::close(account, unlink, &capacity.0)
 }
 
 /// The durable ledger's way to set a balance.
@@ -97,6 +95,30 @@ impl Link {
     #[must_use]
     pub fn set(&self, is_there: bool) -> bool {
         self.0.swap(is_there.into(), sync::Ordering::AcqRel) != 0
+    }
+}
+
+/// The slots of the limit of accounts.
+#[derive(Debug)]
+pub struct Capacity(capacity::Capacity);
+
+impl Capacity {
+    /// Free slots.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self(capacity::Capacity::new(limit))
+    }
+
+    /// How many are reserved.
+    #[must_use]
+    pub fn in_use(&self) -> usize {
+        self.0.in_use()
+    }
+
+    /// Reserves a slot and gives it back at once. Returns whether there was one.
+    #[must_use]
+    pub fn reserve_and_release(&self) -> bool {
+        self.0.reserve().is_ok()
     }
 }
 

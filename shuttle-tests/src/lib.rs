@@ -28,17 +28,14 @@ mod values;
 use engine::sync;
 
 pub use engine::account::Account;
-pub use engine::batch::Command;
-pub use engine::capacity::{Capacity, Reservation};
 pub use engine::creation_index::CreationNumber;
 pub use engine::ledger::Ledger;
-pub use engine::session::{AccountView, Posting, Session};
+pub use engine::session::{AccountView, Session, Updated};
 pub use values::account_number::{AccountNumber, ParseAccountNumberError};
-pub use values::error::{
-    CreateError, DepositError, LedgerError, OperationError, UnknownAccount, WithdrawError,
-};
+pub use values::change::Refusal;
+pub use values::error::{CreateError, DepositError, UnknownAccount, WithdrawError};
 pub use values::money::{Amount, Cents, ParseCentsError};
-pub use values::operation::{Operation, Outcome};
+pub use values::operation::Operation;
 
 /// One of the engine's atomics, for the tests of what shuttle schedules.
 #[derive(Debug)]

@@ -32,12 +32,12 @@ use crossbeam_channel::{
     Receiver, Sender, TryRecvError, at, bounded, never, select_biased, unbounded,
 };
 
-use super::command::Submission;
 use super::committer::Committer;
 use super::config::DurableConfig;
 use super::sequencer::{NotTaken, Sequencer, Settlement};
 use super::shared::{Condition, Shared};
 use super::snapshots::Snapshots;
+use super::submission::Submission;
 use super::watch::Watch;
 use crate::journal::format::segment::{self, Prepared};
 use crate::journal::storage::lookout::Lookout;

@@ -5,9 +5,8 @@
 //! # let directory = std::env::temp_dir().join(format!("cashpoint-doc-{}", std::process::id()));
 //!
 //! let ledger = DurableLedger::open(&directory, DurableConfig::new(1_000))?;
-//! let account = ledger.create("100.0".parse()?, None).wait()?.outcome?.number;
-//! let rent = cashpoint::Amount::new("70.25".parse()?).ok_or("nothing to pay")?;
-//! let receipt = ledger.withdraw(account, rent, None).wait()?.outcome?;
+//! let account = ledger.create("100.0".parse()?).wait()?.number;
+//! let receipt = ledger.withdraw(account, "70.25".parse()?).wait()?;
 //! assert_eq!(receipt.balance.to_string(), "29.75");
 //! drop(ledger);
 //!
@@ -33,7 +32,6 @@
 //! [submission](DurableLedger::submit), which is what reaches a million a second.
 
 mod backlog;
-pub(crate) mod command;
 mod committer;
 mod config;
 mod engine;
@@ -46,6 +44,7 @@ mod shared;
 #[cfg(test)]
 mod simulation;
 mod snapshots;
+pub(crate) mod submission;
 mod under_way;
 mod watch;
 
@@ -59,27 +58,25 @@ use crate::engine::creation_index::CreationNumber;
 use crate::journal::storage::founding;
 use crate::journal::{Directory, JournalError, Progress, Recovered, Recovery, Storage, recover};
 use crate::values::account_number::AccountNumber;
-use crate::values::change::{Change, NotDone};
+use crate::values::change::{Change, Command, NotDone};
 use crate::values::error::UnknownAccount;
-use crate::values::idempotency_key::IdempotencyKey;
 use crate::values::money::{Amount, Cents};
 use crate::values::timestamp::Timestamp;
 use crate::values::warning::Warning;
 
-pub use command::DurableCommand;
 pub use config::DurableConfig;
 pub use observer::Observer;
 pub use pending::{Pending, PendingAll};
 pub use shared::Condition;
 pub use snapshots::SnapshotFailure;
 
-use command::Submission;
 use engine::{Engine, Parts};
 use ledger_clock::{FOLLOWED_MAX, LedgerClock};
 use published::Published;
 use sequencer::Sequencer;
 use shared::Shared;
 use snapshots::Snapshots;
+use submission::Submission;
 
 /// The most commands of one submission.
 pub const SUBMISSION_MAX: usize = 8192;
@@ -107,7 +104,7 @@ impl DurableLedger {
     ///
     /// [`JournalError`]: the directory is in use, cannot be written or can be changed by others, it holds other files
     /// and no ledger, the journal is damaged, or there are more accounts than allowed. Nothing has been changed then.
-    pub fn open(directory: &Path, config: DurableConfig) -> Result<Self, JournalError> {
+    pub fn open(directory: impl AsRef<Path>, config: DurableConfig) -> Result<Self, JournalError> {
         Self::open_with_progress(directory, config, &mut |_| {})
     }
 
@@ -117,10 +114,11 @@ impl DurableLedger {
     ///
     /// Those of [`open`](Self::open).
     pub fn open_with_progress(
-        directory: &Path,
+        directory: impl AsRef<Path>,
         config: DurableConfig,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Self, JournalError> {
+        let directory = directory.as_ref();
         let directory = match config.existing {
             true => Directory::open_existing(directory, config.insecure_data)?,
             false => Directory::open(directory, config.insecure_data)?,
@@ -202,40 +200,29 @@ impl DurableLedger {
     }
 
     /// Opens an account that holds `initial`.
-    pub fn create(&self, initial: Cents, key: Option<IdempotencyKey>) -> Pending {
-        self.change(Change::Open { initial }, key)
+    pub fn create(&self, initial: Cents) -> Pending {
+        self.execute(Change::Open { initial })
     }
 
     /// Adds `amount` to an account.
-    pub fn deposit(
-        &self,
-        number: AccountNumber,
-        amount: Amount,
-        key: Option<IdempotencyKey>,
-    ) -> Pending {
-        self.change(Change::Deposit { number, amount }, key)
+    pub fn deposit(&self, number: AccountNumber, amount: Amount) -> Pending {
+        self.execute(Change::Deposit { number, amount })
     }
 
     /// Takes `amount` out of an account.
-    pub fn withdraw(
-        &self,
-        number: AccountNumber,
-        amount: Amount,
-        key: Option<IdempotencyKey>,
-    ) -> Pending {
-        self.change(Change::Withdraw { number, amount }, key)
+    pub fn withdraw(&self, number: AccountNumber, amount: Amount) -> Pending {
+        self.execute(Change::Withdraw { number, amount })
     }
 
-    /// Closes an account for good.
-    pub fn close(&self, number: AccountNumber, key: Option<IdempotencyKey>) -> Pending {
-        self.change(Change::Close { number }, key)
+    /// Closes an account for good. The receipt has the balance that was left on it.
+    pub fn close(&self, number: AccountNumber) -> Pending {
+        self.execute(Change::Close { number })
     }
 
-    /// Makes a change.
-    pub fn change(&self, change: Change, key: Option<IdempotencyKey>) -> Pending {
+    /// Executes a command: a [`Change`], or one [with a key](Change::with_key), which is safe to send again.
+    pub fn execute(&self, command: impl Into<Command>) -> Pending {
         let (reply, answer) = oneshot::channel();
-        self.engine
-            .submit(Submission::One(DurableCommand { change, key }, reply));
+        self.engine.submit(Submission::One(command.into(), reply));
         Pending(answer)
     }
 
@@ -243,7 +230,7 @@ impl DurableLedger {
     /// none of the others: this is not a transaction.
     ///
     /// More commands than that are all answered with [`NotDone::Busy`].
-    pub fn submit(&self, commands: Vec<DurableCommand>) -> PendingAll {
+    pub fn submit(&self, commands: Vec<Command>) -> PendingAll {
         let (reply, answers) = oneshot::channel();
         let count = commands.len();
         let submission = Submission::Many(commands, reply);
@@ -273,7 +260,7 @@ impl DurableLedger {
         limit: usize,
     ) -> Vec<AccountSummary> {
         let ledger = &self.shared.published.ledger;
-        account_summary::page(ledger, |facts| &facts.times, cursor, limit)
+        account_summary::page(ledger, |metadata| &metadata.times, cursor, limit)
     }
 
     /// How many accounts there are.

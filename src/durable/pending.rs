@@ -7,34 +7,34 @@ use std::thread::{self, Thread};
 
 use futures_channel::oneshot::Receiver;
 
-use crate::values::change::{Answer, NotDone};
+use crate::values::change::{CommandError, NotDone, Receipt};
 
 /// The answer to one command, once its record is durable.
 ///
 /// Await it, in any runtime, or [wait](Pending::wait) for it. Dropped, at any time, the command is done all the same.
 #[derive(Debug)]
 #[must_use = "the command is under way; whether it succeeds, only the answer tells"]
-pub struct Pending(pub(super) Receiver<Answer>);
+pub struct Pending(pub(super) Receiver<Result<Receipt, CommandError>>);
 
 impl Pending {
     /// Waits for the answer. Blocks the thread; in async code, await it instead.
     ///
     /// # Errors
     ///
-    /// [`NotDone`] if the command came to no answer.
-    pub fn wait(self) -> Answer {
+    /// [`CommandError`] if it was refused or not done.
+    pub fn wait(self) -> Result<Receipt, CommandError> {
         block_on(self)
     }
 }
 
 impl Future for Pending {
-    type Output = Answer;
+    type Output = Result<Receipt, CommandError>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // The other end is gone without an answer only if its thread has panicked.
         Pin::new(&mut self.get_mut().0)
             .poll(context)
-            .map(|answer| answer.unwrap_or(Err(NotDone::Failed)))
+            .map(|answer| answer.unwrap_or(Err(NotDone::Failed.into())))
     }
 }
 
@@ -45,27 +45,27 @@ impl Future for Pending {
 #[derive(Debug)]
 #[must_use = "the commands are under way; whether they succeed, only the answers tell"]
 pub struct PendingAll {
-    pub(super) answers: Receiver<Vec<Answer>>,
+    pub(super) answers: Receiver<Vec<Result<Receipt, CommandError>>>,
     pub(super) count: usize,
 }
 
 impl PendingAll {
     /// Waits for the answers. Blocks the thread; in async code, await it instead.
     #[must_use]
-    pub fn wait(self) -> Vec<Answer> {
+    pub fn wait(self) -> Vec<Result<Receipt, CommandError>> {
         block_on(self)
     }
 }
 
 impl Future for PendingAll {
-    type Output = Vec<Answer>;
+    type Output = Vec<Result<Receipt, CommandError>>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Vec<Answer>> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let count = this.count;
         Pin::new(&mut this.answers)
             .poll(context)
-            .map(|answers| answers.unwrap_or_else(|_| vec![Err(NotDone::Failed); count]))
+            .map(|answers| answers.unwrap_or_else(|_| vec![Err(NotDone::Failed.into()); count]))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::values::error::UnknownAccount;
 /// The durable state, for any number of readers.
 #[derive(Debug)]
 pub(crate) struct Published {
-    pub(crate) ledger: Ledger<DurableFacts>,
+    pub(crate) ledger: Ledger<DurableMetadata>,
     pub(crate) reader: Reader,
     /// Where the last entries of closed accounts are.
     closed: HashMap<AccountNumber, Position, AccountNumberHash>,
@@ -35,7 +35,7 @@ pub(crate) struct Published {
 
 /// What is kept beside a balance.
 #[derive(Debug)]
-pub(crate) struct DurableFacts {
+pub(crate) struct DurableMetadata {
     pub(crate) times: AccountTimes,
     /// Where the account's last entry is.
     head: AtomicU64,
@@ -44,13 +44,13 @@ pub(crate) struct DurableFacts {
 impl Published {
     /// Publishes what `books` hold.
     pub(crate) fn new(books: &Books, reader: Reader, account_limit: usize, end: Position) -> Self {
-        let ledger = Ledger::with_facts(account_limit);
+        let ledger = Ledger::with_metadata(account_limit);
         let accounts = books.accounts.by_creation().map(|(number, account)| {
-            let facts = DurableFacts {
+            let metadata = DurableMetadata {
                 times: AccountTimes::restored(account.created_at, account.last_updated),
                 head: AtomicU64::new(account.links.last()),
             };
-            (number, account.created, account.balance, facts)
+            (number, account.created, account.balance, metadata)
         });
         ledger.restore(accounts, books.opened);
         let closed = books.closed.iter().map(|(number, head)| (*number, *head));
@@ -73,7 +73,8 @@ impl Published {
         };
         let session = self.ledger.pin();
         for (record, position) in &settlement.records {
-            if let Ok(receipt) = record.outcome {
+            if let Ok(effect) = record.outcome {
+                let receipt = effect.at(record.at);
                 self.publish_entry(&session, record.change, receipt, *position);
             }
         }
@@ -87,7 +88,7 @@ impl Published {
 
     fn publish_entry(
         &self,
-        session: &Session<'_, DurableFacts>,
+        session: &Session<'_, DurableMetadata>,
         change: Change,
         receipt: Receipt,
         position: Position,
@@ -96,20 +97,21 @@ impl Published {
             number,
             balance,
             at,
+            ..
         } = receipt;
         match change {
             Change::Open { .. } => {
-                let facts = DurableFacts {
+                let metadata = DurableMetadata {
                     times: AccountTimes::created(at),
                     head: AtomicU64::new(position),
                 };
-                session.enter(number, balance, facts);
+                session.enter(number, balance, metadata);
             }
             Change::Deposit { .. } | Change::Withdraw { .. } => {
-                session.settle(number, balance, |facts| {
-                    facts.times.touch(at);
+                session.settle(number, balance, |metadata| {
+                    metadata.times.touch(at);
                     // ORDERING: Release, pairs with the Acquire load in `head`.
-                    facts.head.store(position, Release);
+                    metadata.head.store(position, Release);
                 });
             }
             Change::Close { .. } => {
@@ -140,7 +142,9 @@ impl Published {
     fn find(&self, number: AccountNumber) -> Option<Position> {
         let session = self.ledger.pin();
         // ORDERING: Acquire, pairs with the Release store in `publish_entry`.
-        let open = session.facts(number).map(|facts| facts.head.load(Acquire));
+        let open = session
+            .metadata(number)
+            .map(|metadata| metadata.head.load(Acquire));
         // In this order: a closing puts the account among the closed ones before it takes it out.
         open.or_else(|| self.closed.pin().get(&number).copied())
     }

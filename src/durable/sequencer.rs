@@ -15,13 +15,13 @@
 
 use std::fmt;
 
-use super::command::{DurableCommand, Reply, Submission};
+use super::submission::{Reply, Submission};
 use crate::journal::format::batch::HEADER_BYTES;
 use crate::journal::format::segment::Prepared;
 use crate::journal::state::books::{Books, Decision};
 use crate::journal::{Batch, Position, Record, Tail};
 use crate::values::account_number::AccountNumber;
-use crate::values::change::{Answer, NotDone};
+use crate::values::change::{Command, CommandError, NotDone, Receipt, answer};
 use crate::values::timestamp::Timestamp;
 
 /// Decides commands into batches.
@@ -133,14 +133,14 @@ impl Sequencer {
         Ok(())
     }
 
-    fn decide(&mut self, command: &DurableCommand, now: Timestamp) -> Answer {
-        let DurableCommand { change, key } = command;
+    fn decide(&mut self, command: &Command, now: Timestamp) -> Result<Receipt, CommandError> {
+        let Command { change, key } = command;
         let (limit, draw) = (self.account_limit, &mut self.draw);
         match self.books.decide(*change, key.as_ref(), now, limit, draw) {
             Decision::Record(record) => {
-                let outcome = record.outcome;
+                let outcome = record.outcome.map(|effect| effect.at(record.at));
                 self.record(record)?;
-                Ok(outcome.into())
+                answer(outcome, false)
             }
             Decision::Answer(answer) => answer,
         }

@@ -6,11 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::backlog::Backlog;
-use super::command::Reply;
 use super::ledger_clock::{ClockFault, LedgerClock};
 use super::published::Published;
 use super::sequencer::Settlement;
 use super::snapshots::SnapshotFailure;
+use super::submission::Reply;
 use super::under_way::UnderWay;
 use crate::values::change::NotDone;
 use crate::values::timestamp::Timestamp;

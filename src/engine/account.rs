@@ -2,9 +2,11 @@
 
 use super::sync::AtomicI64;
 use super::sync::Ordering::{AcqRel, Acquire};
+use crate::values::change::Refusal;
 use crate::values::error::{DepositError, UnknownAccount, WithdrawError};
 use crate::values::money::{Amount, Cents};
-use crate::values::operation::{Operation, Outcome, after_deposit, after_withdrawal};
+use crate::values::operation::Operation;
+use crate::values::rules::{after_deposit, after_withdrawal};
 
 /// The state of a closed account. No balance is negative, so no balance looks like it.
 const CLOSED: i64 = i64::MIN;
@@ -98,7 +100,7 @@ impl Account {
     ///
     /// Those of the operation.
     #[inline]
-    pub fn operate(&self, operation: Operation) -> Outcome {
+    pub fn operate(&self, operation: Operation) -> Result<Cents, Refusal> {
         Ok(match operation {
             Operation::Balance => self.balance()?,
             Operation::Deposit(amount) => self.deposit(amount)?,
@@ -121,7 +123,7 @@ impl Account {
     pub fn apply(
         &self,
         operations: impl Iterator<Item = Operation> + Clone,
-        outcomes: &mut Vec<Outcome>,
+        outcomes: &mut Vec<Result<Cents, Refusal>>,
     ) {
         let start = outcomes.len();
         let result = self.replace(|balance| {
@@ -224,7 +226,6 @@ fn balance_in(state: i64) -> Result<Cents, UnknownAccount> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::error::OperationError;
 
     fn cents(value: i64) -> Cents {
         Cents::new(value).unwrap()
@@ -282,14 +283,14 @@ mod tests {
             outcomes,
             [
                 Ok(cents(7)),
-                Err(OperationError::InsufficientFunds {
+                Err(Refusal::InsufficientFunds {
                     available: cents(100)
                 }),
                 Ok(cents(101)),
                 Ok(Cents::ZERO),
                 Ok(Cents::ZERO),
                 Ok(Cents::MAX),
-                Err(OperationError::BalanceLimit {
+                Err(Refusal::BalanceLimit {
                     balance: Cents::MAX
                 }),
             ]
@@ -313,6 +314,6 @@ mod tests {
         );
         let mut outcomes = Vec::new();
         account.apply([Operation::Balance].into_iter(), &mut outcomes);
-        assert_eq!(outcomes, [Err(OperationError::UnknownAccount)]);
+        assert_eq!(outcomes, [Err(Refusal::UnknownAccount)]);
     }
 }

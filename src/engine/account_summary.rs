@@ -22,16 +22,16 @@ pub struct AccountSummary {
     pub last_updated: Timestamp,
 }
 
-/// A page of the listing of a ledger among whose facts are `times`.
-pub(crate) fn page<Facts>(
-    ledger: &Ledger<Facts>,
-    times: impl Fn(&Facts) -> &AccountTimes,
+/// A page of the listing of a ledger among whose metadata are `times`.
+pub(crate) fn page<Metadata>(
+    ledger: &Ledger<Metadata>,
+    times: impl Fn(&Metadata) -> &AccountTimes,
     cursor: Option<CreationNumber>,
     limit: usize,
 ) -> Vec<AccountSummary> {
     let session = ledger.pin();
     let accounts = session.accounts_after(cursor).map(|account| {
-        let times = times(account.facts);
+        let times = times(account.metadata);
         AccountSummary {
             number: account.number,
             created: account.created,

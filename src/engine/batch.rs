@@ -9,60 +9,57 @@
 
 use super::session::Session;
 use crate::values::account_number::AccountNumber;
-use crate::values::operation::{Operation, Outcome};
+use crate::values::change::Refusal;
+use crate::values::money::Cents;
+use crate::values::operation::Operation;
 
 /// The most operations that share a step. More of them would lengthen the time in which another thread's
 /// operation sends the whole run back to its start, and would save little.
 const RUN_MAX: usize = 64;
 
-/// An operation, and the account to do it to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Command {
-    /// The account's number.
-    pub number: AccountNumber,
-    /// What to do.
-    pub operation: Operation,
-}
-
-impl<Facts> Session<'_, Facts> {
-    /// Does all `commands`, and replaces `outcomes` by what came of each, in their order.
+impl<Metadata> Session<'_, Metadata> {
+    /// Does all `operations`, each on its account, and replaces `outcomes` by what came of each, in their order.
     ///
     /// Where one account is busy it is several times faster than as many calls; elsewhere it is about as
-    /// fast. A refusal does not stop the commands that follow, and undoes none before it: a batch is not
+    /// fast. A refusal does not stop the operations that follow, and undoes none before it: a batch is not
     /// a transaction.
     ///
     /// # Linearization
     ///
-    /// Each command takes effect at an instant between call and return, those on one account in their
-    /// order. Commands that follow one another on the same account may take effect at the same instant,
+    /// Each operation takes effect at an instant between call and return, those on one account in their
+    /// order. Operations that follow one another on the same account may take effect at the same instant,
     /// with nothing in between ([`Account::apply`](crate::Account::apply)).
     ///
     /// # Examples
     ///
     /// ```
-    /// use cashpoint::{Amount, Cents, Command, Ledger, Operation, OperationError};
+    /// use cashpoint::{Amount, Cents, Ledger, Operation, Refusal};
     ///
     /// let ledger = Ledger::new(2);
     /// let number = ledger.create(Cents::ZERO)?;
     /// let ten = Amount::from_cents(10).unwrap();
-    /// let commands = [Operation::Withdraw(ten), Operation::Deposit(ten), Operation::Balance]
-    ///     .map(|operation| Command { number, operation });
+    /// let operations = [Operation::Withdraw(ten), Operation::Deposit(ten), Operation::Balance]
+    ///     .map(|operation| (number, operation));
     ///
     /// let mut outcomes = Vec::new();
-    /// ledger.pin().apply(&commands, &mut outcomes);
-    /// let refused = OperationError::InsufficientFunds { available: Cents::ZERO };
+    /// ledger.pin().apply(&operations, &mut outcomes);
+    /// let refused = Refusal::InsufficientFunds { available: Cents::ZERO };
     /// assert_eq!(outcomes, [Err(refused), Ok(ten.cents()), Ok(ten.cents())]);
-    /// # Ok::<(), cashpoint::LedgerError>(())
+    /// # Ok::<(), cashpoint::Refusal>(())
     /// ```
-    pub fn apply(&self, commands: &[Command], outcomes: &mut Vec<Outcome>) {
+    pub fn apply(
+        &self,
+        operations: &[(AccountNumber, Operation)],
+        outcomes: &mut Vec<Result<Cents, Refusal>>,
+    ) {
         outcomes.clear();
-        outcomes.reserve(commands.len());
-        let runs = commands.chunk_by(|one, next| one.number == next.number);
+        outcomes.reserve(operations.len());
+        let runs = operations.chunk_by(|(one, _), (next, _)| one == next);
         for run in runs.flat_map(|run| run.chunks(RUN_MAX)) {
-            let [Command { number, operation }, more @ ..] = run else {
+            let [(number, operation), more @ ..] = run else {
                 continue;
             };
-            let operations = run.iter().map(|command| command.operation);
+            let operations = run.iter().map(|(_, operation)| *operation);
             match self.entry(*number) {
                 Ok(entry) if more.is_empty() => outcomes.push(entry.account.operate(*operation)),
                 Ok(entry) => entry.account.apply(operations, outcomes),

@@ -17,7 +17,7 @@ use crate::values::error::CreateError;
 /// A release is seen by the reservation that reuses the slot (`Release`/`Acquire`): whoever gets the
 /// slot of a closed account also sees that the account is gone.
 #[derive(Debug)]
-pub struct Capacity {
+pub(crate) struct Capacity {
     limit: usize,
     // On a cache line of its own: creations change it, while every operation reads its neighbours.
     in_use: CachePadded<AtomicUsize>,
@@ -26,7 +26,7 @@ pub struct Capacity {
 impl Capacity {
     /// Makes `limit` free slots.
     #[must_use]
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
             in_use: CachePadded::new(AtomicUsize::new(0)),
@@ -35,13 +35,13 @@ impl Capacity {
 
     /// The number of slots.
     #[must_use]
-    pub fn limit(&self) -> usize {
+    pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
     /// The number of slots that are reserved now, `0..=limit`.
     #[must_use]
-    pub fn in_use(&self) -> usize {
+    pub(crate) fn in_use(&self) -> usize {
         // ORDERING: Acquire, pairs with the changes below.
         self.in_use.load(Acquire)
     }
@@ -56,7 +56,7 @@ impl Capacity {
     /// # Errors
     ///
     /// [`CreateError::LimitReached`] if every slot is taken.
-    pub fn reserve(&self) -> Result<Reservation<'_>, CreateError> {
+    pub(crate) fn reserve(&self) -> Result<Reservation<'_>, CreateError> {
         // ORDERING: Acquire here and on failure, because a refusal is decided on what was read.
         let mut observed = self.in_use.load(Acquire);
         loop {
@@ -88,7 +88,7 @@ impl Capacity {
 /// A slot that is being filled. Dropped, it is free again.
 #[derive(Debug)]
 #[must_use = "a reservation that is dropped is released"]
-pub struct Reservation<'capacity> {
+pub(crate) struct Reservation<'capacity> {
     capacity: &'capacity Capacity,
 }
 

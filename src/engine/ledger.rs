@@ -34,13 +34,13 @@ fn presized_for(account_limit: usize) -> usize {
 /// [crate's guarantees](crate#guarantees). Each method here pins the map for its one operation. A
 /// caller with several to do [pins](Ledger::pin) it once and does them in a [`Session`].
 ///
-/// `Facts` is what the owner keeps beside each balance, such as times or a name. No decision about
+/// `Metadata` is what the owner keeps beside each balance, such as times or a name. No decision about
 /// money depends on it.
 ///
 /// # Examples
 ///
 /// ```
-/// use cashpoint::{Amount, Cents, Ledger, LedgerError};
+/// use cashpoint::{Amount, Cents, Ledger, Refusal};
 ///
 /// let ledger = Ledger::new(1_000);
 /// let account = ledger.create(Cents::ZERO)?;
@@ -52,10 +52,10 @@ fn presized_for(account_limit: usize) -> usize {
 ///     }
 /// });
 /// assert_eq!(ledger.balance(account)?.to_string(), "400.0");
-/// # Ok::<(), LedgerError>(())
+/// # Ok::<(), Refusal>(())
 /// ```
-pub struct Ledger<Facts = ()> {
-    pub(crate) accounts: HashMap<AccountNumber, Entry<Facts>, AccountNumberHash>,
+pub struct Ledger<Metadata = ()> {
+    pub(crate) accounts: HashMap<AccountNumber, Entry<Metadata>, AccountNumberHash>,
     pub(crate) creation_index: CreationIndex,
     pub(crate) capacity: Capacity,
 }
@@ -63,17 +63,17 @@ pub struct Ledger<Facts = ()> {
 /// What the map holds for a number. Inline, not behind an `Arc`, and not padded to a cache line: at a
 /// million accounts the misses that padding adds cost more than false sharing does.
 #[derive(Debug)]
-pub(crate) struct Entry<Facts> {
+pub(crate) struct Entry<Metadata> {
     pub(crate) account: Account,
     pub(crate) created: CreationNumber,
-    pub(crate) facts: Facts,
+    pub(crate) metadata: Metadata,
 }
 
 impl Ledger {
     /// An empty ledger that never holds more than `account_limit` accounts.
     #[must_use]
     pub fn new(account_limit: usize) -> Self {
-        Self::with_facts(account_limit)
+        Self::with_metadata(account_limit)
     }
 
     /// Opens an account that holds `initial`, and returns its number. Lock-free.
@@ -91,10 +91,10 @@ impl Ledger {
     }
 }
 
-impl<Facts> Ledger<Facts> {
-    /// An empty ledger that keeps `Facts` beside each balance.
+impl<Metadata> Ledger<Metadata> {
+    /// An empty ledger that keeps `Metadata` beside each balance.
     #[must_use]
-    pub fn with_facts(account_limit: usize) -> Self {
+    pub fn with_metadata(account_limit: usize) -> Self {
         Self {
             accounts: HashMap::with_capacity_and_hasher(
                 presized_for(account_limit),
@@ -110,12 +110,12 @@ impl<Facts> Ledger<Facts> {
     #[cfg(feature = "durable")]
     pub(crate) fn restore(
         &self,
-        accounts: impl Iterator<Item = (AccountNumber, CreationNumber, Cents, Facts)>,
+        accounts: impl Iterator<Item = (AccountNumber, CreationNumber, Cents, Metadata)>,
         opened: u64,
     ) {
         let session = self.pin();
-        for (number, created, balance, facts) in accounts {
-            session.enter_as(number, balance, facts, || {
+        for (number, created, balance, metadata) in accounts {
+            session.enter_as(number, balance, metadata, || {
                 self.creation_index.insert_at(created, number);
                 created
             });
@@ -132,7 +132,7 @@ impl<Facts> Ledger<Facts> {
     /// Pins the map, so that several operations share the cost of it. See [`Session`].
     #[must_use]
     #[inline]
-    pub fn pin(&self) -> Session<'_, Facts> {
+    pub fn pin(&self) -> Session<'_, Metadata> {
         Session::new(self)
     }
 
@@ -164,7 +164,7 @@ impl<Facts> Ledger<Facts> {
     pub fn deposit(&self, number: AccountNumber, amount: Amount) -> Result<Cents, DepositError> {
         self.pin()
             .deposit(number, amount)
-            .map(|posting| posting.balance)
+            .map(|updated| updated.balance)
     }
 
     /// Takes `amount` out of an account and returns the balance left. Lock-free.
@@ -181,7 +181,7 @@ impl<Facts> Ledger<Facts> {
     pub fn withdraw(&self, number: AccountNumber, amount: Amount) -> Result<Cents, WithdrawError> {
         self.pin()
             .withdraw(number, amount)
-            .map(|posting| posting.balance)
+            .map(|updated| updated.balance)
     }
 
     /// Closes an account for good and returns the balance that was left on it. Lock-free.
@@ -211,7 +211,7 @@ impl<Facts> Ledger<Facts> {
     }
 }
 
-impl<Facts> fmt::Debug for Ledger<Facts> {
+impl<Metadata> fmt::Debug for Ledger<Metadata> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ledger")
             .field("count", &self.count())

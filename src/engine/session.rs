@@ -33,41 +33,41 @@ use crate::values::money::{Amount, Cents};
 ///     scope.spawn(move || session.accounts_after(None).count());
 /// });
 /// ```
-pub struct Session<'ledger, Facts = ()> {
-    ledger: &'ledger Ledger<Facts>,
-    accounts: PinnedMap<'ledger, Facts>,
+pub struct Session<'ledger, Metadata = ()> {
+    ledger: &'ledger Ledger<Metadata>,
+    accounts: PinnedMap<'ledger, Metadata>,
 }
 
 /// The map with its pin. Unlike the map and a guard apart, the two are known to belong together, and no
 /// lookup has to check that.
-type PinnedMap<'ledger, Facts> =
-    HashMapRef<'ledger, AccountNumber, Entry<Facts>, AccountNumberHash, LocalGuard<'ledger>>;
+type PinnedMap<'ledger, Metadata> =
+    HashMapRef<'ledger, AccountNumber, Entry<Metadata>, AccountNumberHash, LocalGuard<'ledger>>;
 
-/// A movement of money that took effect.
+/// An account right after money moved on it.
 #[derive(Clone, Copy, Debug)]
-pub struct Posting<'session, Facts> {
+pub struct Updated<'session, Metadata> {
     /// The account's balance right after it.
     pub balance: Cents,
-    /// The account's facts.
-    pub facts: &'session Facts,
+    /// The account's metadata.
+    pub metadata: &'session Metadata,
 }
 
 /// An account as a listing found it.
 #[derive(Clone, Copy, Debug)]
-pub struct AccountView<'session, Facts> {
+pub struct AccountView<'session, Metadata> {
     /// Its number.
     pub number: AccountNumber,
     /// Its place in the order of creation, from which a listing can go on.
     pub created: CreationNumber,
     /// Its balance when the listing came by.
     pub balance: Cents,
-    /// Its facts.
-    pub facts: &'session Facts,
+    /// Its metadata.
+    pub metadata: &'session Metadata,
 }
 
-impl<'ledger, Facts> Session<'ledger, Facts> {
+impl<'ledger, Metadata> Session<'ledger, Metadata> {
     #[inline]
-    pub(crate) fn new(ledger: &'ledger Ledger<Facts>) -> Self {
+    pub(crate) fn new(ledger: &'ledger Ledger<Metadata>) -> Self {
         Self {
             ledger,
             accounts: ledger.accounts.pin(),
@@ -94,15 +94,15 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
         Self::new(ledger)
     }
 
-    /// Opens an account that holds `initial`, with `facts` beside it, and returns its number.
+    /// Opens an account that holds `initial`, with `metadata` beside it, and returns its number.
     /// Linearization and errors are those of [`Ledger::create`].
     ///
     /// # Errors
     ///
     /// [`CreateError::LimitReached`] if there are as many accounts as allowed.
-    pub fn create(&self, initial: Cents, facts: Facts) -> Result<AccountNumber, CreateError> {
+    pub fn create(&self, initial: Cents, metadata: Metadata) -> Result<AccountNumber, CreateError> {
         lifecycle::open(&self.ledger.capacity, || {
-            self.publish(Account::open(initial), facts)
+            self.publish(Account::open(initial), metadata)
         })
     }
 
@@ -127,11 +127,13 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
         &self,
         number: AccountNumber,
         amount: Amount,
-    ) -> Result<Posting<'_, Facts>, DepositError> {
-        let Entry { account, facts, .. } = self.entry(number)?;
-        Ok(Posting {
+    ) -> Result<Updated<'_, Metadata>, DepositError> {
+        let Entry {
+            account, metadata, ..
+        } = self.entry(number)?;
+        Ok(Updated {
             balance: account.deposit(amount)?,
-            facts,
+            metadata,
         })
     }
 
@@ -146,11 +148,13 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
         &self,
         number: AccountNumber,
         amount: Amount,
-    ) -> Result<Posting<'_, Facts>, WithdrawError> {
-        let Entry { account, facts, .. } = self.entry(number)?;
-        Ok(Posting {
+    ) -> Result<Updated<'_, Metadata>, WithdrawError> {
+        let Entry {
+            account, metadata, ..
+        } = self.entry(number)?;
+        Ok(Updated {
             balance: account.withdraw(amount)?,
-            facts,
+            metadata,
         })
     }
 
@@ -177,7 +181,7 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
     pub fn accounts_after(
         &self,
         cursor: Option<CreationNumber>,
-    ) -> impl Iterator<Item = AccountView<'_, Facts>> {
+    ) -> impl Iterator<Item = AccountView<'_, Metadata>> {
         self.ledger
             .creation_index
             .after(cursor)
@@ -188,15 +192,15 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
                     number,
                     created,
                     balance,
-                    facts: &entry.facts,
+                    metadata: &entry.metadata,
                 })
             })
     }
 
     /// Opens an account whose number was drawn elsewhere. There has to be room for it, and none of its number.
     #[cfg(feature = "durable")]
-    pub(crate) fn enter(&self, number: AccountNumber, balance: Cents, facts: Facts) {
-        self.enter_as(number, balance, facts, || {
+    pub(crate) fn enter(&self, number: AccountNumber, balance: Cents, metadata: Metadata) {
+        self.enter_as(number, balance, metadata, || {
             self.ledger.creation_index.insert(number)
         });
     }
@@ -207,50 +211,55 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
         &self,
         number: AccountNumber,
         balance: Cents,
-        facts: Facts,
+        metadata: Metadata,
         insert: impl FnOnce() -> CreationNumber,
     ) {
         let entered = lifecycle::open(&self.ledger.capacity, || {
             let entry = Entry {
                 account: Account::open(balance),
                 created: insert(),
-                facts,
+                metadata,
             };
             self.accounts.insert(number, entry);
         });
         debug_assert!(entered.is_ok(), "the one who enters keeps to the limit");
     }
 
-    /// Sets an account's balance, after `note` was told its facts. For one thread at a time, which alone
+    /// Sets an account's balance, after `note` was told its metadata. For one thread at a time, which alone
     /// changes this ledger.
     #[cfg(feature = "durable")]
-    pub(crate) fn settle(&self, number: AccountNumber, balance: Cents, note: impl FnOnce(&Facts)) {
+    pub(crate) fn settle(
+        &self,
+        number: AccountNumber,
+        balance: Cents,
+        note: impl FnOnce(&Metadata),
+    ) {
         if let Ok(entry) = self.entry(number) {
-            note(&entry.facts);
+            note(&entry.metadata);
             entry.account.settle(balance);
         }
     }
 
     /// What is kept beside the balance of an open account.
     #[cfg(feature = "durable")]
-    pub(crate) fn facts(&self, number: AccountNumber) -> Option<&Facts> {
-        self.entry(number).ok().map(|entry| &entry.facts)
+    pub(crate) fn metadata(&self, number: AccountNumber) -> Option<&Metadata> {
+        self.entry(number).ok().map(|entry| &entry.metadata)
     }
 
     #[inline]
-    pub(crate) fn entry(&self, number: AccountNumber) -> Result<&Entry<Facts>, UnknownAccount> {
+    pub(crate) fn entry(&self, number: AccountNumber) -> Result<&Entry<Metadata>, UnknownAccount> {
         self.accounts.get(&number).ok_or(UnknownAccount)
     }
 
     /// Puts an account in the creation index, then into the map. In this order no account can be found, and
     /// closed, before it is in the creation index, so none stays there for good.
-    fn publish(&self, account: Account, facts: Facts) -> AccountNumber {
+    fn publish(&self, account: Account, metadata: Metadata) -> AccountNumber {
         let creation_index = &self.ledger.creation_index;
         let mut number = AccountNumber::random();
         let mut entry = Entry {
             account,
             created: creation_index.insert(number),
-            facts,
+            metadata,
         };
         // The loop ends at its first turn, unless one number is drawn twice out of 2^122.
         while let Err(taken) = self.accounts.try_insert(number, entry) {
@@ -268,7 +277,7 @@ impl<'ledger, Facts> Session<'ledger, Facts> {
     }
 }
 
-impl<Facts> fmt::Debug for Session<'_, Facts> {
+impl<Metadata> fmt::Debug for Session<'_, Metadata> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("ledger", self.ledger)

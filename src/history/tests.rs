@@ -11,11 +11,12 @@ use proptest::prelude::*;
 use super::walk::Records;
 use super::*;
 use crate::KeyPolicy;
-use crate::durable::command::{DurableCommand, Submission};
 use crate::durable::published::Published;
 use crate::durable::sequencer::{NotTaken, Sequencer};
+use crate::durable::submission::Submission;
 use crate::journal::format::segment;
 use crate::journal::{Kind, Reader, Recovered, Storage, StoredFile, Writer, recover};
+use crate::values::change::Command;
 use crate::values::money::Amount;
 
 /// Files in memory.
@@ -130,7 +131,7 @@ impl Journal {
     fn submit(&mut self, change: Change, key: Option<&str>, at: i64) {
         let key = key.map(|key| key.parse().unwrap());
         let (reply, _) = oneshot::channel();
-        let mut submission = Submission::One(DurableCommand { change, key }, reply);
+        let mut submission = Submission::One(Command { change, key }, reply);
         loop {
             submission = match self.sequencer.take(submission, time(at)) {
                 Ok(()) => return,
@@ -828,12 +829,9 @@ fn the_newest_position_is_not_told_before_it_is_there() {
     let storage = Arc::new(Memory::default());
     let config = crate::durable::DurableConfig::new(10);
     let ledger = DurableLedger::open_on(storage, config, &mut |_| {}).unwrap();
-    let [number, other] = [(); 2].map(|()| {
-        let opened = ledger.create(cents(0), None).wait().unwrap();
-        opened.outcome.unwrap().number
-    });
+    let [number, other] = [(); 2].map(|()| ledger.create(cents(0)).wait().unwrap().number);
     // The last of each batch is the one that is looked for.
-    let deposit = |number| DurableCommand {
+    let deposit = |number| Command {
         change: Change::Deposit {
             number,
             amount: amount(1),
@@ -872,23 +870,11 @@ fn the_ledger_tells_what_it_answered() {
         .unwrap()
     };
     let ledger = open();
-    let opened = ledger
-        .create(cents(500), None)
-        .wait()
-        .unwrap()
-        .outcome
-        .unwrap();
+    let opened = ledger.create(cents(500)).wait().unwrap();
     let number = opened.number;
     let mut receipts = vec![opened];
     for sum in 1..50 {
-        receipts.push(
-            ledger
-                .deposit(number, amount(sum), None)
-                .wait()
-                .unwrap()
-                .outcome
-                .unwrap(),
-        );
+        receipts.push(ledger.deposit(number, amount(sum)).wait().unwrap());
     }
     let check = |ledger: &DurableLedger| {
         let statement = ledger

@@ -5,7 +5,7 @@ use crate::journal::format::entry_links::jump_from;
 use crate::journal::{JournalError, Link, Position, Reader, Record};
 use crate::values::account_number::AccountNumber;
 use crate::values::change::Change;
-use crate::values::money::Cents;
+use crate::values::rules::effect_on;
 
 /// Where records are read from.
 pub(super) trait Records {
@@ -151,13 +151,11 @@ impl<R: Records> Walk<'_, R> {
         let position = record.link.previous;
         let entry = record.link.entry - 1;
         let before = self.read(position, Some(entry))?;
-        match balance_following(&before, record) {
-            balance if balance.is_some() && balance == record.balance_after() => Ok(Some(before)),
-            _ => {
-                let what = "the entry after it does not follow from it";
-                Err(self.unreadable(position, Some(entry), what))
-            }
+        if follows(record, &before) {
+            return Ok(Some(before));
         }
+        let what = "the entry after it does not follow from it";
+        Err(self.unreadable(position, Some(entry), what))
     }
 
     /// The entry that `record` has a jump to.
@@ -222,19 +220,14 @@ fn leads_back(link: Link, position: Position) -> bool {
         && (link.jump > 0) == has_jump
 }
 
-/// The balance that `record` has to lead to if it is the entry after `before`; `None` if it cannot be.
-fn balance_following(before: &Record, record: &Record) -> Option<Cents> {
-    if before.sequence >= record.sequence || before.at > record.at {
-        return None;
-    }
-    let balance = match before.change {
-        Change::Close { .. } => return None,
-        _ => before.balance_after()?,
-    };
-    match record.change {
-        Change::Deposit { amount, .. } => balance.checked_add(amount),
-        Change::Withdraw { amount, .. } => balance.checked_sub(amount),
-        Change::Close { .. } => (record.amount() == balance).then_some(Cents::ZERO),
-        Change::Open { .. } => None,
-    }
+/// Whether `record` can be the entry after `before`.
+fn follows(record: &Record, before: &Record) -> bool {
+    let is_ended = matches!(before.change, Change::Close { .. });
+    let begins = matches!(record.change, Change::Open { .. });
+    let effect = effect_on(before.balance_after(), record.change);
+    before.sequence < record.sequence
+        && before.at <= record.at
+        && !is_ended
+        && !begins
+        && record.outcome.map(|it| it.balance) == effect
 }

@@ -6,16 +6,15 @@
 //! to await it.
 
 mod memory;
-mod slots;
+mod memory_keys;
 
 #[cfg(feature = "durable")]
 use crate::durable::DurableLedger;
 use crate::engine::account_summary;
 use crate::engine::creation_index::CreationNumber;
 use crate::values::account_number::AccountNumber;
-use crate::values::change::{Answer, Change};
+use crate::values::change::{Change, Command, CommandError};
 use crate::values::error::UnknownAccount;
-use crate::values::idempotency_key::IdempotencyKey;
 use crate::values::key_policy::KeyPolicy;
 use crate::values::money::{Amount, Cents};
 use crate::values::warning::Warning;
@@ -28,23 +27,24 @@ pub use crate::values::timestamp::{Timestamp, about};
 
 /// A ledger that knows when things happened, and to which a request may be sent twice.
 ///
-/// A request with an [`IdempotencyKey`] is done once: the same request with the same key gets the same
+/// A command with an [`IdempotencyKey`](crate::IdempotencyKey) is done once: the same request with the same key gets the same
 /// answer again, refusals that [are kept](crate::Refusal::is_kept) included, for as long as the [`KeyPolicy`] says.
 ///
 /// ```
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use cashpoint::{Amount, Cents, IdempotencyKey, service::Service};
+/// use cashpoint::{Cents, Change, IdempotencyKey, service::Service};
 ///
 /// let service = Service::in_memory(1_000);
-/// let opened = service.create(Cents::ZERO, None).await?.outcome?;
-/// let amount = Amount::from_cents(50).unwrap();
-/// let key = Some(IdempotencyKey::random());
-/// let receipt = service.deposit(opened.number, amount, key.clone()).await?.outcome?;
+/// let number = service.create(Cents::ZERO).await?.number;
+/// let receipt = service.deposit(number, "0.50".parse()?).await?;
 /// assert_eq!(receipt.balance.get(), 50);
 ///
-/// let again = service.deposit(opened.number, amount, key).await?;
-/// assert!(again.replayed);
-/// assert_eq!(again.outcome?, receipt);
+/// let deposit = Change::Deposit { number, amount: "0.50".parse()? };
+/// let command = deposit.with_key(IdempotencyKey::random());
+/// let receipt = service.execute(command.clone()).await?;
+/// assert_eq!((receipt.balance.get(), receipt.replayed), (100, false));
+/// let again = service.execute(command).await?;
+/// assert_eq!((again.balance.get(), again.replayed), (100, true));
 /// # Ok(())
 /// # }
 /// ```
@@ -99,9 +99,9 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`NotDone`](crate::NotDone) if the request came to no answer.
-    pub async fn create(&self, initial: Cents, key: Option<IdempotencyKey>) -> Answer {
-        self.change(Change::Open { initial }, key).await
+    /// [`CommandError`] if it was refused or not done.
+    pub async fn create(&self, initial: Cents) -> Result<Receipt, CommandError> {
+        self.execute(Change::Open { initial }).await
     }
 
     /// The balance of an account.
@@ -121,45 +121,49 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// [`NotDone`](crate::NotDone) if the request came to no answer.
+    /// [`CommandError`] if it was refused or not done.
     pub async fn deposit(
         &self,
         number: AccountNumber,
         amount: Amount,
-        key: Option<IdempotencyKey>,
-    ) -> Answer {
-        self.change(Change::Deposit { number, amount }, key).await
+    ) -> Result<Receipt, CommandError> {
+        self.execute(Change::Deposit { number, amount }).await
     }
 
     /// Takes `amount` out of an account.
     ///
     /// # Errors
     ///
-    /// [`NotDone`](crate::NotDone) if the request came to no answer.
+    /// [`CommandError`] if it was refused or not done.
     pub async fn withdraw(
         &self,
         number: AccountNumber,
         amount: Amount,
-        key: Option<IdempotencyKey>,
-    ) -> Answer {
-        self.change(Change::Withdraw { number, amount }, key).await
+    ) -> Result<Receipt, CommandError> {
+        self.execute(Change::Withdraw { number, amount }).await
     }
 
     /// Closes an account for good. The receipt has the balance that was left on it.
     ///
     /// # Errors
     ///
-    /// [`NotDone`](crate::NotDone) if the request came to no answer.
-    pub async fn close(&self, number: AccountNumber, key: Option<IdempotencyKey>) -> Answer {
-        self.change(Change::Close { number }, key).await
+    /// [`CommandError`] if it was refused or not done.
+    pub async fn close(&self, number: AccountNumber) -> Result<Receipt, CommandError> {
+        self.execute(Change::Close { number }).await
     }
 
+    /// Executes a command: a [`Change`], or one [with a key](Change::with_key), which is safe to send again.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`] if it was refused or not done.
     #[inline]
-    async fn change(&self, change: Change, key: Option<IdempotencyKey>) -> Answer {
+    pub async fn execute(&self, command: impl Into<Command>) -> Result<Receipt, CommandError> {
+        let command = command.into();
         match &self.mode {
-            Mode::Memory(memory) => memory.change(change, key.as_ref()),
+            Mode::Memory(memory) => memory.execute(&command),
             #[cfg(feature = "durable")]
-            Mode::Durable(ledger) => ledger.change(change, key).await,
+            Mode::Durable(ledger) => ledger.execute(command).await,
         }
     }
 

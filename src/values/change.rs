@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::account_number::AccountNumber;
 use super::error::{CreateError, DepositError, UnknownAccount, WithdrawError};
+use super::idempotency_key::IdempotencyKey;
 use super::money::{Amount, Cents};
 use super::timestamp::Timestamp;
 
@@ -51,6 +52,15 @@ impl Change {
             | Self::Close { number } => Some(number),
         }
     }
+
+    /// This change, guarded by an idempotency key.
+    #[must_use]
+    pub fn with_key(self, key: IdempotencyKey) -> Command {
+        Command {
+            change: self,
+            key: Some(key),
+        }
+    }
 }
 
 /// What a change did.
@@ -62,6 +72,31 @@ pub struct Receipt {
     pub balance: Cents,
     /// When it happened. Times of one account never run backwards, whatever the clock does.
     pub at: Timestamp,
+    /// Whether this is the answer to an earlier command with the same [idempotency key](IdempotencyKey), given again.
+    /// Nothing was done now.
+    pub replayed: bool,
+}
+
+/// What a change did to an account, without the time: that belongs to the whole change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// The account: the new one where one was opened.
+    pub number: AccountNumber,
+    /// The balance right after it; for a closing, the balance that was left on the account.
+    pub balance: Cents,
+}
+
+impl Effect {
+    /// The receipt of what happened at this time.
+    pub(crate) fn at(self, at: Timestamp) -> Receipt {
+        let Self { number, balance } = self;
+        Receipt {
+            number,
+            balance,
+            at,
+            replayed: false,
+        }
+    }
 }
 
 /// Why a change was refused, by a rule of the ledger. A refusal has changed nothing.
@@ -70,8 +105,8 @@ pub struct Receipt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// See [`UnknownAccount`].
-    #[error(transparent)]
-    UnknownAccount(#[from] UnknownAccount),
+    #[error("account not found")]
+    UnknownAccount,
     /// The balance was below the amount.
     #[error("insufficient funds: {available} available")]
     InsufficientFunds {
@@ -105,13 +140,16 @@ impl Refusal {
     pub const fn is_kept(&self) -> bool {
         match self {
             Self::InsufficientFunds { .. } | Self::BalanceLimit { .. } => true,
-            Self::UnknownAccount(_) | Self::AccountLimit { .. } => false,
+            Self::UnknownAccount | Self::AccountLimit { .. } => false,
         }
     }
 }
 
-/// What came of a change.
-pub type ChangeOutcome = Result<Receipt, Refusal>;
+impl From<UnknownAccount> for Refusal {
+    fn from(_: UnknownAccount) -> Self {
+        Self::UnknownAccount
+    }
+}
 
 impl From<CreateError> for Refusal {
     fn from(error: CreateError) -> Self {
@@ -124,7 +162,7 @@ impl From<CreateError> for Refusal {
 impl From<DepositError> for Refusal {
     fn from(error: DepositError) -> Self {
         match error {
-            DepositError::UnknownAccount => UnknownAccount.into(),
+            DepositError::UnknownAccount => Self::UnknownAccount,
             DepositError::BalanceLimit { balance } => Self::BalanceLimit { balance },
         }
     }
@@ -133,38 +171,74 @@ impl From<DepositError> for Refusal {
 impl From<WithdrawError> for Refusal {
     fn from(error: WithdrawError) -> Self {
         match error {
-            WithdrawError::UnknownAccount => UnknownAccount.into(),
+            WithdrawError::UnknownAccount => Self::UnknownAccount,
             WithdrawError::InsufficientFunds { available } => Self::InsufficientFunds { available },
         }
     }
 }
 
-/// What was answered to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answered {
-    /// What came of it.
-    pub outcome: ChangeOutcome,
-    /// Whether this is the answer to an earlier request with the same key, given again. Nothing was done
-    /// now.
-    pub replayed: bool,
+/// A change, and the key that guards it if there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// What to do.
+    pub change: Change,
+    /// With the same key, the same change is done once, and answered as it was. All callers share one namespace of keys:
+    /// draw them at [random](IdempotencyKey::random).
+    pub key: Option<IdempotencyKey>,
 }
 
-/// What a request comes to: an answer, which may be a refusal by a rule of the ledger; or none, for a reason
-/// that has nothing to do with it.
-pub type Answer = Result<Answered, NotDone>;
+impl From<Change> for Command {
+    fn from(change: Change) -> Self {
+        Self { change, key: None }
+    }
+}
 
-impl From<ChangeOutcome> for Answered {
-    fn from(outcome: ChangeOutcome) -> Self {
-        Self {
-            outcome,
-            replayed: false,
+/// Why there is no receipt for a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// A rule of the ledger refuses it. Nothing has changed.
+    #[error("{refusal}")]
+    Refused {
+        /// By which rule.
+        refusal: Refusal,
+        /// Whether this is the answer to an earlier command with the same key, given again.
+        replayed: bool,
+    },
+    /// It was not done, for a reason that has nothing to do with the rules.
+    #[error(transparent)]
+    NotDone(#[from] NotDone),
+}
+
+impl CommandError {
+    /// The rule that refuses the command, if one does.
+    #[must_use]
+    pub fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::Refused { refusal, .. } => Some(refusal),
+            Self::NotDone(_) => None,
         }
     }
 }
 
-/// Why a request came to no answer. Nothing was done, other than perhaps with [`Failed`](NotDone::Failed).
+/// What is answered where `outcome` came of a command: now, or earlier, to another one with the same key.
+pub(crate) fn answer(
+    outcome: Result<Receipt, Refusal>,
+    replayed: bool,
+) -> Result<Receipt, CommandError> {
+    match outcome {
+        Ok(receipt) => Ok(Receipt {
+            replayed,
+            ..receipt
+        }),
+        Err(refusal) => Err(CommandError::Refused { refusal, replayed }),
+    }
+}
+
+/// Why a command was not done, other than by a [refusal](Refusal). Only with [`Failed`](NotDone::Failed) it may have been
+/// done all the same.
+///
+/// Exhaustive for the same reason as [`Refusal`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum NotDone {
     /// The key was used before, with another request.
     #[error("the idempotency key was used before with another request")]

@@ -10,5 +10,6 @@ pub(crate) mod key_digest;
 pub(crate) mod key_policy;
 pub(crate) mod money;
 pub(crate) mod operation;
+pub(crate) mod rules;
 pub(crate) mod timestamp;
 pub(crate) mod warning;

@@ -4,6 +4,7 @@
 mod decimal;
 
 use std::fmt;
+use std::str::FromStr;
 
 pub use decimal::ParseCentsError;
 
@@ -142,6 +143,27 @@ impl Amount {
     }
 }
 
+impl FromStr for Amount {
+    type Err = ParseAmountError;
+
+    /// As [`Cents`], and not nothing.
+    fn from_str(text: &str) -> Result<Self, ParseAmountError> {
+        Self::new(text.parse()?).ok_or(ParseAmountError::Zero)
+    }
+}
+
+/// Why a text is no [`Amount`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseAmountError {
+    /// It is no sum of money.
+    #[error(transparent)]
+    Invalid(#[from] ParseCentsError),
+    /// It is zero.
+    #[error("an amount is more than zero")]
+    Zero,
+}
+
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -178,6 +200,15 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn an_amount_is_read_like_a_sum_and_is_not_zero() {
+        assert_eq!("0.01".parse(), Ok(Amount::from_cents(1).unwrap()));
+        assert_eq!("0.00".parse::<Amount>(), Err(ParseAmountError::Zero));
+        let invalid = "1.005".parse::<Cents>().unwrap_err();
+        let read = "1.005".parse::<Amount>();
+        assert_eq!(read, Err(ParseAmountError::Invalid(invalid)));
     }
 
     #[test]

@@ -2,9 +2,7 @@
 
 use std::rc::Rc;
 
-use cashpoint::{
-    AccountNumber, Cents, Command, CreateError, CreationNumber, Ledger, Operation, Session,
-};
+use cashpoint::{AccountNumber, Cents, CreateError, CreationNumber, Ledger, Operation, Session};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
@@ -151,24 +149,22 @@ impl Subject {
                 )
             }
             Call::Batch(changes) => {
-                let commands: Vec<_> = changes.iter().map(|it| self.command(*it)).collect();
+                let operations: Vec<_> = changes.iter().map(|it| self.operation(*it)).collect();
                 // What is in it before is of no account.
                 let mut outcomes = vec![Ok(Cents::MAX)];
-                session.apply(&commands, &mut outcomes);
+                session.apply(&operations, &mut outcomes);
                 Outcome::Batch(outcomes.into_iter().map(outcome).collect())
             }
         }
     }
 
-    fn command(&self, (which, change): (Which, Change)) -> Command {
-        Command {
-            number: self.number(which),
-            operation: match change {
-                Change::Read => Operation::Balance,
-                Change::Deposit(sum) => Operation::Deposit(amount(sum)),
-                Change::Withdraw(sum) => Operation::Withdraw(amount(sum)),
-            },
-        }
+    fn operation(&self, (which, change): (Which, Change)) -> (AccountNumber, Operation) {
+        let operation = match change {
+            Change::Read => Operation::Balance,
+            Change::Deposit(sum) => Operation::Deposit(amount(sum)),
+            Change::Withdraw(sum) => Operation::Withdraw(amount(sum)),
+        };
+        (self.number(which), operation)
     }
 
     fn opened(&mut self, created: Result<AccountNumber, CreateError>) -> Outcome {

@@ -20,7 +20,7 @@ mod money;
 mod service_machine;
 mod threads;
 
-use cashpoint::{AccountNumber, Amount, Cents, Ledger, OperationError, Session};
+use cashpoint::{AccountNumber, Amount, Cents, Ledger, Refusal, Session};
 
 /// That the engine can be shared, and that a session cannot: `LocalGuard` belongs to its thread.
 const fn _shared_between_threads<T: Send + Sync + 'static>() {}
@@ -41,20 +41,20 @@ fn nobody() -> AccountNumber {
 }
 
 /// What an operation on an account came to, whichever method did it, in the model's words.
-fn outcome<E: Into<OperationError>>(result: Result<Cents, E>) -> model::Outcome {
+fn outcome<E: Into<Refusal>>(result: Result<Cents, E>) -> model::Outcome {
     match result.map_err(Into::into) {
         Ok(balance) => model::Outcome::Balance(balance.get()),
-        Err(OperationError::UnknownAccount) => model::Outcome::Unknown,
-        Err(OperationError::InsufficientFunds { available }) => {
+        Err(Refusal::UnknownAccount) => model::Outcome::Unknown,
+        Err(Refusal::InsufficientFunds { available }) => {
             model::Outcome::Insufficient(available.get())
         }
-        Err(OperationError::BalanceLimit { balance }) => model::Outcome::TooMuch(balance.get()),
+        Err(Refusal::BalanceLimit { balance }) => model::Outcome::TooMuch(balance.get()),
         Err(other) => panic!("{other}"),
     }
 }
 
 /// All the money in a ledger, in cents. Of one instant only while nothing moves.
-fn total<Facts>(session: &Session<'_, Facts>) -> i64 {
+fn total<Metadata>(session: &Session<'_, Metadata>) -> i64 {
     let accounts = session.accounts_after(None);
     accounts.map(|account| account.balance.get()).sum()
 }

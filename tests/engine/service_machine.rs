@@ -13,7 +13,7 @@ use std::thread::{self, Thread};
 #[cfg(feature = "durable")]
 use cashpoint::durable::{DurableConfig, DurableLedger};
 use cashpoint::service::{AccountSummary, Service, Timestamp};
-use cashpoint::{AccountNumber, Answer, CreationNumber, Refusal};
+use cashpoint::{AccountNumber, CommandError, CreationNumber, Receipt, Refusal};
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 
@@ -66,17 +66,17 @@ impl Subject {
             Call::Change(which, Change::Deposit(sum)) => {
                 let before = Timestamp::now();
                 let number = self.number(which);
-                let answer = wait_for(self.service.deposit(number, amount(sum), None));
+                let answer = wait_for(self.service.deposit(number, amount(sum)));
                 self.moved(which, before, answer)
             }
             Call::Change(which, Change::Withdraw(sum)) => {
                 let before = Timestamp::now();
                 let number = self.number(which);
-                let answer = wait_for(self.service.withdraw(number, amount(sum), None));
+                let answer = wait_for(self.service.withdraw(number, amount(sum)));
                 self.moved(which, before, answer)
             }
             Call::Close(which) => refused_or(
-                wait_for(self.service.close(self.number(which), None)),
+                wait_for(self.service.close(self.number(which))),
                 |receipt| Outcome::Balance(receipt.balance.get()),
             ),
             Call::List { after, limit } => Outcome::Listed(self.list(after, limit)),
@@ -86,10 +86,9 @@ impl Subject {
 
     fn create(&mut self, balance: i64) -> Outcome {
         let before = Timestamp::now();
-        let answer = wait_for(self.service.create(cents(balance), None));
-        let opened = match answer.unwrap().outcome {
-            Ok(opened) => opened,
-            Err(_) => return refused_or(answer, |_| unreachable!()),
+        let answer = wait_for(self.service.create(cents(balance)));
+        let Ok(opened) = answer else {
+            return refused_or(answer, |_| unreachable!());
         };
         assert_eq!(opened.balance, cents(balance));
         assert_is_now(opened.at, before, None);
@@ -108,8 +107,13 @@ impl Subject {
     }
 
     /// Notes the time of a deposit or a withdrawal.
-    fn moved(&mut self, which: Which, before: Timestamp, answer: Answer) -> Outcome {
-        if let Ok(receipt) = answer.unwrap().outcome {
+    fn moved(
+        &mut self,
+        which: Which,
+        before: Timestamp,
+        answer: Result<Receipt, CommandError>,
+    ) -> Outcome {
+        if let Ok(receipt) = answer {
             assert_eq!(receipt.number, self.number(which));
             let told = &mut self.told[which];
             assert!(
@@ -161,15 +165,26 @@ fn assert_is_now(at: Timestamp, before: Timestamp, last: Option<Timestamp>) {
 }
 
 /// What came of a change, in the model's words.
-fn refused_or(answer: Answer, granted: impl FnOnce(cashpoint::Receipt) -> Outcome) -> Outcome {
-    let answered = answer.unwrap();
-    assert!(!answered.replayed, "no key was sent");
-    match answered.outcome {
-        Ok(receipt) => granted(receipt),
-        Err(Refusal::UnknownAccount(_)) => Outcome::Unknown,
-        Err(Refusal::InsufficientFunds { available }) => Outcome::Insufficient(available.get()),
-        Err(Refusal::BalanceLimit { balance }) => Outcome::TooMuch(balance.get()),
-        Err(Refusal::AccountLimit { limit }) => Outcome::Full(limit),
+fn refused_or(
+    answer: Result<Receipt, CommandError>,
+    granted: impl FnOnce(Receipt) -> Outcome,
+) -> Outcome {
+    let refusal = match answer {
+        Ok(receipt) => {
+            assert!(!receipt.replayed, "no key was sent");
+            return granted(receipt);
+        }
+        Err(CommandError::Refused { refusal, replayed }) => {
+            assert!(!replayed, "no key was sent");
+            refusal
+        }
+        Err(CommandError::NotDone(not_done)) => panic!("{not_done}"),
+    };
+    match refusal {
+        Refusal::UnknownAccount => Outcome::Unknown,
+        Refusal::InsufficientFunds { available } => Outcome::Insufficient(available.get()),
+        Refusal::BalanceLimit { balance } => Outcome::TooMuch(balance.get()),
+        Refusal::AccountLimit { limit } => Outcome::Full(limit),
     }
 }
 

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::written::{Directory, Entry, Known, Scribe, written};
+use crate::written::{Directory, Entry, JournalAuthor, Known, written};
 use crate::{cents, errors, journal, printed, text};
 
 fn exported(directory: &Path, format: &str, arguments: &[&str]) -> String {
@@ -382,15 +382,15 @@ fn an_export_to_a_pipe_or_a_device_leaves_it_what_it_is() {
 #[ignore = "only for tests/exports/run.sh, which names the directory"]
 fn writes_a_journal_that_takes_days() {
     let directory = std::env::var_os("JOURNAL").unwrap();
-    let mut scribe = Scribe::new(Path::new(&directory), 37);
-    scribe.write(3_000, 10);
-    scribe.close();
+    let mut author = JournalAuthor::new(Path::new(&directory), 37);
+    author.write(3_000, 10);
+    author.close();
 }
 
 #[test]
 fn an_empty_journal_is_an_empty_export() {
     let directory = Directory::new();
-    Scribe::new(&directory.0, 38).close();
+    JournalAuthor::new(&directory.0, 38).close();
     assert_eq!(exported(&directory.0, "csv", &[]).lines().count(), 1);
     assert_eq!(exported(&directory.0, "jsonl", &[]), "");
     assert_eq!(hledger(&exported(&directory.0, "hledger", &[])).len(), 0);

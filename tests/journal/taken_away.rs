@@ -9,13 +9,13 @@ use cashpoint::durable::{DurableConfig, DurableLedger};
 use cashpoint::journal::JournalError;
 use serde_json::Value;
 
-use crate::written::{Directory, Known, Scribe};
+use crate::written::{Directory, JournalAuthor, Known};
 use crate::{cents, errors, journal, printed};
 
 /// A journal with two snapshots, and segments before and behind them.
 fn long(seed: u64) -> (Directory, Known) {
     let directory = Directory::new();
-    let mut scribe = Scribe::new(&directory.0, seed);
+    let mut author = JournalAuthor::new(&directory.0, seed);
     let deadline = Instant::now() + Duration::from_secs(120);
     let is_long = || {
         let (snapshots, segments) = (directory.files(".snapshot"), directory.files(".journal"));
@@ -24,9 +24,9 @@ fn long(seed: u64) -> (Directory, Known) {
     };
     while !is_long() {
         assert!(Instant::now() < deadline, "there never were two snapshots");
-        scribe.write(4_000, 4_000);
+        author.write(4_000, 4_000);
     }
-    (directory, scribe.close())
+    (directory, author.close())
 }
 
 /// The position in a file's name.

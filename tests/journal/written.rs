@@ -7,10 +7,12 @@ use std::sync::atomic::AtomicI64;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
-use cashpoint::durable::{DurableCommand, DurableConfig, DurableLedger};
+use cashpoint::durable::{DurableConfig, DurableLedger};
 use cashpoint::journal::Kind;
 use cashpoint::service::Timestamp;
-use cashpoint::{AccountNumber, Amount, Cents, Change, IdempotencyKey};
+use cashpoint::{
+    AccountNumber, Amount, Cents, Change, Command, CommandError, IdempotencyKey, Receipt,
+};
 
 /// 2026-01-31 20:00 UTC: days and a month end soon.
 const BEGIN_US: i64 = 1_769_889_600_000_000;
@@ -95,7 +97,7 @@ impl Entry {
 }
 
 /// A ledger, with what has been written.
-pub(crate) struct Scribe {
+pub(crate) struct JournalAuthor {
     ledger: DurableLedger,
     clock_us: Arc<AtomicI64>,
     random: u64,
@@ -105,7 +107,7 @@ pub(crate) struct Scribe {
     numbers: Vec<AccountNumber>,
 }
 
-impl Scribe {
+impl JournalAuthor {
     pub(crate) fn new(directory: &Path, seed: u64) -> Self {
         let clock_us = Arc::new(AtomicI64::new(BEGIN_US));
         let mut config = DurableConfig::new(100_000);
@@ -175,7 +177,7 @@ impl Scribe {
                 .map(|_| {
                     let change = self.change();
                     let key = (self.draw(3) == 0).then(|| self.key());
-                    DurableCommand { change, key }
+                    Command { change, key }
                 })
                 .collect();
             // Up to half an hour, so that a few dozen batches see a day go by.
@@ -183,18 +185,23 @@ impl Scribe {
             self.clock_us.fetch_add(pause_us, Relaxed);
             let answers = self.ledger.submit(commands.clone()).wait();
             for (command, answer) in commands.into_iter().zip(answers) {
-                let outcome = answer.unwrap().outcome;
-                self.note(&command, outcome);
+                self.note(&command, answer);
             }
         }
     }
 
-    fn note(&mut self, command: &DurableCommand, outcome: cashpoint::ChangeOutcome) {
-        let is_kept = |refusal: &cashpoint::Refusal| command.key.is_some() && refusal.is_kept();
-        if !outcome.as_ref().err().is_none_or(is_kept) {
-            return;
-        }
-        let receipt = outcome.ok();
+    fn note(&mut self, command: &Command, answer: Result<Receipt, CommandError>) {
+        let receipt = match answer {
+            Ok(receipt) => Some(receipt),
+            Err(CommandError::Refused { refusal, .. }) if command.key.is_some() => {
+                if !refusal.is_kept() {
+                    return;
+                }
+                None
+            }
+            Err(CommandError::Refused { .. }) => return,
+            Err(CommandError::NotDone(not_done)) => panic!("{not_done}"),
+        };
         let balance = receipt.map(|it| it.balance.get());
         let (amount, balance) = match command.change {
             Change::Open { initial } => (initial.get(), balance),
@@ -262,7 +269,7 @@ impl Known {
 /// A journal of so many changes.
 pub(crate) fn written(seed: u64, count: usize, batch: usize) -> (Directory, Known) {
     let directory = Directory::new();
-    let mut scribe = Scribe::new(&directory.0, seed);
-    scribe.write(count, batch);
-    (directory, scribe.close())
+    let mut author = JournalAuthor::new(&directory.0, seed);
+    author.write(count, batch);
+    (directory, author.close())
 }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use cashpoint::durable::{DurableCommand, DurableConfig, DurableLedger};
+use cashpoint::durable::{DurableConfig, DurableLedger};
 use cashpoint::service::Service;
-use cashpoint::{AccountNumber, Amount, Cents, Change, IdempotencyKey, KeyPolicy};
+use cashpoint::{AccountNumber, Amount, Cents, Change, Command, IdempotencyKey, KeyPolicy};
 use futures_util::FutureExt as _;
 
 use super::status_kb;
@@ -46,30 +46,17 @@ impl Subject {
 
     /// Makes changes, all of which are granted. Returns the accounts.
     fn make(&self, changes: Vec<(Change, Option<IdempotencyKey>)>) -> Vec<AccountNumber> {
+        let commands = changes.into_iter();
+        let commands = commands.map(|(change, key)| Command { change, key });
         let answers = match self {
             Self::Memory(service) => {
-                let ask = |(change, key)| match change {
-                    Change::Open { initial } => service.create(initial, key).now_or_never(),
-                    Change::Deposit { number, amount } => {
-                        service.deposit(number, amount, key).now_or_never()
-                    }
-                    Change::Withdraw { number, amount } => {
-                        service.withdraw(number, amount, key).now_or_never()
-                    }
-                    Change::Close { number } => service.close(number, key).now_or_never(),
-                };
-                changes.into_iter().map(|it| ask(it).unwrap()).collect()
+                let ask = |command| service.execute(command).now_or_never();
+                commands.map(|it| ask(it).unwrap()).collect()
             }
-            Self::Durable(ledger, _) => {
-                let commands = changes.into_iter();
-                let commands = commands.map(|(change, key)| DurableCommand { change, key });
-                ledger.submit(commands.collect()).wait()
-            }
+            Self::Durable(ledger, _) => ledger.submit(commands.collect()).wait(),
         };
         let numbers = answers.into_iter();
-        numbers
-            .map(|it| it.unwrap().outcome.unwrap().number)
-            .collect()
+        numbers.map(|it| it.unwrap().number).collect()
     }
 
     fn open(&self, count: usize) -> Vec<AccountNumber> {

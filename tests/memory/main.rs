@@ -25,12 +25,12 @@ mod worst;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process;
 use std::thread;
 use std::time::Duration;
 
-use cashpoint::durable::{DurableCommand, DurableConfig, DurableLedger, SUBMISSION_MAX};
-use cashpoint::{AccountNumber, Amount, Cents, Change};
+use cashpoint::durable::{DurableConfig, DurableLedger, SUBMISSION_MAX};
+use cashpoint::{AccountNumber, Amount, Cents, Change, Command};
 
 /// Whether so much may be in memory at any time, where there is so much at rest: README gives a ledger a fifth more,
 /// and ten megabytes.
@@ -89,14 +89,8 @@ impl<'a> Writer<'a> {
             let open = Change::Open {
                 initial: Cents::ZERO,
             };
-            let answers = ledger
-                .submit(vec![DurableCommand::from(open); count])
-                .wait();
-            numbers.extend(
-                answers
-                    .into_iter()
-                    .map(|it| it.unwrap().outcome.unwrap().number),
-            );
+            let answers = ledger.submit(vec![Command::from(open); count]).wait();
+            numbers.extend(answers.into_iter().map(|it| it.unwrap().number));
         }
         Self {
             ledger,
@@ -114,15 +108,11 @@ impl<'a> Writer<'a> {
             let commands: Vec<_> = commands.collect();
             left -= commands.len();
             let answers = self.ledger.submit(commands).wait();
-            assert!(
-                answers
-                    .iter()
-                    .all(|it| it.as_ref().is_ok_and(|it| it.outcome.is_ok()))
-            );
+            assert!(answers.iter().all(Result::is_ok));
         }
     }
 
-    fn command(&mut self, key_len: usize) -> DurableCommand {
+    fn command(&mut self, key_len: usize) -> Command {
         let number = self.numbers[self.deposits % self.numbers.len()];
         self.deposits += 1;
         let key = (key_len > 0).then(|| {
@@ -131,7 +121,7 @@ impl<'a> Writer<'a> {
         });
         let amount = Amount::from_cents(1).unwrap();
         let change = Change::Deposit { number, amount };
-        DurableCommand { change, key }
+        Command { change, key }
     }
 }
 
@@ -182,7 +172,7 @@ fn print_measured() {
 
 /// The peak and what is there at rest, in kB, of a process that does this.
 fn measure(role: &str, directory: &Path) -> (u64, u64) {
-    let output = Command::new(std::env::current_exe().unwrap())
+    let output = process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "role", "--ignored", "--nocapture"])
         .env(ROLE, format!("{role} {}", directory.display()))
         .output()

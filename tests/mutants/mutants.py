@@ -398,17 +398,17 @@ MUTANTS = [
         "session: an account is created without a slot",
         "engine/session.rs",
         """        lifecycle::open(&self.ledger.capacity, || {
-            self.publish(Account::open(initial), facts)
+            self.publish(Account::open(initial), metadata)
         })""",
-        "        Ok(self.publish(Account::open(initial), facts))",
+        "        Ok(self.publish(Account::open(initial), metadata))",
         shuttle=AT_RANDOM,
         engine="the_limit_holds_while_accounts_come_and_go_and_no_slot_is_lost",
     ),
     Mutant(
         "session: a new account is empty whatever was paid in",
         "engine/session.rs",
-        "self.publish(Account::open(initial), facts)",
-        "{ let _ = initial; self.publish(Account::open(Cents::ZERO), facts) }",
+        "self.publish(Account::open(initial), metadata)",
+        "{ let _ = initial; self.publish(Account::open(Cents::ZERO), metadata) }",
         shuttle=AT_RANDOM,
         engine="a_ledger_does_what_the_model_does",
     ),

@@ -22,8 +22,8 @@ const AT_A_TIME: usize = 32;
 pub(crate) fn run(rounds: u64) {
     let directory = tempfile::tempdir().unwrap();
     let ledger = DurableLedger::open(directory.path(), DurableConfig::new(1)).unwrap();
-    let account = ledger.create(Cents::ZERO, None).wait();
-    let account = account.unwrap().outcome.unwrap().number;
+    let account = ledger.create(Cents::ZERO).wait();
+    let account = account.unwrap().number;
     let dropped = AtomicU64::new(0);
     thread::scope(|scope| {
         let callers: Vec<_> = (0..THREADS)
@@ -41,9 +41,9 @@ pub(crate) fn run(rounds: u64) {
         }
     });
     // What was submitted before is decided before: there is one order.
-    let last = ledger.deposit(account, amount(1), None).wait();
+    let last = ledger.deposit(account, amount(1)).wait();
     let asked = THREADS * rounds * AT_A_TIME as u64 + 1;
-    let balance = last.unwrap().outcome.unwrap().balance;
+    let balance = last.unwrap().balance;
     assert_eq!(balance.get(), i64::try_from(asked).unwrap());
     let dropped = dropped.into_inner();
     assert!(dropped > 0, "no answer was dropped before it came");
@@ -58,11 +58,11 @@ fn abandon(ledger: &DurableLedger, account: AccountNumber, turn: u64) -> u64 {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
     let mut answers: Vec<Pending> = (0..AT_A_TIME)
-        .map(|_| ledger.deposit(account, amount(1), None))
+        .map(|_| ledger.deposit(account, amount(1)))
         .collect();
     answers.retain_mut(|answer| match Pin::new(answer).poll(&mut context) {
         Poll::Ready(answer) => {
-            answer.unwrap().outcome.unwrap();
+            answer.unwrap();
             false
         }
         Poll::Pending => true,
@@ -79,7 +79,7 @@ fn abandon(ledger: &DurableLedger, account: AccountNumber, turn: u64) -> u64 {
     if turn.is_multiple_of(8)
         && let Some(last) = answers.pop()
     {
-        assert_eq!(last.wait().unwrap().outcome.unwrap().number, account);
+        assert_eq!(last.wait().unwrap().number, account);
     }
     open
 }

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::thread;
 
 use cashpoint::service::Service;
-use cashpoint::{AccountNumber, Amount, Cents, Command, Ledger, Operation};
+use cashpoint::{AccountNumber, Amount, Cents, Ledger, Operation};
 
 const THREADS: u64 = 4;
 const ROUNDS_DEFAULT: u64 = 500;
@@ -111,20 +111,20 @@ impl Shared {
     }
 
     fn move_money_by_batch(&self, turn: u64) {
-        let commands: Vec<_> = (0..24)
-            .map(|place| Command {
-                number: self.recent(turn + place / 6),
-                operation: match place % 3 {
+        let operations: Vec<_> = (0..24)
+            .map(|place| {
+                let operation = match place % 3 {
                     0 => Operation::Deposit(amount(5)),
                     1 => Operation::Withdraw(amount(4)),
                     _ => Operation::Balance,
-                },
+                };
+                (self.recent(turn + place / 6), operation)
             })
             .collect();
         let mut outcomes = Vec::new();
-        self.ledger.pin().apply(&commands, &mut outcomes);
-        for (command, outcome) in commands.iter().zip(outcomes) {
-            let cents = match command.operation {
+        self.ledger.pin().apply(&operations, &mut outcomes);
+        for ((_, operation), outcome) in operations.iter().zip(outcomes) {
+            let cents = match *operation {
                 Operation::Deposit(amount) => amount.cents().get(),
                 Operation::Withdraw(amount) => -amount.cents().get(),
                 Operation::Balance => 0,
@@ -139,14 +139,14 @@ impl Shared {
         assert!(accounts.iter().all(|it| it.created_at <= it.last_updated));
         match accounts.first() {
             Some(account) if turn.is_multiple_of(4) => {
-                let _ = at_once(self.service.close(account.number, None));
+                let _ = at_once(self.service.close(account.number));
             }
             Some(account) => {
-                let _ = at_once(self.service.deposit(account.number, amount(1), None));
+                let _ = at_once(self.service.deposit(account.number, amount(1)));
             }
             None => {}
         }
-        let _ = at_once(self.service.create(Cents::ZERO, None));
+        let _ = at_once(self.service.create(Cents::ZERO));
     }
 
     fn remember(&self, turn: u64, number: AccountNumber) {

@@ -62,7 +62,7 @@ pub(crate) fn filled(ledger: &Path, submissions: usize) -> (AccountNumber, i64) 
     let mut config = DurableConfig::new(1_000);
     config.segment_bytes = DurableConfig::SEGMENT_BYTES_MIN;
     let ledger = DurableLedger::open(ledger, config).unwrap();
-    let opened = ledger.create(Cents::ZERO, None).wait().unwrap().outcome;
+    let opened = ledger.create(Cents::ZERO).wait();
     let number = opened.unwrap().number;
     let amount = Amount::from_cents(1).unwrap();
     for _ in 0..submissions {

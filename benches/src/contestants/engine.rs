@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use cashpoint::{AccountNumber, Amount, Cents, Command, Ledger, Operation, Outcome, Session};
+use cashpoint::{AccountNumber, Amount, Cents, Ledger, Operation, Refusal, Session};
 
 use crate::race::{Contestant, INITIAL_CENTS, Worker};
 use crate::workload::Step;
@@ -127,13 +127,13 @@ impl Worker<AccountNumber> for &Session<'_> {
     }
 
     fn deposit(&mut self, key: AccountNumber) -> i64 {
-        let posting = Session::deposit(self, key, CENT);
-        posting.map_or(0, |posting| posting.balance.get())
+        let updated = Session::deposit(self, key, CENT);
+        updated.map_or(0, |updated| updated.balance.get())
     }
 
     fn withdraw(&mut self, key: AccountNumber) -> i64 {
-        let posting = Session::withdraw(self, key, CENT);
-        posting.map_or(0, |posting| posting.balance.get())
+        let updated = Session::withdraw(self, key, CENT);
+        updated.map_or(0, |updated| updated.balance.get())
     }
 }
 
@@ -154,7 +154,7 @@ impl Contestant for Batches {
     fn worker(&self) -> BatchWorker<'_> {
         BatchWorker {
             ledger: &self.0,
-            commands: Vec::with_capacity(BATCH),
+            operations: Vec::with_capacity(BATCH),
             outcomes: Vec::with_capacity(BATCH),
         }
     }
@@ -168,14 +168,14 @@ impl Contestant for Batches {
 #[derive(Debug)]
 pub struct BatchWorker<'a> {
     ledger: &'a Ledger,
-    commands: Vec<Command>,
-    outcomes: Vec<Outcome>,
+    operations: Vec<(AccountNumber, Operation)>,
+    outcomes: Vec<Result<Cents, Refusal>>,
 }
 
 impl BatchWorker<'_> {
     fn one(&mut self, number: AccountNumber, operation: Operation) -> i64 {
-        let command = Command { number, operation };
-        self.ledger.pin().apply(&[command], &mut self.outcomes);
+        let operation = [(number, operation)];
+        self.ledger.pin().apply(&operation, &mut self.outcomes);
         let outcome = self.outcomes.first().copied();
         outcome.and_then(Result::ok).map_or(0, Cents::get)
     }
@@ -197,19 +197,18 @@ impl Worker<AccountNumber> for BatchWorker<'_> {
     fn work(&mut self, steps: &[(AccountNumber, Step)]) -> i64 {
         let mut moved = 0;
         for batch in steps.chunks(BATCH) {
-            self.commands.clear();
-            self.commands.extend(batch.iter().map(|(number, step)| {
+            self.operations.clear();
+            self.operations.extend(batch.iter().map(|(number, step)| {
                 let operation = match step {
                     Step::Balance => Operation::Balance,
                     Step::Deposit => Operation::Deposit(CENT),
                     Step::Withdraw => Operation::Withdraw(CENT),
                 };
-                Command {
-                    number: *number,
-                    operation,
-                }
+                (*number, operation)
             }));
-            self.ledger.pin().apply(&self.commands, &mut self.outcomes);
+            self.ledger
+                .pin()
+                .apply(&self.operations, &mut self.outcomes);
             for (outcome, (_, step)) in black_box(&self.outcomes).iter().zip(batch) {
                 moved += match step {
                     Step::Deposit if outcome.is_ok() => 1,

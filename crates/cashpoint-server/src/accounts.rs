@@ -1,6 +1,8 @@
 //! The handlers of accounts: decode, call the service once, encode. No rule of business is decided here.
 
-use cashpoint::{self as ledger, AccountNumber, Cents, IdempotencyKey, Receipt, UnknownAccount};
+use cashpoint::{
+    self as ledger, AccountNumber, Cents, Change, Command, IdempotencyKey, Receipt, UnknownAccount,
+};
 use hyper::StatusCode;
 
 use super::answer::{self, Refusal};
@@ -46,8 +48,8 @@ pub(super) async fn create(
     body: RequestBody<'_>,
     key: Option<IdempotencyKey>,
 ) -> Result<Response, Refusal> {
-    let balance = decode::initial_balance(body, api.transaction_max)?;
-    let answered = api.service.create(balance, key).await?;
+    let initial = decode::initial_balance(body, api.transaction_max)?;
+    let change = Change::Open { initial };
     let created = |receipt: Receipt| {
         let created = AccountCreateResponse {
             account_number: receipt.number,
@@ -56,7 +58,8 @@ pub(super) async fn create(
         };
         answer::json_text(StatusCode::CREATED, created.to_json())
     };
-    Ok(answer::of(answered, created, Refusal::from))
+    let result = api.service.execute(Command { change, key }).await;
+    answer::of(result, created, Refusal::from)
 }
 
 /// `GET /accounts/{account_number}/balance`.
@@ -109,7 +112,9 @@ pub(super) async fn deposit(
 ) -> Result<Response, Refusal> {
     let sent = decode::amount(body, api.transaction_max)?;
     let number = account_number(number)?;
-    let answered = api.service.deposit(number, sent.amount, key).await?;
+    let amount = sent.amount;
+    let change = Change::Deposit { number, amount };
+    let result = api.service.execute(Command { change, key }).await;
     let refused = |refusal| match refusal {
         ledger::Refusal::BalanceLimit { balance } => {
             let room = Cents::new(Cents::MAX.get() - balance.get()).unwrap_or_default();
@@ -118,7 +123,7 @@ pub(super) async fn deposit(
         refusal => refusal.into(),
     };
     let granted = |receipt| transaction(&sent, TransactionType::Deposit, receipt);
-    Ok(answer::of(answered, granted, refused))
+    answer::of(result, granted, refused)
 }
 
 /// `POST /accounts/{account_number}/withdraw`.
@@ -143,9 +148,11 @@ pub(super) async fn withdraw(
 ) -> Result<Response, Refusal> {
     let sent = decode::amount(body, api.transaction_max)?;
     let number = account_number(number)?;
-    let answered = api.service.withdraw(number, sent.amount, key).await?;
+    let amount = sent.amount;
+    let change = Change::Withdraw { number, amount };
+    let result = api.service.execute(Command { change, key }).await;
     let granted = |receipt| transaction(&sent, TransactionType::Withdrawal, receipt);
-    Ok(answer::of(answered, granted, Refusal::from))
+    answer::of(result, granted, Refusal::from)
 }
 
 /// `DELETE /accounts/{account_number}`.
@@ -166,12 +173,10 @@ pub(super) async fn delete(
     number: &str,
     key: Option<IdempotencyKey>,
 ) -> Result<Response, Refusal> {
-    let answered = api.service.close(account_number(number)?, key).await?;
-    Ok(answer::of(
-        answered,
-        |_| answer::no_content(),
-        Refusal::from,
-    ))
+    let number = account_number(number)?;
+    let change = Change::Close { number };
+    let result = api.service.execute(Command { change, key }).await;
+    answer::of(result, |_| answer::no_content(), Refusal::from)
 }
 
 /// `GET /accounts`.

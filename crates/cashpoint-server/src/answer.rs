@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cashpoint::{self as ledger, Answered, NotDone, Receipt, UnknownAccount};
+use cashpoint::{self as ledger, CommandError, NotDone, Receipt, UnknownAccount};
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK,
     LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
@@ -108,7 +108,7 @@ impl Refusal {
                 StatusCode::BAD_REQUEST,
                 "There was an error parsing the body".into(),
             ),
-            Self::NotDone(reason) => (status_of(*reason), not_done(*reason)),
+            Self::NotDone(reason) => (status_of(*reason), not_done(*reason).into()),
             Self::TooManyListings => (StatusCode::SERVICE_UNAVAILABLE, TOO_MANY_LISTINGS.into()),
             Self::NoHistory => (StatusCode::NOT_IMPLEMENTED, NO_HISTORY.into()),
             Self::HistoryTakenAway(detail) => (StatusCode::GONE, detail.clone()),
@@ -174,15 +174,22 @@ pub(super) fn sentence(said: &impl std::fmt::Display) -> String {
     })
 }
 
-/// Why nothing was answered, and how to go on where that is not plain.
-fn not_done(reason: NotDone) -> String {
-    let text = sentence(&reason);
+/// Why a command was not done, and how to go on where that is not plain.
+fn not_done(reason: NotDone) -> &'static str {
     match reason {
-        NotDone::Failed => format!(
-            "{text}: once the service has been restarted, the same request with the same idempotency key tells, and \
-             without a key the transactions of the account"
-        ),
-        _ => text,
+        NotDone::KeyReused => "The idempotency key was used before with another request",
+        NotDone::TooManyKeys { .. } => "Too many idempotency keys are kept",
+        NotDone::Busy => "Too many requests are waiting",
+        NotDone::DiskFull => "The disk is full",
+        NotDone::NoSegment => "The next file of the journal cannot be made",
+        NotDone::Failed => {
+            "The journal could not be written; whether this was done is not known: once the service has been restarted, \
+             the same request with the same idempotency key tells, and without a key the transactions of the account"
+        }
+        NotDone::ReadOnly => {
+            "The journal could not be written earlier; nothing can be changed any more"
+        }
+        NotDone::Stopped => "The ledger is closed",
     }
 }
 
@@ -202,22 +209,24 @@ fn wrong_host(turned_away: &TurnedAway) -> String {
     }
 }
 
-/// What an answer of the ledger becomes: `granted` of a receipt, or `refused` of a refusal, with a header
-/// if it was given before.
+/// The answer to a command: `granted` of its receipt, or `refused` of its refusal, with a header if it was given before.
 pub(super) fn of(
-    answered: Answered,
+    result: Result<Receipt, CommandError>,
     granted: impl FnOnce(Receipt) -> Response,
     refused: impl FnOnce(ledger::Refusal) -> Refusal,
-) -> Response {
-    let mut response = match answered.outcome {
-        Ok(receipt) => granted(receipt),
-        Err(refusal) => refused(refusal).into_response(),
+) -> Result<Response, Refusal> {
+    let (mut response, replayed) = match result {
+        Ok(receipt) => (granted(receipt), receipt.replayed),
+        Err(CommandError::Refused { refusal, replayed }) => {
+            (refused(refusal).into_response(), replayed)
+        }
+        Err(CommandError::NotDone(reason)) => return Err(Refusal::NotDone(reason)),
     };
-    if answered.replayed {
+    if replayed {
         let headers = response.headers_mut();
         headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
     }
-    response
+    Ok(response)
 }
 
 fn invalid_input(invalid: &InvalidInput) -> Response {
@@ -251,17 +260,11 @@ impl From<UnknownAccount> for Refusal {
 impl From<ledger::Refusal> for Refusal {
     fn from(refusal: ledger::Refusal) -> Self {
         match refusal {
-            ledger::Refusal::UnknownAccount(_) => Self::AccountNotFound,
+            ledger::Refusal::UnknownAccount => Self::AccountNotFound,
             ledger::Refusal::InsufficientFunds { .. } => Self::InsufficientFunds,
             ledger::Refusal::AccountLimit { limit } => Self::LimitReached { limit },
             ledger::Refusal::BalanceLimit { .. } => Self::BalanceLimit,
         }
-    }
-}
-
-impl From<NotDone> for Refusal {
-    fn from(not_done: NotDone) -> Self {
-        Self::NotDone(not_done)
     }
 }
 

@@ -254,7 +254,7 @@ pub fn connection(bytes: &[u8], first: impl Fn(&[u8]) -> Option<Answered>) {
         panic!("no runtime");
     };
     for account in api.service.accounts_after(None, usize::MAX) {
-        let _ = api.service.close(account.number, None).now_or_never();
+        let _ = api.service.close(account.number).now_or_never();
     }
     // The length of the answers to these does not tell where they end.
     let has = |what: &[u8]| request.windows(what.len()).any(|part| part == what);
@@ -266,8 +266,8 @@ pub fn connection(bytes: &[u8], first: impl Fn(&[u8]) -> Option<Answered>) {
 fn with_accounts(bytes: &[u8], service: &Service) -> Vec<u8> {
     let mut request = bytes.to_vec();
     for place in [b"{1}", b"{2}"] {
-        let opened = service.create(Cents::ZERO, None).now_or_never();
-        let opened = opened.and_then(|answer| answer.ok()?.outcome.ok());
+        let opened = service.create(Cents::ZERO).now_or_never();
+        let opened = opened.and_then(Result::ok);
         let Some(opened) = opened else {
             panic!("a service in memory has room, and never waits");
         };

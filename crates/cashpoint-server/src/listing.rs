@@ -176,15 +176,15 @@ mod tests {
 
     fn open(service: &Service, count: usize) -> Vec<AccountNumber> {
         let opened = (0..count).map(|_| {
-            let answer = service.create(Cents::ZERO, None).now_or_never().unwrap();
-            answer.unwrap().outcome.unwrap().number
+            let answer = service.create(Cents::ZERO).now_or_never().unwrap();
+            answer.unwrap().number
         });
         opened.collect()
     }
 
     fn close(service: &Service, number: AccountNumber) {
-        let answer = service.close(number, None).now_or_never().unwrap();
-        answer.unwrap().outcome.unwrap();
+        let answer = service.close(number).now_or_never().unwrap();
+        answer.unwrap();
     }
 
     fn with_accounts(count: usize) -> (Arc<Service>, Vec<AccountNumber>) {
@@ -246,8 +246,8 @@ mod tests {
     fn no_piece_outgrows_its_room_and_others_have_their_turn_between_two() {
         let service = Arc::new(Service::in_memory(1_000));
         for _ in 0..1_000 {
-            let created = service.create(Cents::MAX, None).now_or_never().unwrap();
-            created.unwrap().outcome.unwrap();
+            let created = service.create(Cents::MAX).now_or_never().unwrap();
+            created.unwrap();
         }
         let mut reader = begin_reading(&service);
         let _head = reader.piece();

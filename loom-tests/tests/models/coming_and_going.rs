@@ -161,8 +161,8 @@ fn a_reservation_that_is_dropped_frees_its_slot() {
             let capacity = Arc::new(Capacity::new(1));
             let of_other = Arc::clone(&capacity);
             concurrently([
-                Box::new(move || capacity.reserve().is_ok()) as Thread<bool>,
-                Box::new(move || of_other.reserve().is_ok()),
+                Box::new(move || capacity.reserve_and_release()) as Thread<bool>,
+                Box::new(move || of_other.reserve_and_release()),
             ])
         },
         // The slot is freed again at once, so one or both get it. Never none.

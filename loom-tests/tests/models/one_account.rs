@@ -12,7 +12,7 @@ use crate::outcomes::{
     amount, assert_outcomes, assert_outcomes_of_few_preemptions, cents, concurrently,
 };
 use loom::sync::Arc;
-use loom_tests::{self as engine, Account, Cents, DepositError, OperationError, WithdrawError};
+use loom_tests::{self as engine, Account, Cents, DepositError, Refusal, WithdrawError};
 
 #[derive(Clone, Copy, Debug)]
 enum Operation {
@@ -60,8 +60,8 @@ impl Operation {
                 let returned = outcomes.into_iter().map(|outcome| match outcome {
                     Ok(balance) => got(balance),
                     Err(
-                        OperationError::BalanceLimit { balance }
-                        | OperationError::InsufficientFunds { available: balance },
+                        Refusal::BalanceLimit { balance }
+                        | Refusal::InsufficientFunds { available: balance },
                     ) => Returned::Refused(balance.get()),
                     Err(_) => Returned::Unknown,
                 });

@@ -9,8 +9,8 @@ use super::books::{ACCOUNT_LIMIT, Books, Listing, Span, View};
 use super::history::{Action, Outcome};
 use super::{OPERATIONS, THREADS};
 use crate::{
-    AccountNumber, Amount, Cents, Command, CreateError, Ledger, Operation, OperationError, Session,
-    UnknownAccount, WithdrawError,
+    AccountNumber, Amount, Cents, CreateError, Ledger, Operation, Refusal, Session, UnknownAccount,
+    WithdrawError,
 };
 
 /// What is on an account at first, in cents. Sums go up to [`SUM_MAX`], so that two withdrawals may be
@@ -165,23 +165,20 @@ impl World {
             }
             asked.push((account, draw_action(random)));
         }
-        let commands: Vec<_> = asked
+        let operations: Vec<_> = asked
             .iter()
-            .map(|&(account, action)| Command {
-                number: self.number(account),
-                operation: operation(action),
-            })
+            .map(|&(account, action)| (self.number(account), operation(action)))
             .collect();
         // What is in it is to be replaced.
         let mut outcomes = vec![Ok(Cents::MAX)];
-        let ((), span) = self.timed(|| session.apply(&commands, &mut outcomes));
+        let ((), span) = self.timed(|| session.apply(&operations, &mut outcomes));
         let mut books = self.books();
         let told = asked
             .into_iter()
             .zip(outcomes.iter().copied().map(told))
             .map(|((account, action), outcome)| (account, action, outcome))
             .collect();
-        books.batch(worker, commands.len(), told, span);
+        books.batch(worker, operations.len(), told, span);
     }
 
     /// Lists all accounts in two pages, the first of so many accounts.
@@ -229,11 +226,11 @@ impl World {
 fn done(session: &Session<'_>, number: AccountNumber, action: Action) -> (Outcome, Option<i64>) {
     let outcome = match action {
         Action::Deposit(sum) => {
-            let posted = session.deposit(number, amount(sum));
-            told(posted.map(|posting| posting.balance).map_err(Into::into))
+            let updated = session.deposit(number, amount(sum));
+            told(updated.map(|updated| updated.balance).map_err(Into::into))
         }
         Action::Withdraw(sum) => match session.withdraw(number, amount(sum)) {
-            Ok(posting) => Outcome::Balance(posting.balance.get()),
+            Ok(updated) => Outcome::Balance(updated.balance.get()),
             Err(WithdrawError::InsufficientFunds { .. }) => Outcome::InsufficientFunds,
             Err(WithdrawError::UnknownAccount) => Outcome::UnknownAccount,
         },
@@ -247,13 +244,15 @@ fn done(session: &Session<'_>, number: AccountNumber, action: Action) -> (Outcom
 }
 
 /// What the checker calls it.
-fn told(outcome: crate::Outcome) -> Outcome {
+fn told(outcome: Result<Cents, Refusal>) -> Outcome {
     match outcome {
         Ok(balance) => Outcome::Balance(balance.get()),
-        Err(OperationError::UnknownAccount) => Outcome::UnknownAccount,
-        Err(OperationError::InsufficientFunds { .. }) => Outcome::InsufficientFunds,
-        // No schedule deposits that much: to a deposit it is an answer that fits no order.
-        Err(OperationError::BalanceLimit { .. }) => Outcome::InsufficientFunds,
+        Err(Refusal::UnknownAccount) => Outcome::UnknownAccount,
+        Err(Refusal::InsufficientFunds { .. }) => Outcome::InsufficientFunds,
+        // No schedule deposits that much, and an operation opens no account: to it, it is an answer that fits no order.
+        Err(Refusal::BalanceLimit { .. } | Refusal::AccountLimit { .. }) => {
+            Outcome::InsufficientFunds
+        }
     }
 }
 

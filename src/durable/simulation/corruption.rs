@@ -15,16 +15,15 @@ use futures_channel::oneshot;
 
 use super::disk::{Call, Disk};
 use crate::KeyPolicy;
-use crate::durable::DurableCommand;
-use crate::durable::command::Submission;
 use crate::durable::sequencer::Sequencer;
+use crate::durable::submission::Submission;
 use crate::journal::format::segment::{self, SECTOR_BYTES};
 use crate::journal::state::accounts::AccountState;
 use crate::journal::state::books::Books;
 use crate::journal::state::keys::Kept;
 use crate::journal::{JournalError, Position, Recovered, Recovery, recover, snapshot};
 use crate::values::account_number::AccountNumber;
-use crate::values::change::Change;
+use crate::values::change::{Change, Command};
 use crate::values::key_digest::KeyDigest;
 use crate::values::money::{Amount, Cents};
 use crate::values::timestamp::Timestamp;
@@ -82,14 +81,14 @@ fn amount(cents: i64) -> Amount {
 }
 
 /// The batches of the journal.
-fn batches() -> Vec<Vec<DurableCommand>> {
+fn batches() -> Vec<Vec<Command>> {
     let number = AccountNumber::nth;
-    let with_key = |change, key: &str| DurableCommand {
+    let with_key = |change, key: &str| Command {
         change,
         key: Some(key.parse().unwrap()),
     };
     let mut batches = vec![vec![
-        DurableCommand::from(Change::Open {
+        Command::from(Change::Open {
             initial: Cents::new(500).unwrap(),
         });
         3
@@ -104,7 +103,7 @@ fn batches() -> Vec<Vec<DurableCommand>> {
                 },
                 &format!("deposit-{round}"),
             ),
-            DurableCommand::from(Change::Withdraw {
+            Command::from(Change::Withdraw {
                 number: number(2),
                 amount: amount(round.cast_signed()),
             }),
@@ -152,11 +151,11 @@ fn batches() -> Vec<Vec<DurableCommand>> {
 }
 
 /// Writes `batches` behind what is on the disk.
-fn write(disk: &Disk, batches: &[Vec<DurableCommand>]) -> Journal {
+fn write(disk: &Disk, batches: &[Vec<Command>]) -> Journal {
     try_to_write(disk, batches).unwrap()
 }
 
-fn try_to_write(disk: &Disk, batches: &[Vec<DurableCommand>]) -> Result<Journal, JournalError> {
+fn try_to_write(disk: &Disk, batches: &[Vec<Command>]) -> Result<Journal, JournalError> {
     let storage = disk.mount();
     let policy = KeyPolicy::default();
     let Recovered {
@@ -657,7 +656,7 @@ fn a_batch_of_another_history_is_refused() {
     let other = AccountNumber::nth(2);
     let deposit = |number, cents| {
         let amount = amount(cents);
-        vec![DurableCommand::from(Change::Deposit { number, amount })]
+        vec![Command::from(Change::Deposit { number, amount })]
     };
     let disk = Disk::new(1);
     write(&disk, &batches()[..1]);
@@ -755,7 +754,7 @@ fn a_key_cannot_pass_for_a_batch() {
     let forged = str::from_utf8(&header).unwrap();
     let number = AccountNumber::nth(1);
     let amount = amount(1);
-    let deposit = |key: &str| DurableCommand {
+    let deposit = |key: &str| Command {
         change: Change::Deposit { number, amount },
         key: Some(key.parse().unwrap()),
     };

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::{Duration, Instant};
 
 use super::disk::{Call, Disk, Held};
-use crate::Answer;
+use crate::durable::submission::Answer;
 use crate::durable::{
-    Condition, DurableCommand, DurableConfig, DurableLedger, Pending, PendingAll, SUBMISSION_MAX,
+    Condition, DurableConfig, DurableLedger, Pending, PendingAll, SUBMISSION_MAX,
 };
 use crate::journal::{Directory, JournalError};
 use crate::values::account_number::AccountNumber;
-use crate::values::change::{Change, NotDone, Receipt, Refusal};
+use crate::values::change::{Change, CommandError, NotDone, Receipt, Refusal, answer};
 use crate::values::money::{Amount, Cents};
 use crate::values::timestamp::Timestamp;
 use crate::values::warning::NextStart;
@@ -50,11 +50,11 @@ pub(super) fn cents(value: i64) -> Cents {
 }
 
 pub(super) fn receipt(answer: Answer) -> Receipt {
-    answer.unwrap().outcome.unwrap()
+    answer.unwrap()
 }
 
 pub(super) fn create(ledger: &DurableLedger, initial: i64) -> AccountNumber {
-    receipt(ledger.create(cents(initial), None).wait()).number
+    receipt(ledger.create(cents(initial)).wait()).number
 }
 
 /// The answer, if there is one.
@@ -94,11 +94,11 @@ fn nothing_is_visible_or_answered_before_it_is_durable() {
     let ledger = open(&disk);
     let (account, closing) = (create(&ledger, 100), create(&ledger, 5));
     let count = ledger.count();
-    let (held, mut deposit) = held_back(&disk, || ledger.deposit(account, amount(1), None));
+    let (held, mut deposit) = held_back(&disk, || ledger.deposit(account, amount(1)));
     // Decided while the first is on its way: a second batch, in which there is a refusal that depends on the first.
-    let mut close = ledger.close(closing, None);
-    let mut opened = ledger.create(cents(7), None);
-    let mut refused = ledger.withdraw(account, amount(102), None);
+    let mut close = ledger.close(closing);
+    let mut opened = ledger.create(cents(7));
+    let mut refused = ledger.withdraw(account, amount(102));
     std::thread::sleep(A_WHILE);
     for pending in [&mut deposit, &mut close, &mut opened, &mut refused] {
         assert_eq!(answer_of(pending), None);
@@ -111,10 +111,8 @@ fn nothing_is_visible_or_answered_before_it_is_durable() {
     assert_eq!(receipt(close.wait()).balance, cents(5));
     assert_eq!(receipt(opened.wait()).balance, cents(7));
     let available = cents(101);
-    assert_eq!(
-        refused.wait().unwrap().outcome,
-        Err(Refusal::InsufficientFunds { available })
-    );
+    let refusal = Refusal::InsufficientFunds { available };
+    assert_eq!(refused.wait(), answer(Err(refusal), false));
     // Whoever has an answer sees what it says.
     assert_eq!(ledger.balance(account), Ok(cents(101)));
     assert!(ledger.balance(closing).is_err());
@@ -126,16 +124,16 @@ fn a_refusal_waits_for_what_it_depends_on() {
     let disk = Disk::new(1);
     let ledger = open(&disk);
     let account = create(&ledger, 100);
-    let (held, withdrawal) = held_back(&disk, || ledger.withdraw(account, amount(60), None));
+    let (held, withdrawal) = held_back(&disk, || ledger.withdraw(account, amount(60)));
     // Without a key, so nothing of it is written.
-    let mut refused = ledger.withdraw(account, amount(60), None);
+    let mut refused = ledger.withdraw(account, amount(60));
     std::thread::sleep(A_WHILE);
     assert_eq!(answer_of(&mut refused), None);
     // The withdrawal never becomes durable, so nobody may hear of a refusal that depends on it.
     disk.trouble(|call, _| (call == Call::Sync).then_some(ErrorKind::Other));
     drop(held);
-    assert_eq!(withdrawal.wait(), Err(NotDone::Failed));
-    assert_eq!(refused.wait(), Err(NotDone::ReadOnly));
+    assert_eq!(withdrawal.wait(), Err(NotDone::Failed.into()));
+    assert_eq!(refused.wait(), Err(NotDone::ReadOnly.into()));
 }
 
 #[test]
@@ -146,15 +144,15 @@ fn what_waits_while_a_write_fails_was_not_done() {
     config.write_beside_bytes = usize::MAX;
     let ledger = open_with(&disk, config).unwrap();
     let account = create(&ledger, 100);
-    let (held, first) = held_back(&disk, || ledger.deposit(account, amount(1), None));
+    let (held, first) = held_back(&disk, || ledger.deposit(account, amount(1)));
     let waiting: Vec<_> = (0..10)
-        .map(|_| ledger.deposit(account, amount(1), None))
+        .map(|_| ledger.deposit(account, amount(1)))
         .collect();
     disk.trouble(|call, _| (call == Call::Sync).then_some(ErrorKind::Other));
     drop(held);
-    assert_eq!(first.wait(), Err(NotDone::Failed));
+    assert_eq!(first.wait(), Err(NotDone::Failed.into()));
     for pending in waiting {
-        assert_eq!(pending.wait(), Err(NotDone::ReadOnly));
+        assert_eq!(pending.wait(), Err(NotDone::ReadOnly.into()));
     }
     assert_eq!(ledger.waiting(), 0);
 }
@@ -165,11 +163,14 @@ fn a_failure_is_final(call: Call) {
         let disk = Disk::new(seed);
         let ledger = open(&disk);
         let account = create(&ledger, 100);
-        let key = |text: &str| Some(text.parse().unwrap());
-        let (held, first) = held_back(&disk, || ledger.deposit(account, amount(1), key("first")));
+        let deposit = |cents, key: &str| {
+            let (number, amount) = (account, amount(cents));
+            Change::Deposit { number, amount }.with_key(key.parse().unwrap())
+        };
+        let (held, first) = held_back(&disk, || ledger.execute(deposit(1, "first")));
         // Two that are decided while the first is on its way.
-        let second = ledger.deposit(account, amount(10), key("second"));
-        let refused = ledger.withdraw(account, amount(1_000), None);
+        let second = ledger.execute(deposit(10, "second"));
+        let refused = ledger.withdraw(account, amount(1_000));
         disk.trouble(move |it, name| {
             (it == call && name.ends_with(".journal")).then_some(ErrorKind::Other)
         });
@@ -178,15 +179,15 @@ fn a_failure_is_final(call: Call) {
         // The first was written before the trouble began: then it is the second whose write fails.
         match call {
             Call::Write => assert_eq!(receipt(first).balance, cents(101)),
-            _ => assert_eq!(first, Err(NotDone::Failed)),
+            _ => assert_eq!(first, Err(NotDone::Failed.into())),
         }
         // Where the first one's sync fails, they never come to the disk.
         let not_done = match call {
             Call::Write => NotDone::Failed,
             _ => NotDone::ReadOnly,
         };
-        assert_eq!(second.wait(), Err(not_done));
-        assert_eq!(refused.wait(), Err(not_done));
+        assert_eq!(second.wait(), Err(not_done.into()));
+        assert_eq!(refused.wait(), Err(not_done.into()));
         let seen = match call {
             Call::Write => 101,
             _ => 100,
@@ -195,11 +196,14 @@ fn a_failure_is_final(call: Call) {
         disk.mend();
         let calls = disk.calls();
         assert!(is_failed(&ledger), "{:?}", ledger.condition());
-        let late = ledger.deposit(account, amount(1), None).wait();
-        assert_eq!(late, Err(NotDone::ReadOnly));
+        let late = ledger.deposit(account, amount(1)).wait();
+        assert_eq!(late, Err(NotDone::ReadOnly.into()));
         let late = ledger.submit(vec![Change::Close { number: account }.into(); 3]);
-        assert_eq!(late.wait(), vec![Err(NotDone::ReadOnly); 3]);
-        assert_eq!(ledger.create(cents(1), None).wait(), Err(NotDone::ReadOnly));
+        assert_eq!(late.wait(), vec![Err(NotDone::ReadOnly.into()); 3]);
+        assert_eq!(
+            ledger.create(cents(1)).wait(),
+            Err(NotDone::ReadOnly.into())
+        );
         assert_eq!(ledger.balance(account), Ok(cents(seen)));
         assert_eq!((ledger.count(), ledger.waiting()), (1, 0));
         assert_eq!(disk.calls(), calls, "it is left alone");
@@ -211,8 +215,8 @@ fn a_failure_is_final(call: Call) {
         disk.lose_power();
         drop(ledger);
         let ledger = open(&disk);
-        receipt(ledger.deposit(account, amount(1), key("first")).wait());
-        receipt(ledger.deposit(account, amount(10), key("second")).wait());
+        receipt(ledger.execute(deposit(1, "first")).wait());
+        receipt(ledger.execute(deposit(10, "second")).wait());
         assert_eq!(ledger.balance(account), Ok(cents(111)));
         assert_eq!(ledger.condition(), Condition::Healthy);
     }
@@ -260,7 +264,7 @@ fn a_full_disk_refuses_until_there_is_room() {
             Err(not_done) => break not_done,
         }
     };
-    assert_eq!(refused, NotDone::DiskFull);
+    assert_eq!(refused, NotDone::DiskFull.into());
     assert!(done > 0);
     assert_eq!(ledger.condition(), Condition::DiskFull);
     assert_eq!(ledger.balance(account), Ok(cents(done)));
@@ -303,7 +307,7 @@ fn a_segment_that_cannot_be_made_is_tried_again() {
                 }
                 assert_eq!(ledger.condition(), Condition::Healthy);
             };
-            assert_eq!(refused, NotDone::NoSegment);
+            assert_eq!(refused, NotDone::NoSegment.into());
             assert!(done > 5 * SUBMISSION_MAX as i64, "the segment was used");
             match ledger.condition() {
                 Condition::NoSegment { reason } => assert!(reason.contains(name), "{reason}"),
@@ -365,11 +369,15 @@ fn a_segment_whose_zeros_find_no_room_is_gone_on_from() {
     });
     let ledger = open(&disk);
     assert_eq!(ledger.balance(account), Ok(cents(7)));
-    let refused = ledger.deposit(account, amount(1), None).wait();
-    assert_eq!(refused, Err(NotDone::DiskFull), "and nothing has failed");
+    let refused = ledger.deposit(account, amount(1)).wait();
+    assert_eq!(
+        refused,
+        Err(NotDone::DiskFull.into()),
+        "and nothing has failed"
+    );
     disk.mend();
     wait_until("there is room", || ledger.condition() == Condition::Healthy);
-    receipt(ledger.deposit(account, amount(1), None).wait());
+    receipt(ledger.deposit(account, amount(1)).wait());
     drop(ledger);
     disk.lose_power();
     assert_eq!(open(&disk).balance(account), Ok(cents(8)));
@@ -471,11 +479,11 @@ fn a_thread_that_panics_is_a_failure() {
     let ledger = open_with(&disk, config).unwrap();
     let account = create(&ledger, 7);
     is_broken.store(true, Relaxed);
-    let deposit = || ledger.deposit(account, amount(1), None).wait();
-    assert_eq!(deposit(), Err(NotDone::Failed));
+    let deposit = || ledger.deposit(account, amount(1)).wait();
+    assert_eq!(deposit(), Err(NotDone::Failed.into()));
     wait_until("it has failed", || is_failed(&ledger));
     wait_until("nobody is left to fail", || {
-        deposit() == Err(NotDone::ReadOnly)
+        deposit() == Err(NotDone::ReadOnly.into())
     });
     assert_eq!(ledger.balance(account), Ok(cents(7)));
 }
@@ -487,28 +495,28 @@ fn more_than_may_wait_is_turned_away() {
     config.waiting_max = 3;
     let ledger = open_with(&disk, config).unwrap();
     let account = create(&ledger, 0);
-    let (held, first) = held_back(&disk, || ledger.deposit(account, amount(1), None));
+    let (held, first) = held_back(&disk, || ledger.deposit(account, amount(1)));
     let deposit = Change::Deposit {
         number: account,
         amount: amount(1),
     };
     let second = ledger.submit(vec![deposit.into(); 2]);
     assert_eq!(ledger.waiting(), 3);
-    let mut busy = ledger.deposit(account, amount(1), None);
-    assert_eq!(answer_of(&mut busy), Some(Err(NotDone::Busy)));
+    let mut busy = ledger.deposit(account, amount(1));
+    assert_eq!(answer_of(&mut busy), Some(Err(NotDone::Busy.into())));
     let busy = ledger.submit(vec![deposit.into(); 2]).answers.try_recv();
-    assert_eq!(busy, Ok(Some(vec![Err(NotDone::Busy); 2])));
+    assert_eq!(busy, Ok(Some(vec![Err(NotDone::Busy.into()); 2])));
     assert_eq!(ledger.condition(), Condition::Healthy);
     drop(held);
     receipt(first.wait());
     assert!(second.wait().iter().all(Result::is_ok));
     assert_eq!(ledger.balance(account), Ok(cents(3)));
     assert_eq!(ledger.waiting(), 0);
-    receipt(ledger.deposit(account, amount(1), None).wait());
+    receipt(ledger.deposit(account, amount(1)).wait());
     // One that could never be taken.
-    let commands = vec![DurableCommand::from(deposit); SUBMISSION_MAX + 1];
+    let commands = vec![deposit.into(); SUBMISSION_MAX + 1];
     let answers = ledger.submit(commands).wait();
-    assert_eq!(answers, vec![Err(NotDone::Busy); SUBMISSION_MAX + 1]);
+    assert_eq!(answers, vec![Err(NotDone::Busy.into()); SUBMISSION_MAX + 1]);
     assert_eq!(
         (ledger.balance(account), ledger.waiting()),
         (Ok(cents(4)), 0)
@@ -521,7 +529,7 @@ fn what_was_submitted_is_done_before_the_ledger_is_gone() {
     let ledger = open(&disk);
     let account = create(&ledger, 0);
     let (held, pending) = held_back(&disk, || {
-        let deposits = (0..100).map(|_| ledger.deposit(account, amount(1), None));
+        let deposits = (0..100).map(|_| ledger.deposit(account, amount(1)));
         deposits.collect::<Vec<_>>()
     });
     std::thread::scope(|scope| {
@@ -546,10 +554,10 @@ fn times_never_run_backwards() {
     config.clock = Arc::new(move || Timestamp::from_micros(told.load(Relaxed)));
     config.uptime = Arc::new(|| Duration::ZERO);
     let ledger = open_with(&disk, config.clone()).unwrap();
-    let opened = receipt(ledger.create(cents(1), None).wait());
+    let opened = receipt(ledger.create(cents(1)).wait());
     let deposit = |ledger: &DurableLedger, at| {
         clock.store(at, Relaxed);
-        let pending = ledger.deposit(opened.number, amount(1), None);
+        let pending = ledger.deposit(opened.number, amount(1));
         receipt(pending.wait()).at.as_micros()
     };
     let times = [4_000, -7, 6_000, 0].map(|at| deposit(&ledger, at));
@@ -570,23 +578,24 @@ fn a_clock_that_jumps_ahead_and_back_drops_no_key() {
     config.uptime = Arc::new(|| Duration::ZERO);
     let day_us = i64::try_from(config.keys.window.as_micros()).unwrap();
     let ledger = open_with(&disk, config.clone()).unwrap();
-    let key = || Some("key".parse().unwrap());
-    let opened = receipt(ledger.create(cents(1), key()).wait());
+    let open = Change::Open { initial: cents(1) };
+    let open = || open.with_key("key".parse().unwrap());
+    let opened = receipt(ledger.execute(open()).wait());
     clock.store(5_000 + day_us, Relaxed);
     // Nothing of this is recorded, so it is still the time that it was.
-    let refused = ledger.withdraw(opened.number, amount(2), None).wait();
-    assert!(refused.unwrap().outcome.is_err());
+    let refused = ledger.withdraw(opened.number, amount(2)).wait();
+    assert!(refused.is_err());
     clock.store(5_000, Relaxed);
-    let again = ledger.create(cents(1), key()).wait().unwrap();
-    assert_eq!((again.outcome, again.replayed), (Ok(opened), true));
+    let again = ledger.execute(open()).wait();
+    assert_eq!(again, answer(Ok(opened), true));
     drop(ledger);
     let ledger = open_with(&disk, config).unwrap();
-    assert!(ledger.create(cents(1), key()).wait().unwrap().replayed);
+    assert!(ledger.execute(open()).wait().unwrap().replayed);
     // Its time is over once something is recorded at a later one.
     clock.store(5_000 + day_us, Relaxed);
-    let anew = ledger.create(cents(1), key()).wait().unwrap();
+    let anew = ledger.execute(open()).wait().unwrap();
     assert!(!anew.replayed);
-    assert_ne!(receipt(Ok(anew)).number, opened.number);
+    assert_ne!(anew.number, opened.number);
 }
 
 #[test]
@@ -610,8 +619,11 @@ fn more_accounts_than_allowed_are_not_opened() {
     }
     let ledger = open_with(&disk, limited(3)).unwrap();
     assert_eq!(ledger.count(), 3);
-    let refused = ledger.create(cents(1), None).wait().unwrap().outcome;
-    assert_eq!(refused, Err(Refusal::AccountLimit { limit: 3 }));
+    let refused = ledger.create(cents(1)).wait();
+    assert_eq!(
+        refused,
+        answer(Err(Refusal::AccountLimit { limit: 3 }), false)
+    );
 }
 
 #[test]
@@ -668,7 +680,7 @@ fn a_directory_serves_one_at_a_time() {
     }
     // To read is no harm.
     Directory::open_read_only(&place.0).unwrap();
-    receipt(ledger.deposit(account, amount(1), None).wait());
+    receipt(ledger.deposit(account, amount(1)).wait());
     drop(ledger);
     let ledger = DurableLedger::open(&place.0, config()).unwrap();
     assert_eq!(ledger.balance(account), Ok(cents(8)));
@@ -716,7 +728,7 @@ fn what_is_acknowledged_while_another_process_opens_a_copy_by_hard_links_is_kept
     let mut first = Some(ledger);
     let mut last_words = || {
         if let Some(ledger) = first.take() {
-            receipt(ledger.deposit(account, amount(1), None).wait());
+            receipt(ledger.deposit(account, amount(1)).wait());
         }
     };
     let second = DurableLedger::open_with_progress(&copy.0, config(), &mut |_| last_words());
@@ -733,8 +745,11 @@ fn a_last_segment_that_is_removed_is_not_answered_from() {
     let ledger = DurableLedger::open(&place.0, config()).unwrap();
     let account = create(&ledger, 7);
     std::fs::remove_file(place.0.join(format!("{:020}.journal", 0))).unwrap();
-    let answer = ledger.deposit(account, amount(1), None).wait();
-    assert!(matches!(answer, Err(NotDone::Failed | NotDone::ReadOnly)));
+    let answer = ledger.deposit(account, amount(1)).wait();
+    assert!(matches!(
+        answer,
+        Err(CommandError::NotDone(NotDone::Failed | NotDone::ReadOnly))
+    ));
     wait_until("it has failed", || is_failed(&ledger));
     assert_eq!(ledger.balance(account), Ok(cents(7)));
 }
@@ -747,8 +762,8 @@ fn a_directory_that_is_replaced_is_noticed_by_itself() {
     std::fs::rename(&place.0, &elsewhere.0).unwrap();
     std::fs::create_dir(&place.0).unwrap();
     wait_until("it has failed", || is_failed(&ledger));
-    let answer = ledger.deposit(account, amount(1), None).wait();
-    assert_eq!(answer, Err(NotDone::ReadOnly));
+    let answer = ledger.deposit(account, amount(1)).wait();
+    assert_eq!(answer, Err(NotDone::ReadOnly.into()));
     drop(ledger);
     let ledger = DurableLedger::open(&elsewhere.0, config()).unwrap();
     assert_eq!(ledger.balance(account), Ok(cents(7)));
@@ -760,7 +775,7 @@ fn a_directory_that_cannot_be_made_or_written_is_refused() {
     std::fs::create_dir_all(&place.0).unwrap();
     let file = place.0.join("file");
     std::fs::write(&file, "").unwrap();
-    let refused = DurableLedger::open(&file.join("below"), config());
+    let refused = DurableLedger::open(file.join("below"), config());
     assert!(matches!(refused, Err(JournalError::Io { .. })));
     let mut permissions = std::fs::metadata(&place.0).unwrap().permissions();
     permissions.set_readonly(true);

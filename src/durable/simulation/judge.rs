@@ -5,7 +5,7 @@ use crate::durable::published::Published;
 use crate::journal::state::books::Books;
 use crate::journal::{Record, Storage, scan};
 use crate::values::account_number::AccountNumber;
-use crate::values::change::{ChangeOutcome, Receipt};
+use crate::values::change::{Effect, Refusal};
 use crate::values::key_digest::KeyDigest;
 
 /// The books are in a state: balances, order of creation, closed accounts, times, keys.
@@ -29,7 +29,7 @@ pub(super) fn books(books: &Books, model: &Model) {
     let mut closed: Vec<_> = books.closed.keys().copied().collect();
     closed.sort_unstable();
     assert_eq!(closed, closed_in(model));
-    let keys: Vec<(KeyDigest, ChangeOutcome)> = books
+    let keys: Vec<(KeyDigest, Result<Effect, Refusal>)> = books
         .keys
         .iter()
         .filter(|(key, _)| books.keys.find(*key, books.last_at).is_some())
@@ -47,7 +47,7 @@ pub(super) fn published(published: &Published, model: &Model) {
     let open: Vec<_> = session
         .accounts_after(None)
         .map(|it| {
-            let times = (&it.facts.times, find(model, it.number));
+            let times = (&it.metadata.times, find(model, it.number));
             let seen = (times.0.created_at(), times.0.last_updated());
             assert_eq!((seen.0.as_micros(), seen.1.as_micros()), times_of(times.1));
             (it.number, it.balance.get())
@@ -65,11 +65,10 @@ pub(super) fn entries(published: &Published, model: &Model) {
             let record = published.reader.record(position).unwrap();
             assert_eq!(record.link.entry, index as u64 + 1);
             assert_eq!(record.number(), Some(account.number));
-            let receipt: Receipt = record.outcome.unwrap();
             let found = Entry {
                 change: record.change,
-                balance: receipt.balance.get(),
-                at: receipt.at.as_micros(),
+                balance: record.outcome.unwrap().balance.get(),
+                at: record.at.as_micros(),
             };
             assert_eq!(found, *entry);
             position = record.link.previous;

@@ -16,16 +16,15 @@ use rand::rngs::Xoshiro256PlusPlus;
 use super::judge;
 use super::model::{Micros, Model};
 use super::workload::{Workload, any_number};
-use crate::Answer;
 use crate::KeyPolicy;
 use crate::durable::DurableConfig;
-use crate::durable::command::{DurableCommand, Reply, Submission};
 use crate::durable::ledger_clock::{LedgerClock, Reading};
 use crate::durable::published::Published;
 use crate::durable::sequencer::{NotTaken, Sequencer, Settlement};
+use crate::durable::submission::{Answer, Reply, Submission};
 use crate::journal::format::segment;
 use crate::journal::{Batch, JournalError, Position, Recovered, Storage, Writer, snapshot};
-use crate::values::change::NotDone;
+use crate::values::change::{Command, NotDone};
 use crate::values::timestamp::Timestamp;
 
 /// The most that is decided into a batch, unless one submission is more. As in the engine, it is less than half of
@@ -52,15 +51,15 @@ pub(super) struct Decided {
     /// How many of them are visible.
     pub(super) visible: usize,
     /// What clients were told, other than that nothing was done or that it was done before.
-    pub(super) told: Vec<(DurableCommand, Answer)>,
+    pub(super) told: Vec<(Command, Answer)>,
     /// What clients were not told before the process ended.
-    pub(super) untold: Vec<DurableCommand>,
+    pub(super) untold: Vec<Command>,
 }
 
 /// A client that waits.
 enum Waiting {
-    One(DurableCommand, oneshot::Receiver<Answer>),
-    Many(Vec<DurableCommand>, oneshot::Receiver<Vec<Answer>>),
+    One(Command, oneshot::Receiver<Answer>),
+    Many(Vec<Command>, oneshot::Receiver<Vec<Answer>>),
 }
 
 /// A process.
@@ -77,7 +76,7 @@ pub(super) struct Life<'run> {
     pub(super) published: Published,
     queue: VecDeque<Submission>,
     /// What was taken since the last seal, and when.
-    taken: Vec<(Vec<DurableCommand>, Micros)>,
+    taken: Vec<(Vec<Command>, Micros)>,
     waiting: Vec<Waiting>,
     in_flight: Option<(Batch, Settlement)>,
     /// What is durable, and neither visible nor answered yet.

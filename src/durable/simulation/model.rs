@@ -5,10 +5,9 @@
 
 use std::time::Duration;
 
-use crate::Answer;
-use crate::durable::DurableCommand;
+use crate::durable::submission::Answer;
 use crate::values::account_number::AccountNumber;
-use crate::values::change::{Answered, Change, ChangeOutcome, NotDone, Receipt, Refusal};
+use crate::values::change::{Change, Command, CommandError, Effect, NotDone, Receipt, Refusal};
 use crate::values::error::UnknownAccount;
 use crate::values::money::Cents;
 use crate::values::timestamp::Timestamp;
@@ -46,7 +45,7 @@ pub(super) struct Account {
 pub(super) struct UsedKey {
     pub(super) key: String,
     change: Change,
-    pub(super) outcome: ChangeOutcome,
+    pub(super) outcome: Result<Effect, Refusal>,
     at: Micros,
 }
 
@@ -93,39 +92,31 @@ impl Model {
 
     /// Does a command and says what is to be answered. `answer` is what was: it is asked for the number of a
     /// new account and for nothing else.
-    pub(super) fn answer(
-        &mut self,
-        command: &DurableCommand,
-        now: Micros,
-        answer: &Answer,
-    ) -> Answer {
+    pub(super) fn answer(&mut self, command: &Command, now: Micros, answer: &Answer) -> Answer {
         let at = now.max(self.last_at);
         let key = command.key.as_ref().map(|key| key.as_str());
         if let Some(key) = key {
             let live = self.keys_at(at);
             match live.iter().find(|used| used.key == key) {
                 Some(used) if used.change == command.change => {
-                    return Ok(Answered {
-                        outcome: used.outcome,
-                        replayed: true,
-                    });
+                    return answer_of(used.outcome, used.at, true);
                 }
-                Some(_) => return Err(NotDone::KeyReused),
+                Some(_) => return Err(NotDone::KeyReused.into()),
                 None if live.len() >= self.rules.keys_max => {
                     let oldest = live.first().map_or(at, |used| used.at);
                     let left_us = self.rules.window - (at - oldest);
                     let retry_after = Duration::from_micros(left_us.unsigned_abs());
-                    return Err(NotDone::TooManyKeys { retry_after });
+                    return Err(NotDone::TooManyKeys { retry_after }.into());
                 }
                 None => {}
             }
         }
-        let drawn = answer.ok().and_then(|it| it.outcome.ok());
-        let outcome = self.change(command.change, at, drawn.map(|receipt| receipt.number));
+        let drawn = answer.ok().map(|receipt| receipt.number);
+        let outcome = self.change(command.change, at, drawn);
         // What depends on the moment, or on nothing, is not kept: neither the refusal nor its key.
         let is_kept = !matches!(
             outcome,
-            Err(Refusal::AccountLimit { .. } | Refusal::UnknownAccount(_))
+            Err(Refusal::AccountLimit { .. } | Refusal::UnknownAccount)
         );
         if outcome.is_ok() || key.is_some() && is_kept {
             self.records += 1;
@@ -139,10 +130,7 @@ impl Model {
                 at,
             });
         }
-        Ok(Answered {
-            outcome,
-            replayed: false,
-        })
+        answer_of(outcome, at, false)
     }
 
     fn change(
@@ -150,7 +138,7 @@ impl Model {
         change: Change,
         at: Micros,
         drawn: Option<AccountNumber>,
-    ) -> ChangeOutcome {
+    ) -> Result<Effect, Refusal> {
         let number = match change {
             Change::Open { initial } => {
                 let limit = self.rules.accounts_max;
@@ -206,10 +194,21 @@ impl Model {
             balance: told,
             at,
         });
-        Ok(Receipt {
+        Ok(Effect {
             number,
             balance: cents(told),
-            at: Timestamp::from_micros(at),
         })
     }
+}
+
+/// The answer where this came of a command at this time.
+pub(super) fn answer_of(outcome: Result<Effect, Refusal>, at: Micros, replayed: bool) -> Answer {
+    let refused = |refusal| CommandError::Refused { refusal, replayed };
+    let Effect { number, balance } = outcome.map_err(refused)?;
+    Ok(Receipt {
+        number,
+        balance,
+        at: Timestamp::from_micros(at),
+        replayed,
+    })
 }

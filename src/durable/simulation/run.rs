@@ -9,11 +9,11 @@ use rand::{RngExt, SeedableRng};
 use super::disk::Disk;
 use super::judge;
 use super::life::{Decided, Life, Settings};
-use super::model::{Micros, Model, Rules};
+use super::model::{Micros, Model, Rules, answer_of};
 use super::workload::Workload;
 use crate::KeyPolicy;
 use crate::journal::{JournalError, Recovered, recover};
-use crate::values::change::{Change, Refusal};
+use crate::values::change::{Change, CommandError};
 
 /// How many steps the first process of a run takes, unless it ends before.
 const FIRST_STEPS: usize = 500;
@@ -237,19 +237,23 @@ impl Run {
         let records = judge::records(&*self.disk.mount());
         let mut unexplained: Vec<_> = records.iter().collect();
         for (command, answer) in &self.decided.told {
-            let Ok(answered) = answer else { continue };
             // The model says which refusals are kept.
-            let is_kept = |refusal: &Refusal| command.key.is_some() && refusal.is_kept();
-            let is_recorded = answered.outcome.as_ref().err().is_none_or(is_kept);
-            if answered.replayed || !is_recorded {
+            let is_recorded = match answer {
+                Ok(receipt) => !receipt.replayed,
+                Err(CommandError::Refused { refusal, replayed }) => {
+                    command.key.is_some() && refusal.is_kept() && !replayed
+                }
+                Err(CommandError::NotDone(_)) => false,
+            };
+            if !is_recorded {
                 continue;
             }
             let place = unexplained.iter().position(|record| {
                 record.change == command.change
-                    && record.outcome == answered.outcome
+                    && answer_of(record.outcome, record.at.as_micros(), false) == *answer
                     && record.key == command.key
             });
-            let place = place.unwrap_or_else(|| panic!("{command:?}: {answered:?} is gone"));
+            let place = place.unwrap_or_else(|| panic!("{command:?}: {answer:?} is gone"));
             unexplained.swap_remove(place);
         }
         let window = i64::try_from(self.settings.keys.window.as_micros()).unwrap();

@@ -21,7 +21,7 @@ use crate::journal::{
     encoded_bytes, recover,
 };
 use crate::values::account_number::AccountNumber;
-use crate::values::change::Change;
+use crate::values::change::{Change, Refusal};
 use crate::values::idempotency_key::IdempotencyKey;
 use crate::values::key_policy::KeyPolicy;
 use crate::values::money::{Amount, Cents};
@@ -48,7 +48,7 @@ enum Ask {
 }
 
 #[derive(Clone, Debug)]
-struct Command {
+struct Step {
     ask: Ask,
     /// Which of the accounts that were ever opened.
     account: usize,
@@ -58,7 +58,7 @@ struct Command {
     later_us: i64,
 }
 
-fn command() -> impl Strategy<Value = Command> {
+fn step() -> impl Strategy<Value = Step> {
     let ask = prop_oneof![
         2 => Just(Ask::Open),
         5 => Just(Ask::Deposit),
@@ -68,7 +68,7 @@ fn command() -> impl Strategy<Value = Command> {
     let later_us = prop_oneof![4 => 0_i64..3, 2 => 3_i64..20, 1 => 20_i64..200];
     let key = proptest::option::weighted(0.6, 0_u8..40);
     (ask, 0_usize..1000, 1_i64..400, key, later_us).prop_map(
-        |(ask, account, cents, key, later_us)| Command {
+        |(ask, account, cents, key, later_us)| Step {
             ask,
             account,
             cents,
@@ -120,18 +120,18 @@ impl Author {
         text.parse().unwrap()
     }
 
-    fn write(&mut self, commands: &[Command]) {
-        let keys = commands.iter().map(|it| it.key.map(Self::key));
-        let commands: Vec<_> = commands.iter().zip(keys).collect();
-        let bytes = commands.iter().map(|(_, key)| encoded_bytes(key.as_ref()));
+    fn write(&mut self, steps: &[Step]) {
+        let keys = steps.iter().map(|it| it.key.map(Self::key));
+        let steps: Vec<_> = steps.iter().zip(keys).collect();
+        let bytes = steps.iter().map(|(_, key)| encoded_bytes(key.as_ref()));
         self.roll_for(HEADER_BYTES + bytes.sum::<usize>());
         let (mut bytes, first_sequence) = (vec![0; HEADER_BYTES], self.books.next_sequence);
-        for (command, key) in commands {
-            self.now += command.later_us;
-            let known = self.opened.get(command.account % self.opened.len().max(1));
+        for (step, key) in steps {
+            self.now += step.later_us;
+            let known = self.opened.get(step.account % self.opened.len().max(1));
             let number = known.copied().unwrap_or(AccountNumber::nth(u64::MAX));
-            let amount = Amount::from_cents(command.cents).unwrap();
-            let change = match command.ask {
+            let amount = Amount::from_cents(step.cents).unwrap();
+            let change = match step.ask {
                 Ask::Open => Change::Open {
                     initial: amount.cents(),
                 },
@@ -286,7 +286,7 @@ fn snapshots(disk: &Disk) -> Vec<String> {
 fn author(disk: &Disk) -> Author {
     let mut author = Author::new(disk, policy(100), SEGMENT_BYTES);
     for round in 0..40_usize {
-        let command = |index: usize| Command {
+        let step = |index: usize| Step {
             ask: match (round + index) % 7 {
                 0 | 1 => Ask::Open,
                 2 if round > 5 => Ask::Close,
@@ -298,7 +298,7 @@ fn author(disk: &Disk) -> Author {
             key: (index != 1).then_some(((round * 3 + index) % 50) as u8),
             later_us: 5,
         };
-        author.write(&[command(0), command(1), command(2)]);
+        author.write(&[step(0), step(1), step(2)]);
     }
     assert!(author.begun.len() > 3);
     author
@@ -309,7 +309,7 @@ proptest! {
 
     #[test]
     fn a_snapshot_is_what_it_would_be_if_all_of_it_were_in_memory(
-        batches in proptest::collection::vec(proptest::collection::vec(command(), 1..7), 1..60),
+        batches in proptest::collection::vec(proptest::collection::vec(step(), 1..7), 1..60),
         takes in proptest::collection::vec((1_usize..4, 1_u64..6, 0_usize..4), 1..8),
     ) {
         let disk = Disk::new(1);
@@ -383,19 +383,19 @@ fn a_record_that_does_not_follow_is_found_in_whatever_part_its_account_is() {
                 unreachable!()
             };
             // An account that is not open, one that is opened again, and a balance that does not follow.
-            let mut receipt = record.outcome.unwrap();
-            receipt.number = number;
-            receipt.balance = Cents::new(receipt.balance.get() + i64::from(forgery == 0)).unwrap();
+            let mut effect = record.outcome.unwrap();
+            effect.number = number;
+            effect.balance = Cents::new(effect.balance.get() + i64::from(forgery == 0)).unwrap();
             record.change = match forgery {
                 3 => Change::Open {
-                    initial: receipt.balance,
+                    initial: effect.balance,
                 },
                 _ => Change::Deposit {
                     number,
                     amount: Amount::from_cents(1).unwrap(),
                 },
             };
-            record.outcome = Ok(receipt);
+            record.outcome = Ok(effect);
             author.begun.clear();
             author.forge(&record);
             // Whatever comes behind is as it should be.
@@ -403,7 +403,7 @@ fn a_record_that_does_not_follow_is_found_in_whatever_part_its_account_is() {
                 author.books.next_sequence += 1;
                 let mut behind = record.clone();
                 behind.sequence = author.books.next_sequence;
-                behind.outcome = Err(crate::values::error::UnknownAccount.into());
+                behind.outcome = Err(Refusal::UnknownAccount);
                 behind.change = deposit;
                 behind.link = crate::journal::Link::default();
                 behind.key = Some(Author::key(3));
@@ -586,19 +586,19 @@ fn what_is_longer_than_what_is_read_at_a_time_is_read_as_it_is() {
     let disk = Disk::new(1);
     let policy = KeyPolicy::default();
     let mut author = Author::new(&disk, policy, 8 << 20);
-    let command = |ask, account| Command {
+    let step = |ask, account| Step {
         ask,
         account,
         cents: 1,
         key: None,
         later_us: 1,
     };
-    author.write(&vec![command(Ask::Open, 0); 900]);
+    author.write(&vec![step(Ask::Open, 0); 900]);
     let counts = [
         1, 900, 20_000, 1, 7_000, 11_000, 1, 1, 30_000, 13_107, 5, 40_000,
     ];
     for count in counts.into_iter().chain(counts) {
-        let deposits = (0..count).map(|index| command(Ask::Deposit, index));
+        let deposits = (0..count).map(|index| step(Ask::Deposit, index));
         author.write(&deposits.collect::<Vec<_>>());
     }
     assert!(author.begun.len() > 1);

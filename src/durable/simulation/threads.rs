@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 
 use super::disk::Disk;
 use super::judge;
-use crate::Answer;
-use crate::durable::{DurableCommand, DurableConfig, DurableLedger};
+use super::model::answer_of;
+use crate::durable::submission::Answer;
+use crate::durable::{DurableConfig, DurableLedger};
+use crate::journal::Record;
 use crate::values::account_number::AccountNumber;
-use crate::values::change::{Change, NotDone};
+use crate::values::change::{Change, Command, CommandError, NotDone};
 use crate::values::money::{Amount, Cents};
 
 /// How many crashes there are without `THREAD_CRASHES`.
@@ -30,7 +32,7 @@ fn open(disk: &Disk, round: u64) -> Option<DurableLedger> {
     DurableLedger::open_on(disk.mount(), config, &mut |_| {}).ok()
 }
 
-fn command(number: AccountNumber, caller: usize, index: usize) -> DurableCommand {
+fn command(number: AccountNumber, caller: usize, index: usize) -> Command {
     let amount = Amount::from_cents(1 + index as i64 % 5).unwrap();
     let change = match index % 3 {
         0 => Change::Deposit { number, amount },
@@ -39,7 +41,7 @@ fn command(number: AccountNumber, caller: usize, index: usize) -> DurableCommand
             initial: Cents::new(caller as i64).unwrap(),
         },
     };
-    DurableCommand {
+    Command {
         change,
         key: Some(format!("{caller}-{index}").parse().unwrap()),
     }
@@ -56,10 +58,7 @@ fn call(ledger: &DurableLedger, number: AccountNumber, caller: usize) -> Vec<Ans
         .flat_map(|commands| {
             let answers = ledger.submit(commands.to_vec()).wait();
             // Who is answered sees what was said, or something later.
-            for answer in answers.iter().flatten() {
-                let Ok(receipt) = answer.outcome else {
-                    continue;
-                };
+            for receipt in answers.iter().flatten() {
                 ledger.balance(receipt.number).expect("it is visible");
             }
             answers
@@ -80,7 +79,7 @@ fn crash(round: u64) {
     let disk = Disk::new(round);
     let ledger = open(&disk, round).unwrap();
     let initial = Cents::new(10).unwrap();
-    let opened = ledger.create(initial, None).wait().unwrap().outcome;
+    let opened = ledger.create(initial).wait();
     let number = opened.unwrap().number;
     disk.end_at(disk.calls() + usize::try_from(round % 40).unwrap());
     let answers = all_call(&ledger, number);
@@ -92,7 +91,7 @@ fn crash(round: u64) {
         disk.lose_power();
     }
     let ledger = open(&disk, round).expect("it opens");
-    let by_key = |records: Vec<crate::journal::Record>| {
+    let by_key = |records: Vec<Record>| {
         let keyed = records
             .into_iter()
             .filter_map(|it| Some((it.key.clone()?, it)));
@@ -111,16 +110,16 @@ fn crash(round: u64) {
         for (index, answer) in answers.iter().enumerate() {
             let sent = command(number, caller, index);
             match answer {
-                Ok(answered) => {
-                    let record = &records[sent.key.as_ref().unwrap()];
-                    assert_eq!(record.outcome, answered.outcome);
-                    assert_eq!(record.change, sent.change);
-                }
-                Err(NotDone::Failed) => {}
-                Err(NotDone::ReadOnly) => {
+                Err(CommandError::NotDone(NotDone::Failed)) => {}
+                Err(CommandError::NotDone(NotDone::ReadOnly)) => {
                     assert!(!records.contains_key(sent.key.as_ref().unwrap()));
                 }
-                Err(other) => panic!("{other}"),
+                Err(CommandError::NotDone(other)) => panic!("{other}"),
+                decided => {
+                    let record = &records[sent.key.as_ref().unwrap()];
+                    assert_eq!(*decided, answer_to(record, false));
+                    assert_eq!(record.change, sent.change);
+                }
             }
         }
     }
@@ -131,9 +130,8 @@ fn crash(round: u64) {
     for (caller, answers) in again.iter().enumerate() {
         for (index, answer) in answers.iter().enumerate() {
             let key = command(number, caller, index).key.unwrap();
-            let answered = answer.unwrap();
-            assert_eq!(answered.outcome, all[&key].outcome);
-            assert_eq!(answered.replayed, records.contains_key(&key));
+            let replayed = records.contains_key(&key);
+            assert_eq!(*answer, answer_to(&all[&key], replayed));
         }
     }
 }
@@ -144,4 +142,9 @@ fn no_crash_of_the_threads_loses_what_was_acknowledged_or_does_anything_twice() 
     for round in 0..crashes.unwrap_or(CRASHES) {
         crash(round);
     }
+}
+
+/// What the caller of a record is answered.
+fn answer_to(record: &Record, replayed: bool) -> Answer {
+    answer_of(record.outcome, record.at.as_micros(), replayed)
 }

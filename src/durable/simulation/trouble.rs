@@ -12,7 +12,7 @@ use super::faults::{
 };
 use crate::durable::{Condition, DurableConfig, DurableLedger, PendingAll};
 use crate::journal::JournalError;
-use crate::values::change::NotDone;
+use crate::values::change::{Change, CommandError, NotDone};
 use crate::values::timestamp::Timestamp;
 use crate::values::warning::{NextStart, Warning};
 
@@ -61,12 +61,13 @@ impl World {
 
 /// When something happens now.
 fn time(ledger: &DurableLedger) -> i64 {
-    receipt(ledger.create(cents(0), None).wait()).at.as_micros()
+    receipt(ledger.create(cents(0)).wait()).at.as_micros()
 }
 
 /// Whether a key was used before.
-fn is_known(ledger: &DurableLedger, key: &str) -> Result<bool, NotDone> {
-    let answer = ledger.create(cents(0), Some(key.parse().unwrap())).wait();
+fn is_known(ledger: &DurableLedger, key: &str) -> Result<bool, CommandError> {
+    let open = Change::Open { initial: cents(0) };
+    let answer = ledger.execute(open.with_key(key.parse().unwrap())).wait();
     answer.map(|it| it.replayed)
 }
 
@@ -84,7 +85,10 @@ fn behind_the_last_record_times_go_on_and_keys_age() {
     assert_eq!(time(&ledger), TODAY + 100 * DAY + 15 * SECOND);
     let refused = is_known(&ledger, "second");
     assert!(
-        matches!(refused, Err(NotDone::TooManyKeys { .. })),
+        matches!(
+            refused,
+            Err(CommandError::NotDone(NotDone::TooManyKeys { .. }))
+        ),
         "{refused:?}"
     );
     world.pass(DAY + DAY / 15 + SECOND);
@@ -173,7 +177,7 @@ fn a_batch_that_waits_for_the_disk_for_seconds_is_told_while_it_does() {
         config.write_beside_bytes = write_beside_bytes;
         let ledger = open_with(&disk, config).unwrap();
         let account = create(&ledger, 1);
-        let (held, pending) = held_back(&disk, || ledger.deposit(account, amount(1), None));
+        let (held, pending) = held_back(&disk, || ledger.deposit(account, amount(1)));
         world.pass(5 * SECOND - 1);
         assert_eq!(
             (ledger.condition(), ledger.warnings()),

@@ -4,9 +4,8 @@ use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 
 use super::model::Model;
-use crate::durable::DurableCommand;
 use crate::values::account_number::AccountNumber;
-use crate::values::change::Change;
+use crate::values::change::{Change, Command};
 use crate::values::idempotency_key::IdempotencyKey;
 use crate::values::money::{Amount, Cents};
 
@@ -14,7 +13,7 @@ use crate::values::money::{Amount, Cents};
 #[derive(Clone, Debug)]
 pub(super) struct Workload {
     /// The commands with a key, some of which are asked again, with the same change or another.
-    keyed: Vec<DurableCommand>,
+    keyed: Vec<Command>,
     keys: usize,
 }
 
@@ -26,11 +25,7 @@ impl Workload {
         }
     }
 
-    pub(super) fn command(
-        &mut self,
-        random: &mut Xoshiro256PlusPlus,
-        model: &Model,
-    ) -> DurableCommand {
+    pub(super) fn command(&mut self, random: &mut Xoshiro256PlusPlus, model: &Model) -> Command {
         let change = change(random, model);
         let recent = self.keyed.len().saturating_sub(12);
         let used = self
@@ -39,11 +34,11 @@ impl Workload {
         let command = match (random.random_range(0..100), used) {
             (0..35, _) | (70.., None) => return change.into(),
             (80.., Some(used)) => return used.clone(),
-            (70..80, Some(used)) => DurableCommand {
+            (70..80, Some(used)) => Command {
                 change,
                 key: used.key.clone(),
             },
-            _ => DurableCommand {
+            _ => Command {
                 change,
                 key: Some(self.new_key(random)),
             },

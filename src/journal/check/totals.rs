@@ -54,7 +54,7 @@ impl Refusals {
 
     fn add(&mut self, refusal: Refusal) {
         *match refusal {
-            Refusal::UnknownAccount(_) => &mut self.unknown_account,
+            Refusal::UnknownAccount => &mut self.unknown_account,
             Refusal::InsufficientFunds { .. } => &mut self.insufficient_funds,
             Refusal::BalanceLimit { .. } => &mut self.balance_limit,
             Refusal::AccountLimit { .. } => &mut self.account_limit,

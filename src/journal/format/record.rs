@@ -27,7 +27,7 @@ use super::fields::{Fields, PutFields as _};
 use crate::journal::Position;
 use crate::journal::state::keys::Kept;
 use crate::values::account_number::AccountNumber;
-use crate::values::change::{Change, ChangeOutcome, Receipt, Refusal};
+use crate::values::change::{Change, Effect, Refusal};
 use crate::values::error::UnknownAccount;
 use crate::values::idempotency_key::IdempotencyKey;
 use crate::values::money::{Amount, Cents};
@@ -50,7 +50,7 @@ pub struct Record {
     /// What was asked for.
     pub change: Change,
     /// What came of it.
-    pub outcome: ChangeOutcome,
+    pub outcome: Result<Effect, Refusal>,
     /// Where it stands among the account's entries.
     pub link: Link,
     /// The key that guards it.
@@ -81,7 +81,7 @@ impl Record {
     /// The account that it belongs to. None where the opening of one was refused.
     #[must_use]
     pub fn number(&self) -> Option<AccountNumber> {
-        let opened = || self.outcome.ok().map(|receipt| receipt.number);
+        let opened = || self.outcome.ok().map(|effect| effect.number);
         self.change.number().or_else(opened)
     }
 
@@ -91,7 +91,7 @@ impl Record {
         match (self.change, self.outcome) {
             (Change::Open { initial }, _) => initial,
             (Change::Deposit { amount, .. } | Change::Withdraw { amount, .. }, _) => amount.cents(),
-            (Change::Close { .. }, Ok(receipt)) => receipt.balance,
+            (Change::Close { .. }, Ok(effect)) => effect.balance,
             (Change::Close { .. }, Err(_)) => Cents::ZERO,
         }
     }
@@ -99,10 +99,10 @@ impl Record {
     /// The account's balance after it. None of a refusal.
     #[must_use]
     pub fn balance_after(&self) -> Option<Cents> {
-        let receipt = self.outcome.ok()?;
+        let effect = self.outcome.ok()?;
         Some(match self.change {
             Change::Close { .. } => Cents::ZERO,
-            _ => receipt.balance,
+            _ => effect.balance,
         })
     }
 
@@ -124,7 +124,7 @@ impl Record {
         };
         let (outcome, balance) = match self.outcome {
             Ok(_) => (0, self.balance_after().unwrap_or_default().get()),
-            Err(Refusal::UnknownAccount(_)) => (1, 0),
+            Err(Refusal::UnknownAccount) => (1, 0),
             Err(Refusal::InsufficientFunds { available }) => (2, available.get()),
             Err(Refusal::BalanceLimit { balance }) => (3, balance.get()),
             Err(Refusal::AccountLimit { limit }) => (4, i64::try_from(limit).unwrap_or(i64::MAX)),
@@ -222,7 +222,7 @@ impl Raw {
         })
     }
 
-    fn change(&self) -> Result<(Change, ChangeOutcome), &'static str> {
+    fn change(&self) -> Result<(Change, Result<Effect, Refusal>), &'static str> {
         let number = AccountNumber::from_halves(self.number);
         let sum = |cents| Cents::new(cents).ok_or("a record has an amount out of range");
         let amount = || Amount::new(sum(self.amount)?).ok_or("a record moves nothing");
@@ -242,13 +242,13 @@ impl Raw {
             _ => return Err("a record is of an unknown kind"),
         };
         let outcome = match self.outcome {
-            0 => Ok(self.receipt(change, number)?),
+            0 => Ok(self.effect(change, number)?),
             _ => Err(self.refusal(change)?),
         };
         Ok((change, outcome))
     }
 
-    fn receipt(&self, change: Change, number: AccountNumber) -> Result<Receipt, &'static str> {
+    fn effect(&self, change: Change, number: AccountNumber) -> Result<Effect, &'static str> {
         let sum = |cents| Cents::new(cents).ok_or("a record has an amount out of range");
         let after = sum(self.balance)?;
         let balance = match change {
@@ -261,11 +261,7 @@ impl Raw {
             Change::Close { .. } => sum(self.amount)?,
             _ => after,
         };
-        Ok(Receipt {
-            number,
-            balance,
-            at: self.at,
-        })
+        Ok(Effect { number, balance })
     }
 
     fn refusal(&self, change: Change) -> Result<Refusal, &'static str> {

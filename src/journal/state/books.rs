@@ -15,11 +15,10 @@ use crate::journal::Position;
 use crate::journal::format::entry_links::EntryLinks;
 use crate::journal::format::record::{Link, Record};
 use crate::values::account_number::{AccountNumber, AccountNumberHash};
-use crate::values::change::{Answer, Change, Receipt, Refusal};
-use crate::values::error::UnknownAccount;
+use crate::values::change::{Change, CommandError, Effect, Receipt, Refusal, answer};
 use crate::values::idempotency_key::IdempotencyKey;
 use crate::values::key_policy::KeyPolicy;
-use crate::values::operation::{after_deposit, after_withdrawal};
+use crate::values::rules::effect_on;
 use crate::values::timestamp::Timestamp;
 
 /// What a request comes to.
@@ -28,7 +27,7 @@ pub(crate) enum Decision {
     /// Something happened, to be recorded and applied before the next decision.
     Record(Record),
     /// Nothing happens: it is refused and that is not kept, it was answered before, or it comes to no answer.
-    Answer(Answer),
+    Answer(Result<Receipt, CommandError>),
 }
 
 /// The state that the records lead to.
@@ -90,10 +89,10 @@ impl Books {
         {
             return Decision::Answer(answer);
         }
-        let (outcome, link) = match self.rule(change, at, account_limit, draw) {
-            Ok((receipt, link)) => (Ok(receipt), link),
+        let (outcome, link) = match self.rule(change, account_limit, draw) {
+            Ok((effect, link)) => (Ok(effect), link),
             Err(refusal) if key.is_none() || !refusal.is_kept() => {
-                return Decision::Answer(Ok(Err(refusal).into()));
+                return Decision::Answer(answer(Err(refusal), false));
             }
             Err(refusal) => (Err(refusal), Link::default()),
         };
@@ -107,48 +106,28 @@ impl Books {
         })
     }
 
-    /// The rules of the ledger.
+    /// What `change` does, and where its entry stands among the account's.
     fn rule(
         &self,
         change: Change,
-        at: Timestamp,
         account_limit: usize,
         draw: impl FnMut() -> AccountNumber,
-    ) -> Result<(Receipt, Link), Refusal> {
-        let receipt = |number, balance| Receipt {
-            number,
-            balance,
-            at,
+    ) -> Result<(Effect, Link), Refusal> {
+        let account = change.number().and_then(|it| self.accounts.get(it));
+        let balance = effect_on(account.map(|it| it.balance), change)?;
+        let number = match change.number() {
+            Some(number) => number,
+            None if self.accounts.len() >= account_limit => {
+                let limit = account_limit;
+                return Err(Refusal::AccountLimit { limit });
+            }
+            None => self.unused(draw),
         };
-        Ok(match change {
-            Change::Open { initial } => {
-                if self.accounts.len() >= account_limit {
-                    return Err(Refusal::AccountLimit {
-                        limit: account_limit,
-                    });
-                }
-                let number = self.unused(draw);
-                (receipt(number, initial), EntryLinks::default().next())
-            }
-            Change::Deposit { number, amount } => {
-                let account = self.account(number)?;
-                let balance = after_deposit(account.balance, amount)?;
-                (receipt(number, balance), account.links.next())
-            }
-            Change::Withdraw { number, amount } => {
-                let account = self.account(number)?;
-                let balance = after_withdrawal(account.balance, amount)?;
-                (receipt(number, balance), account.links.next())
-            }
-            Change::Close { number } => {
-                let account = self.account(number)?;
-                (receipt(number, account.balance), account.links.next())
-            }
-        })
-    }
-
-    fn account(&self, number: AccountNumber) -> Result<&AccountState, UnknownAccount> {
-        self.accounts.get(number).ok_or(UnknownAccount)
+        let link = match account {
+            Some(account) => account.links.next(),
+            None => EntryLinks::default().next(),
+        };
+        Ok((Effect { number, balance }, link))
     }
 
     /// A number that no account has or had.
@@ -169,7 +148,7 @@ impl Books {
     pub(crate) fn apply(&mut self, record: &Record, position: Position) -> Result<(), String> {
         self.go_on(record)?;
         match record.outcome {
-            Ok(receipt) => self.enter(record, receipt, position)?,
+            Ok(effect) => self.enter(record, effect, position)?,
             Err(refusal) => self.hold(record.change, refusal)?,
         }
         self.keys.expire(record.at);
@@ -192,13 +171,13 @@ impl Books {
         wanted: &Range<u64>,
     ) -> Result<bool, String> {
         self.go_on(record)?;
-        let Ok(receipt) = record.outcome else {
+        let Ok(effect) = record.outcome else {
             return Ok(false);
         };
-        let is_here = self.accounts.contains(receipt.number);
+        let is_here = self.accounts.contains(effect.number);
         let is_opened = matches!(record.change, Change::Open { .. });
         if is_here || is_opened && wanted.contains(&(self.opened + 1)) {
-            return self.enter(record, receipt, position).map(|()| true);
+            return self.enter(record, effect, position).map(|()| true);
         }
         self.opened += u64::from(is_opened);
         Ok(false)
@@ -221,27 +200,14 @@ impl Books {
             return Ok(());
         };
         let balance = self.accounts.get(number).map(|account| account.balance);
-        let follows = match (change, refusal) {
-            (Change::Withdraw { amount, .. }, Refusal::InsufficientFunds { available }) => {
-                balance == Some(available) && available.checked_sub(amount).is_none()
-            }
-            (Change::Deposit { amount, .. }, Refusal::BalanceLimit { balance: held }) => {
-                balance == Some(held) && held.checked_add(amount).is_none()
-            }
-            (_, refusal) => refusal == UnknownAccount.into() && balance.is_none(),
-        };
+        let follows = effect_on(balance, change) == Err(refusal);
         follows
             .then_some(())
             .ok_or_else(|| format!("account {number} cannot have been refused like this"))
     }
 
-    fn enter(
-        &mut self,
-        record: &Record,
-        receipt: Receipt,
-        position: Position,
-    ) -> Result<(), String> {
-        let number = receipt.number;
+    fn enter(&mut self, record: &Record, effect: Effect, position: Position) -> Result<(), String> {
+        let number = effect.number;
         if let Change::Open { initial } = record.change {
             if self.closed.contains_key(&number) {
                 return Err(format!(
@@ -249,7 +215,7 @@ impl Books {
                 ));
             }
             let mut links = EntryLinks::default();
-            let is_consistent = record.link == links.next() && receipt.balance == initial;
+            let is_consistent = record.link == links.next() && effect.balance == initial;
             links.advance(position);
             self.opened += 1;
             let opened = AccountState {
@@ -268,17 +234,13 @@ impl Books {
             .accounts
             .get_mut(number)
             .ok_or_else(|| format!("account {number} is not open"))?;
-        let balance = match record.change {
-            Change::Deposit { amount, .. } => account.balance.checked_add(amount),
-            Change::Withdraw { amount, .. } => account.balance.checked_sub(amount),
-            _ => Some(account.balance),
-        };
-        if balance != Some(receipt.balance) || record.link != account.links.next() {
+        let balance = effect_on(Some(account.balance), record.change);
+        if balance != Ok(effect.balance) || record.link != account.links.next() {
             return Err(format!(
                 "the balance or the link of account {number} does not follow from its entry before"
             ));
         }
-        account.balance = receipt.balance;
+        account.balance = effect.balance;
         account.last_updated = record.at;
         account.links.advance(position);
         if let Change::Close { .. } = record.change {
@@ -324,7 +286,7 @@ mod tests {
         };
         let old = [
             (open, Refusal::AccountLimit { limit: 1 }, "full"),
-            (Change::Close { number }, UnknownAccount.into(), "nobody"),
+            (Change::Close { number }, Refusal::UnknownAccount, "nobody"),
         ];
         for (index, (change, refusal, key)) in old.into_iter().enumerate() {
             let record = Record {
@@ -344,21 +306,30 @@ mod tests {
             books.decide(change, Some(&key), at, 1, AccountNumber::random)
         };
         for (change, refusal, key) in old {
-            let Decision::Answer(Ok(answered)) = decide(change, key) else {
-                panic!("{key} is not answered");
-            };
-            assert_eq!((answered.outcome, answered.replayed), (Err(refusal), true));
+            let decided = decide(change, key);
+            let again = answer(Err(refusal), true);
+            assert!(
+                matches!(decided, Decision::Answer(given) if given == again),
+                "{decided:?}"
+            );
         }
         let reused = decide(open, "nobody");
-        assert!(matches!(reused, Decision::Answer(Err(NotDone::KeyReused))));
+        let key_reused = CommandError::NotDone(NotDone::KeyReused);
+        assert!(matches!(reused, Decision::Answer(Err(error)) if error == key_reused));
         // The same refusals of now are no records.
-        for (change, limit) in [(open, 0), (Change::Close { number }, 1)] {
+        let full = Refusal::AccountLimit { limit: 0 };
+        let close = Change::Close { number };
+        for (change, limit, refusal) in [(open, 0, full), (close, 1, Refusal::UnknownAccount)] {
             let key = "new".parse().unwrap();
             let decided = books.decide(change, Some(&key), at, limit, AccountNumber::random);
-            let Decision::Answer(Ok(answered)) = decided else {
-                panic!("{change:?} is recorded");
+            let refused = CommandError::Refused {
+                refusal,
+                replayed: false,
             };
-            assert!(answered.outcome.is_err() && !answered.replayed);
+            assert!(
+                matches!(decided, Decision::Answer(Err(error)) if error == refused),
+                "{decided:?}"
+            );
         }
         // Others are, under their keys.
         let amount = crate::values::money::Amount::from_cents(1).unwrap();

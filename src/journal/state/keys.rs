@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hashbrown::HashTable;
 
-use crate::values::change::{Answer, Answered, Change, ChangeOutcome, NotDone};
+use crate::values::change::{Change, CommandError, Effect, NotDone, Receipt, Refusal, answer};
 use crate::values::idempotency_key::IdempotencyKey;
 use crate::values::key_digest::KeyDigest;
 use crate::values::key_policy::KeyPolicy;
@@ -19,8 +19,15 @@ const EXPIRED_MAX: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kept {
     pub(crate) change: Change,
-    pub(crate) outcome: ChangeOutcome,
+    pub(crate) outcome: Result<Effect, Refusal>,
     pub(crate) at: Timestamp,
+}
+
+impl Kept {
+    /// The answer to its command, given again.
+    fn answer(&self) -> Result<Receipt, CommandError> {
+        answer(self.outcome.map(|effect| effect.at(self.at)), true)
+    }
 }
 
 /// A key, and what it stands for.
@@ -87,16 +94,13 @@ impl Keys {
         key: &IdempotencyKey,
         change: Change,
         now: Timestamp,
-    ) -> Option<Answer> {
+    ) -> Option<Result<Receipt, CommandError>> {
         match self.find(KeyDigest::of(key), now) {
-            Some(kept) if kept.change == change => Some(Ok(Answered {
-                outcome: kept.outcome,
-                replayed: true,
-            })),
-            Some(_) => Some(Err(NotDone::KeyReused)),
+            Some(kept) if kept.change == change => Some(kept.answer()),
+            Some(_) => Some(Err(NotDone::KeyReused.into())),
             None => {
                 let retry_after = self.room_after(now)?;
-                Some(Err(NotDone::TooManyKeys { retry_after }))
+                Some(Err(NotDone::TooManyKeys { retry_after }.into()))
             }
         }
     }
@@ -203,7 +207,11 @@ mod tests {
         format!("key-{number}").parse().unwrap()
     }
 
-    fn keep(keys: &mut Keys, number: usize, at: Timestamp) -> Option<Answer> {
+    fn keep(
+        keys: &mut Keys,
+        number: usize,
+        at: Timestamp,
+    ) -> Option<Result<Receipt, CommandError>> {
         let key = key(number);
         keys.expire(at);
         let answer = keys.answer(&key, CHANGE, at);
@@ -230,7 +238,7 @@ mod tests {
         }
         for (now, left_us) in [(0, 10), (9, 1)] {
             let retry_after = Duration::from_micros(left_us);
-            let full = Some(Err(NotDone::TooManyKeys { retry_after }));
+            let full = Some(Err(NotDone::TooManyKeys { retry_after }.into()));
             assert_eq!(keep(&mut keys, 100, at(now)), full);
         }
         // One that is kept is used anew: its old place in the queue takes nothing from it.
@@ -245,7 +253,10 @@ mod tests {
         );
         let again = keep(&mut keys, 99, at(19));
         assert!(
-            matches!(again, Some(Ok(Answered { replayed: true, .. }))),
+            matches!(
+                again,
+                Some(Err(CommandError::Refused { replayed: true, .. }))
+            ),
             "{again:?}"
         );
     }

@@ -63,7 +63,8 @@ impl Directory {
     ///
     /// [`JournalError::Exposed`] if others can change it; [`JournalError::InUse`] if another process has it;
     /// [`JournalError::NotEmpty`] if it holds no ledger, and something else; [`JournalError::Io`] if the disk refuses.
-    pub fn open(path: &Path, insecure: bool) -> Result<Self, JournalError> {
+    pub fn open(path: impl AsRef<Path>, insecure: bool) -> Result<Self, JournalError> {
+        let path = path.as_ref();
         let looked = Ourselves::now().and_then(|ourselves| ourselves.way(path));
         let way = looked.map_err(|source| JournalError::io("look at the way to", path, source))?;
         if !insecure {
@@ -80,7 +81,8 @@ impl Directory {
     ///
     /// [`JournalError::NoLedger`] if it holds none or is not there: nothing is made then. And those of
     /// [`open`](Self::open).
-    pub fn open_existing(path: &Path, insecure: bool) -> Result<Self, JournalError> {
+    pub fn open_existing(path: impl AsRef<Path>, insecure: bool) -> Result<Self, JournalError> {
+        let path = path.as_ref();
         match Self::open_read_only(path) {
             Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Err(JournalError::NoLedger {
@@ -96,7 +98,8 @@ impl Directory {
     /// # Errors
     ///
     /// [`JournalError::Io`] if the disk refuses.
-    pub fn open_read_only(path: &Path) -> Result<Self, JournalError> {
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, JournalError> {
+        let path = path.as_ref();
         let open = || {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let handle = OpenFile(rustix::fs::open(path, flags, Mode::empty())?.into());

@@ -18,11 +18,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use cashpoint::durable::{
-    DurableCommand, DurableConfig, DurableLedger, PendingAll, SUBMISSION_MAX,
-};
+use cashpoint::durable::{DurableConfig, DurableLedger, PendingAll, SUBMISSION_MAX};
 use cashpoint::journal::{self, is_snapshot};
-use cashpoint::{AccountNumber, Cents, Change, NotDone};
+use cashpoint::{AccountNumber, Cents, Change, Command, CommandError, NotDone};
 
 use super::record::{Record, Round, in_threads};
 use super::target::{Case, Target};
@@ -89,10 +87,9 @@ impl Durable {
         let ledger = durable.open_ledger(accounts, &mut |_| {})?;
         while durable.numbers.len() < accounts {
             let count = SUBMISSION_MAX.min(accounts - durable.numbers.len());
-            let open = DurableCommand::from(Change::Open { initial: INITIAL });
+            let open = Command::from(Change::Open { initial: INITIAL });
             for answer in ledger.submit(vec![open; count]).wait() {
-                let receipt = answer.map_err(Broken::new)?.outcome;
-                durable.numbers.push(receipt.map_err(Broken::new)?.number);
+                durable.numbers.push(answer.map_err(Broken::new)?.number);
             }
             done(count as u64);
         }
@@ -177,7 +174,7 @@ impl Durable {
                 Action::Withdraw | Action::Read => Change::Withdraw { number, amount },
             };
             drawn.push(step);
-            commands.push(DurableCommand::from(change));
+            commands.push(Command::from(change));
         }
         Submitted {
             at: Instant::now(),
@@ -304,13 +301,13 @@ impl Submitted {
         let now = Instant::now();
         let (mut done, mut refused) = (0, 0);
         for (step, answer) in self.steps.into_iter().zip(answers) {
-            match answer.map(|answered| answered.outcome) {
-                Ok(Ok(_)) => {
+            match answer {
+                Ok(_) => {
                     record.tally.acknowledged(step, 1);
                     done += 1;
                 }
-                Ok(Err(_)) => refused += 1,
-                Err(not_done) => {
+                Err(CommandError::Refused { .. }) => refused += 1,
+                Err(CommandError::NotDone(not_done)) => {
                     record.error(&not_done.to_string());
                     if not_done == NotDone::Failed {
                         record.tally.unanswered(step);

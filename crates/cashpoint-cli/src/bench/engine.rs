@@ -8,7 +8,7 @@ use std::hint::{black_box, spin_loop};
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use cashpoint::{AccountNumber, Cents, Command, Ledger, Operation, Outcome, Session};
+use cashpoint::{AccountNumber, Cents, Ledger, Operation, Refusal, Session};
 
 use super::record::{GRACE, NOT_BEGUN, Record, Round, in_threads};
 use super::target::{Case, Target};
@@ -76,8 +76,8 @@ impl Engine {
                     Action::Deposit => Operation::Deposit(AMOUNT),
                     Action::Withdraw => Operation::Withdraw(AMOUNT),
                 };
-                let command = Command { number, operation };
-                Some(Prepared { command, step })
+                let operation = (number, operation);
+                Some(Prepared { operation, step })
             })
             .collect()
     }
@@ -85,9 +85,9 @@ impl Engine {
     /// One thread's part of a round.
     fn work(&self, case: &Case, round: &Round<'_>, seed: u64) -> Record {
         let prepared = self.steps(case, seed);
-        let (commands, steps): (Vec<_>, Vec<_>) = prepared
+        let (operations, steps): (Vec<_>, Vec<_>) = prepared
             .into_iter()
-            .map(|prepared| (prepared.command, prepared.step))
+            .map(|prepared| (prepared.operation, prepared.step))
             .unzip();
         let mut lane = Lane {
             round,
@@ -97,16 +97,19 @@ impl Engine {
             outcomes: Vec::new(),
         };
         match case.interval(case.workers) {
-            None => lane.closed_loop(Access::new(self), &commands),
-            Some(interval) => lane.open_loop(Access::new(self), &commands, interval),
+            None => lane.closed_loop(Access::new(self), &operations),
+            Some(interval) => lane.open_loop(Access::new(self), &operations, interval),
         }
         lane.close_books(&steps)
     }
 }
 
+/// What the ledger takes.
+type NumberedOperation = (AccountNumber, Operation);
+
 /// A step in the form that the ledger takes, beside the one that the books take.
 struct Prepared {
-    command: Command,
+    operation: NumberedOperation,
     step: Step,
 }
 
@@ -185,7 +188,7 @@ impl<'a> Access<'a> {
         }
     }
 
-    /// How many commands go into one call.
+    /// How many operations go into one call.
     fn size(&self) -> usize {
         match self {
             Self::Session(_) | Self::Single(_) => 1,
@@ -198,17 +201,17 @@ impl<'a> Access<'a> {
 struct Lane<'a> {
     round: &'a Round<'a>,
     record: Record,
-    /// How many commands were done since the first, over and over from the start.
+    /// How many operations were done since the first, over and over from the start.
     done: usize,
     /// Which of them were refused, by their place among the steps.
     refused_steps: Vec<usize>,
-    outcomes: Vec<Outcome>,
+    outcomes: Vec<Result<Cents, Refusal>>,
 }
 
 impl Lane<'_> {
-    /// Does the commands one after another until the round ends.
-    fn closed_loop(&mut self, mut access: Access<'_>, commands: &[Command]) {
-        for (stride, place) in commands.chunks(STRIDE).zip((0..).step_by(STRIDE)).cycle() {
+    /// Does the operations one after another until the round ends.
+    fn closed_loop(&mut self, mut access: Access<'_>, operations: &[NumberedOperation]) {
+        for (stride, place) in operations.chunks(STRIDE).zip((0..).step_by(STRIDE)).cycle() {
             let (first, rest) = stride.split_at(access.size().min(stride.len()));
             let begun = Instant::now();
             let refused = self.call(&access, first, place);
@@ -231,11 +234,16 @@ impl Lane<'_> {
     }
 
     /// Begins a call every so often, or as soon after that as the one before is done.
-    fn open_loop(&mut self, mut access: Access<'_>, commands: &[Command], interval: Duration) {
+    fn open_loop(
+        &mut self,
+        mut access: Access<'_>,
+        operations: &[NumberedOperation],
+        interval: Duration,
+    ) {
         let size = access.size();
         let interval = interval * u32::try_from(size).unwrap_or(u32::MAX);
         let mut intended = Instant::now();
-        for (commands, place) in commands.chunks(size).zip((0..).step_by(size)).cycle() {
+        for (stride, place) in operations.chunks(size).zip((0..).step_by(size)).cycle() {
             if place % STRIDE == 0 {
                 access = access.refresh();
             }
@@ -253,27 +261,27 @@ impl Lane<'_> {
                     .errors_of_a_kind(NOT_BEGUN, calls as u64 * size as u64);
                 break;
             }
-            let refused = self.call(&access, commands, place);
-            self.done += commands.len();
+            let refused = self.call(&access, stride, place);
+            self.done += operations.len();
             let now = Instant::now();
             if intended >= self.round.start {
                 self.record.latency(now - intended);
                 self.record.refused += refused;
             }
             self.record
-                .operations(self.round, now, commands.len() as u64);
-            self.round.live.fetch_add(commands.len() as u64, Relaxed);
+                .operations(self.round, now, operations.len() as u64);
+            self.round.live.fetch_add(operations.len() as u64, Relaxed);
             intended += interval;
         }
     }
 
-    /// Does `commands`, of which the first has this place among the steps. Returns how many were refused.
+    /// Does `operations`, of which the first has this place among the steps. Returns how many were refused.
     #[inline]
-    fn call(&mut self, access: &Access<'_>, commands: &[Command], place: usize) -> u64 {
+    fn call(&mut self, access: &Access<'_>, operations: &[NumberedOperation], place: usize) -> u64 {
         let refused_before = self.refused_steps.len();
         match access {
             Access::Session(session) => {
-                self.one_by_one(commands, place, |number, operation| match operation {
+                self.one_by_one(operations, place, |number, operation| match operation {
                     Operation::Balance => black_box(session.balance(number)).is_ok(),
                     Operation::Deposit(amount) => {
                         black_box(session.deposit(number, amount)).is_ok()
@@ -284,7 +292,7 @@ impl Lane<'_> {
                 })
             }
             Access::Single(ledger) => {
-                self.one_by_one(commands, place, |number, operation| match operation {
+                self.one_by_one(operations, place, |number, operation| match operation {
                     Operation::Balance => black_box(ledger.balance(number)).is_ok(),
                     Operation::Deposit(amount) => black_box(ledger.deposit(number, amount)).is_ok(),
                     Operation::Withdraw(amount) => {
@@ -293,7 +301,7 @@ impl Lane<'_> {
                 })
             }
             Access::Batch(session, size) => {
-                for (batch, place) in commands.chunks(*size).zip((place..).step_by(*size)) {
+                for (batch, place) in operations.chunks(*size).zip((place..).step_by(*size)) {
                     session.apply(batch, &mut self.outcomes);
                     let refused = self.outcomes.iter().zip(place..);
                     let refused = refused.filter(|(outcome, _)| outcome.is_err());
@@ -307,12 +315,12 @@ impl Lane<'_> {
     #[inline]
     fn one_by_one(
         &mut self,
-        commands: &[Command],
+        operations: &[NumberedOperation],
         place: usize,
         succeeds: impl Fn(AccountNumber, Operation) -> bool,
     ) {
-        for (command, place) in commands.iter().zip(place..) {
-            if !succeeds(command.number, command.operation) {
+        for ((number, operation), place) in operations.iter().zip(place..) {
+            if !succeeds(*number, *operation) {
                 self.refused_steps.push(place);
             }
         }

@@ -3,30 +3,16 @@
 use futures_channel::oneshot;
 
 use crate::journal::encoded_bytes;
-use crate::values::change::{Answer, Change, NotDone};
-use crate::values::idempotency_key::IdempotencyKey;
+use crate::values::change::{Command, CommandError, NotDone, Receipt};
 
-/// A change, and the key that guards it if there is one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DurableCommand {
-    /// What to do.
-    pub change: Change,
-    /// With the same key, the same change is done once, and answered as it was. All callers share one namespace of keys:
-    /// draw them at [random](IdempotencyKey::random).
-    pub key: Option<IdempotencyKey>,
-}
-
-impl From<Change> for DurableCommand {
-    fn from(change: Change) -> Self {
-        Self { change, key: None }
-    }
-}
+/// What a command is answered.
+pub(crate) type Answer = Result<Receipt, CommandError>;
 
 /// Commands with one completion.
 #[derive(Debug)]
 pub(crate) enum Submission {
-    One(DurableCommand, oneshot::Sender<Answer>),
-    Many(Vec<DurableCommand>, oneshot::Sender<Vec<Answer>>),
+    One(Command, oneshot::Sender<Answer>),
+    Many(Vec<Command>, oneshot::Sender<Vec<Answer>>),
 }
 
 /// Answers that wait for their records to be durable.
@@ -58,11 +44,11 @@ impl Submission {
 
     /// Answers all of it with `answer`.
     pub(crate) fn turn_away(self, not_done: NotDone) -> Reply {
-        self.settle(|_| Err(not_done))
+        self.settle(|_| Err(not_done.into()))
     }
 
     /// Has each command answered by `answer`, in order.
-    pub(crate) fn settle(self, mut answer: impl FnMut(&DurableCommand) -> Answer) -> Reply {
+    pub(crate) fn settle(self, mut answer: impl FnMut(&Command) -> Answer) -> Reply {
         match self {
             Self::One(command, reply) => Reply::One(answer(&command), reply),
             Self::Many(commands, reply) => {
@@ -92,9 +78,9 @@ impl Reply {
     /// Sends `not_done` in the place of each answer.
     pub(crate) fn fail(self, not_done: NotDone) {
         match self {
-            Self::One(_, reply) => drop(reply.send(Err(not_done))),
+            Self::One(_, reply) => drop(reply.send(Err(not_done.into()))),
             Self::Many(answers, reply) => {
-                drop(reply.send(vec![Err(not_done); answers.len()]));
+                drop(reply.send(vec![Err(not_done.into()); answers.len()]));
             }
         }
     }

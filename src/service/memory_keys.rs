@@ -27,7 +27,7 @@ use crossbeam_queue::SegQueue;
 use papaya::{Compute, HashMap, HashMapRef, LocalGuard, Operation};
 
 use crate::engine::capacity::{Capacity, Reservation};
-use crate::values::change::{Answer, Answered, Change, ChangeOutcome, NotDone, Refusal};
+use crate::values::change::{Change, CommandError, NotDone, Receipt, Refusal, answer};
 use crate::values::idempotency_key::IdempotencyKey;
 use crate::values::key_digest::{KeyDigest, KeyDigestHash};
 use crate::values::key_policy::KeyPolicy;
@@ -37,7 +37,7 @@ const DROPPED_MAX: usize = 4;
 
 /// Keys, with what was answered to them.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(super) struct MemoryKeys {
     policy: KeyPolicy,
     by_key: HashMap<KeyDigest, Slot, KeyDigestHash>,
     /// A place for each slot, also for one whose key was used anew and that is not dropped yet.
@@ -58,7 +58,7 @@ type Pinned<'map> = HashMapRef<'map, KeyDigest, Slot, KeyDigestHash, LocalGuard<
 struct Slot {
     change: Change,
     asked: Uptime,
-    outcome: OnceLock<ChangeOutcome>,
+    outcome: OnceLock<Result<Receipt, Refusal>>,
 }
 
 /// A slot that will be past its time one day.
@@ -72,7 +72,7 @@ struct Aging {
 #[derive(Clone, Copy, Debug)]
 struct Uptime(u64);
 
-impl Slots {
+impl MemoryKeys {
     pub(super) fn new(policy: KeyPolicy) -> Self {
         Self {
             policy,
@@ -100,8 +100,8 @@ impl Slots {
         key: &IdempotencyKey,
         change: Change,
         now: Instant,
-        make: impl Fn() -> ChangeOutcome,
-    ) -> Answer {
+        make: impl Fn() -> Result<Receipt, Refusal>,
+    ) -> Result<Receipt, CommandError> {
         let (key, now) = (KeyDigest::of(key), self.uptime(now));
         let by_key = self.by_key.pin();
         loop {
@@ -109,7 +109,7 @@ impl Slots {
             if slot.change != change {
                 // Whether the key is the other's, its answer tells.
                 match is_kept(slot.outcome.wait()) {
-                    true => return Err(NotDone::KeyReused),
+                    true => return Err(NotDone::KeyReused.into()),
                     false => continue,
                 }
             }
@@ -124,12 +124,18 @@ impl Slots {
                 // Somebody else was refused here, at another moment.
                 continue;
             }
-            return Ok(Answered { outcome, replayed });
+            return answer(outcome, replayed);
         }
     }
 
     /// Gives a slot whose change was made its place among the others, or takes it away.
-    fn settle(&self, by_key: &Pinned<'_>, key: KeyDigest, slot: &Slot, outcome: &ChangeOutcome) {
+    fn settle(
+        &self,
+        by_key: &Pinned<'_>,
+        key: KeyDigest,
+        slot: &Slot,
+        outcome: &Result<Receipt, Refusal>,
+    ) {
         if is_kept(outcome) {
             let asked = slot.asked;
             return self.by_age.push(Aging { key, asked });
@@ -236,7 +242,7 @@ impl Slots {
     }
 }
 
-fn is_kept(outcome: &ChangeOutcome) -> bool {
+fn is_kept(outcome: &Result<Receipt, Refusal>) -> bool {
     outcome.as_ref().err().is_none_or(Refusal::is_kept)
 }
 
@@ -249,14 +255,13 @@ mod tests {
 
     use super::*;
     use crate::values::change::Receipt;
-    use crate::values::error::UnknownAccount;
     use crate::values::money::Cents;
     use crate::values::timestamp::Timestamp;
 
     const WINDOW: Duration = Duration::from_secs(10);
 
-    fn slots(keys_max: usize) -> Slots {
-        Slots::new(KeyPolicy {
+    fn keys(keys_max: usize) -> MemoryKeys {
+        MemoryKeys::new(KeyPolicy {
             window: WINDOW,
             keys_max,
         })
@@ -272,99 +277,99 @@ mod tests {
     }
 
     /// An outcome that can be told from those of other calls.
-    fn granted(at: i64) -> ChangeOutcome {
+    fn granted(at: i64) -> Result<Receipt, Refusal> {
         Ok(Receipt {
             number: "00000000-0000-4000-8000-000000000000".parse().unwrap(),
             balance: Cents::ZERO,
             at: Timestamp::from_micros(at),
+            replayed: false,
         })
     }
 
-    fn never() -> ChangeOutcome {
+    fn never() -> Result<Receipt, Refusal> {
         panic!("it was done again")
     }
 
-    fn full(left: Duration) -> Answer {
+    fn full(left: Duration) -> Result<Receipt, CommandError> {
         let retry_after = left;
-        Err(NotDone::TooManyKeys { retry_after })
+        Err(NotDone::TooManyKeys { retry_after }.into())
     }
 
     /// The refusals that no key keeps.
-    fn passing() -> [ChangeOutcome; 2] {
+    fn passing() -> [Result<Receipt, Refusal>; 2] {
         let full = Refusal::AccountLimit { limit: 3 };
-        [Err(UnknownAccount.into()), Err(full)]
+        [Err(Refusal::UnknownAccount), Err(full)]
     }
 
-    fn first(outcome: ChangeOutcome) -> Answer {
-        Ok(outcome.into())
+    fn first(outcome: Result<Receipt, Refusal>) -> Result<Receipt, CommandError> {
+        answer(outcome, false)
     }
 
-    fn replay(outcome: ChangeOutcome) -> Answer {
-        let replayed = true;
-        Ok(Answered { outcome, replayed })
+    fn replay(outcome: Result<Receipt, Refusal>) -> Result<Receipt, CommandError> {
+        answer(outcome, true)
     }
 
     #[test]
     fn a_change_is_made_once_for_its_key_whether_granted_or_refused() {
-        let slots = slots(10);
+        let keys = keys(10);
         let now = Instant::now();
         let available = Cents::ZERO;
         let refused = Err(Refusal::InsufficientFunds { available });
         for (number, outcome) in [(1, granted(7)), (2, refused)] {
             let key = key(number);
-            assert_eq!(slots.answer(&key, open(1), now, || outcome), first(outcome));
-            assert_eq!(slots.answer(&key, open(1), now, never), replay(outcome));
-            let other = slots.answer(&key, open(2), now, never);
-            assert_eq!(other, Err(NotDone::KeyReused));
+            assert_eq!(keys.answer(&key, open(1), now, || outcome), first(outcome));
+            assert_eq!(keys.answer(&key, open(1), now, never), replay(outcome));
+            let other = keys.answer(&key, open(2), now, never);
+            assert_eq!(other, Err(NotDone::KeyReused.into()));
         }
     }
 
     #[test]
     fn a_key_is_kept_to_the_end_of_its_window_and_not_a_moment_longer() {
-        let slots = slots(10);
+        let keys = keys(10);
         let asked = Instant::now();
         let moment = Duration::from_nanos(1);
-        let _ = slots.answer(&key(1), open(1), asked, || granted(1));
+        let _ = keys.answer(&key(1), open(1), asked, || granted(1));
         for now in [asked, asked + WINDOW - moment, asked - moment] {
-            let again = slots.answer(&key(1), open(1), now, never);
+            let again = keys.answer(&key(1), open(1), now, never);
             assert_eq!(again, replay(granted(1)));
-            let other = slots.answer(&key(1), open(2), now, never);
-            assert_eq!(other, Err(NotDone::KeyReused));
+            let other = keys.answer(&key(1), open(2), now, never);
+            assert_eq!(other, Err(NotDone::KeyReused.into()));
         }
         let later = asked + WINDOW;
-        let anew = slots.answer(&key(1), open(2), later, || granted(2));
+        let anew = keys.answer(&key(1), open(2), later, || granted(2));
         assert_eq!(anew, first(granted(2)));
-        let again = slots.answer(&key(1), open(2), later + WINDOW - moment, never);
+        let again = keys.answer(&key(1), open(2), later + WINDOW - moment, never);
         assert_eq!(again, replay(granted(2)));
     }
 
     #[test]
     fn what_drops_an_old_slot_leaves_the_new_one_of_its_key_alone() {
-        let slots = slots(100);
+        let keys = keys(100);
         let begun = Instant::now();
         for number in 0..10 {
-            let _ = slots.answer(&key(number), open(1), begun, || granted(1));
+            let _ = keys.answer(&key(number), open(1), begun, || granted(1));
         }
         let later = begun + WINDOW;
         // Four others go first: the old slot is still there.
-        let anew = slots.answer(&key(9), open(1), later, || granted(2));
+        let anew = keys.answer(&key(9), open(1), later, || granted(2));
         assert_eq!(anew, first(granted(2)));
-        assert_eq!((slots.room.in_use(), slots.by_key.len()), (7, 6));
+        assert_eq!((keys.room.in_use(), keys.by_key.len()), (7, 6));
         for number in 10..13 {
-            let _ = slots.answer(&key(number), open(1), later, || granted(1));
+            let _ = keys.answer(&key(number), open(1), later, || granted(1));
         }
-        assert_eq!((slots.room.in_use(), slots.by_key.len()), (4, 4));
-        let again = slots.answer(&key(9), open(1), later, never);
+        assert_eq!((keys.room.in_use(), keys.by_key.len()), (4, 4));
+        let again = keys.answer(&key(9), open(1), later, never);
         assert_eq!(again, replay(granted(2)));
     }
 
     #[test]
     fn a_new_key_beyond_the_bound_is_turned_away_until_one_is_over() {
-        let slots = slots(3);
+        let keys = keys(3);
         let begun = Instant::now();
         let second = Duration::from_secs(1);
         for number in 0..3_u32 {
-            let _ = slots.answer(
+            let _ = keys.answer(
                 &key(number as usize),
                 open(1),
                 begun + second * number,
@@ -372,60 +377,60 @@ mod tests {
             );
         }
         let almost = begun + WINDOW - Duration::from_nanos(1);
-        assert_eq!(slots.full_for(almost), Some(Duration::from_nanos(1)));
+        assert_eq!(keys.full_for(almost), Some(Duration::from_nanos(1)));
         // Also while a request looks for room.
-        let oldest = slots.oldest.lock().unwrap();
+        let oldest = keys.oldest.lock().unwrap();
         thread::scope(|scope| {
-            let asking = scope.spawn(|| slots.full_for(almost));
+            let asking = scope.spawn(|| keys.full_for(almost));
             thread::sleep(Duration::from_millis(20));
             drop(oldest);
             assert_eq!(asking.join().unwrap(), Some(Duration::from_nanos(1)));
         });
-        let turned_away = slots.answer(&key(9), open(1), almost, never);
+        let turned_away = keys.answer(&key(9), open(1), almost, never);
         assert_eq!(turned_away, full(Duration::from_nanos(1)));
-        let earlier = slots.answer(&key(9), open(1), begun, never);
+        let earlier = keys.answer(&key(9), open(1), begun, never);
         assert_eq!(earlier, full(WINDOW));
-        let again = slots.answer(&key(0), open(1), almost, never);
+        let again = keys.answer(&key(0), open(1), almost, never);
         assert_eq!(again, replay(granted(1)));
         // One is over: there is room for one.
-        assert_eq!(slots.full_for(begun + WINDOW), None);
-        let taken = slots.answer(&key(9), open(1), begun + WINDOW, || granted(2));
+        assert_eq!(keys.full_for(begun + WINDOW), None);
+        let taken = keys.answer(&key(9), open(1), begun + WINDOW, || granted(2));
         assert_eq!(taken, first(granted(2)));
-        let turned_away = slots.answer(&key(0), open(1), begun + WINDOW, never);
+        let turned_away = keys.answer(&key(0), open(1), begun + WINDOW, never);
         assert_eq!(turned_away, full(second));
     }
 
     #[test]
     fn a_refusal_of_the_moment_leaves_nothing_behind() {
-        let slots = slots(1);
+        let keys = keys(1);
         let now = Instant::now();
         for number in 0..100 {
             for refused in passing() {
-                let asked = slots.answer(&key(number % 3), open(1), now, || refused);
+                let asked = keys.answer(&key(number % 3), open(1), now, || refused);
                 assert_eq!(asked, first(refused));
-                assert_eq!((slots.room.in_use(), slots.by_key.len()), (0, 0));
+                assert_eq!((keys.room.in_use(), keys.by_key.len()), (0, 0));
             }
         }
-        assert!(slots.by_age.is_empty());
+        assert!(keys.by_age.is_empty());
         // The same key with the same change succeeds once it can, and with another one.
-        let later = slots.answer(&key(1), open(2), now, || granted(1));
+        let later = keys.answer(&key(1), open(2), now, || granted(1));
         assert_eq!(later, first(granted(1)));
         assert_eq!(
-            slots.answer(&key(1), open(2), now, never),
+            keys.answer(&key(1), open(2), now, never),
             replay(granted(1))
         );
-        assert_eq!(slots.answer(&key(2), open(2), now, never), full(WINDOW));
+        assert_eq!(keys.answer(&key(2), open(2), now, never), full(WINDOW));
     }
 
     #[test]
     fn whoever_waits_for_a_refusal_of_the_moment_asks_for_itself() {
-        let slots = slots(2);
+        let keys = keys(2);
         let now = Instant::now();
         let begun = Barrier::new(2);
         let [refused, _] = passing();
         thread::scope(|scope| {
             scope.spawn(|| {
-                let asked = slots.answer(&key(1), open(1), now, || {
+                let asked = keys.answer(&key(1), open(1), now, || {
                     begun.wait();
                     thread::sleep(Duration::from_millis(100));
                     refused
@@ -434,14 +439,14 @@ mod tests {
             });
             begun.wait();
             // It comes to the slot of the other one, or after it.
-            let own = slots.answer(&key(1), open(1), now, || granted(2));
+            let own = keys.answer(&key(1), open(1), now, || granted(2));
             assert_eq!(own, first(granted(2)));
         });
         assert_eq!(
-            slots.answer(&key(1), open(1), now, never),
+            keys.answer(&key(1), open(1), now, never),
             replay(granted(2))
         );
-        assert_eq!((slots.room.in_use(), slots.by_key.len()), (1, 1));
+        assert_eq!((keys.room.in_use(), keys.by_key.len()), (1, 1));
     }
 
     /// A key that names no account is nobody's: it must not stand in the way of another request, not even while it is
@@ -449,12 +454,12 @@ mod tests {
     #[test]
     fn another_request_is_not_refused_for_a_key_that_is_not_kept() {
         for refused in passing() {
-            let slots = slots(2);
+            let keys = keys(2);
             let now = Instant::now();
             let begun = Barrier::new(2);
             thread::scope(|scope| {
                 scope.spawn(|| {
-                    let asked = slots.answer(&key(1), open(1), now, || {
+                    let asked = keys.answer(&key(1), open(1), now, || {
                         begun.wait();
                         thread::sleep(Duration::from_millis(100));
                         refused
@@ -462,23 +467,23 @@ mod tests {
                     assert_eq!(asked, first(refused));
                 });
                 begun.wait();
-                let other = slots.answer(&key(1), open(2), now, || granted(2));
+                let other = keys.answer(&key(1), open(2), now, || granted(2));
                 assert_eq!(other, first(granted(2)));
             });
-            let again = slots.answer(&key(1), open(2), now, never);
+            let again = keys.answer(&key(1), open(2), now, never);
             assert_eq!(again, replay(granted(2)));
-            assert_eq!((slots.room.in_use(), slots.by_key.len()), (1, 1));
+            assert_eq!((keys.room.in_use(), keys.by_key.len()), (1, 1));
         }
     }
 
     #[test]
     fn of_threads_that_race_for_a_key_that_is_refused_at_first_one_has_the_effect() {
         for round in 0..2_000_i64 {
-            let slots = slots(8);
+            let keys = keys(8);
             let tries = AtomicUsize::new(0);
             let [refused, _] = passing();
             let ask = || {
-                slots.answer(&key(1), open(1), Instant::now(), || {
+                keys.answer(&key(1), open(1), Instant::now(), || {
                     match tries.fetch_add(1, Relaxed) {
                         0 | 1 => refused,
                         made => granted(made as i64 + round),
@@ -487,46 +492,40 @@ mod tests {
             };
             let answers = thread::scope(|scope| {
                 let threads = [0, 1, 2, 3].map(|_| scope.spawn(ask));
-                threads.map(|thread| thread.join().unwrap().unwrap())
+                threads.map(|thread| thread.join().unwrap())
             });
             // Two are refused, and no more; of the others one did it, and the other was told.
-            let count = |is: &dyn Fn(&Answered) -> bool| answers.iter().filter(|it| is(it)).count();
-            assert_eq!(count(&|it| it.outcome == refused && !it.replayed), 2);
-            assert_eq!(
-                count(&|it| it.outcome == granted(2 + round) && !it.replayed),
-                1
-            );
-            assert_eq!(
-                count(&|it| it.outcome == granted(2 + round) && it.replayed),
-                1
-            );
-            assert_eq!((slots.room.in_use(), slots.by_key.len()), (1, 1));
+            let count = |expected| answers.iter().filter(|it| **it == expected).count();
+            assert_eq!(count(first(refused)), 2);
+            assert_eq!(count(first(granted(2 + round))), 1);
+            assert_eq!(count(replay(granted(2 + round))), 1);
+            assert_eq!((keys.room.in_use(), keys.by_key.len()), (1, 1));
         }
     }
 
     #[test]
     fn what_is_over_is_dropped_a_little_at_a_time() {
-        let slots = slots(1_000);
+        let keys = keys(1_000);
         let begun = Instant::now();
         for number in 0..1_000 {
-            let _ = slots.answer(&key(number), open(1), begun, || granted(1));
+            let _ = keys.answer(&key(number), open(1), begun, || granted(1));
         }
-        assert_eq!(slots.room.in_use(), 1_000);
+        assert_eq!(keys.room.in_use(), 1_000);
         for number in 1_000..1_300 {
-            let _ = slots.answer(&key(number), open(1), begun + WINDOW, || granted(2));
+            let _ = keys.answer(&key(number), open(1), begun + WINDOW, || granted(2));
         }
         // Four went for each that came; then all that were over had gone.
-        assert_eq!((slots.room.in_use(), slots.by_key.len()), (300, 300));
+        assert_eq!((keys.room.in_use(), keys.by_key.len()), (300, 300));
     }
 
     #[test]
     fn a_slow_change_holds_its_key_beyond_the_window() {
-        let slots = slots(10);
+        let keys = keys(10);
         let asked = Instant::now();
         let begun = Barrier::new(2);
         thread::scope(|scope| {
             scope.spawn(|| {
-                let slow = slots.answer(&key(1), open(1), asked, || {
+                let slow = keys.answer(&key(1), open(1), asked, || {
                     begun.wait();
                     thread::sleep(Duration::from_millis(100));
                     granted(1)
@@ -536,8 +535,8 @@ mod tests {
             begun.wait();
             // It is past its time, but not answered yet; and it keeps its place.
             let later = asked + WINDOW;
-            let _ = slots.answer(&key(2), open(1), later, || granted(2));
-            let again = slots.answer(&key(1), open(1), later, never);
+            let _ = keys.answer(&key(2), open(1), later, || granted(2));
+            let again = keys.answer(&key(1), open(1), later, never);
             assert_eq!(again, replay(granted(1)));
         });
     }
@@ -547,7 +546,7 @@ mod tests {
         const KEYS: usize = 20_000;
         // So short a window that keys are over, dropped and used anew while others ask for them.
         for window in [WINDOW, Duration::from_micros(20)] {
-            let slots = Slots::new(KeyPolicy {
+            let keys = MemoryKeys::new(KeyPolicy {
                 window,
                 keys_max: 3 * KEYS,
             });
@@ -561,11 +560,11 @@ mod tests {
                     thread::yield_now();
                 }
                 let change = open(number as i64);
-                slots.answer(&key(number), change, Instant::now(), || {
+                keys.answer(&key(number), change, Instant::now(), || {
                     granted(made.fetch_add(1, Relaxed) as i64)
                 })
             };
-            let race = || -> Vec<Answer> {
+            let race = || -> Vec<Result<Receipt, CommandError>> {
                 let each = made.iter().enumerate();
                 each.map(|(number, made)| ask(number, made)).collect()
             };
@@ -575,10 +574,9 @@ mod tests {
             });
             for answers in answers {
                 for (answer, made) in answers.into_iter().zip(&made) {
-                    let Answered { outcome, replayed } = answer.unwrap();
-                    let outcome = outcome.unwrap().at.as_micros() as usize;
-                    assert!(outcome < made.load(Relaxed));
-                    firsts.fetch_add(usize::from(!replayed), Relaxed);
+                    let receipt = answer.unwrap();
+                    assert!((receipt.at.as_micros() as usize) < made.load(Relaxed));
+                    firsts.fetch_add(usize::from(!receipt.replayed), Relaxed);
                 }
             }
             let made = made.iter().map(|made| made.load(Relaxed));
