@@ -34,10 +34,10 @@
 mod backlog;
 mod committer;
 mod config;
-mod engine;
 pub(crate) mod ledger_clock;
 mod observer;
 mod pending;
+mod pipeline;
 pub(crate) mod published;
 pub(crate) mod sequencer;
 mod shared;
@@ -70,8 +70,8 @@ pub use pending::{Pending, PendingAll};
 pub use shared::Condition;
 pub use snapshots::SnapshotFailure;
 
-use engine::{Engine, Parts};
 use ledger_clock::{FOLLOWED_MAX, LedgerClock};
+use pipeline::{Parts, Pipeline};
 use published::Published;
 use sequencer::Sequencer;
 use shared::Shared;
@@ -90,8 +90,8 @@ const BATCH_BYTES_MAX: usize = 1 << 20;
 /// submitted and lets go of the directory.
 #[derive(Debug)]
 pub struct DurableLedger {
-    // In this order: the engine ends before anything else goes.
-    engine: Engine,
+    // In this order: the pipeline ends before anything else goes.
+    pipeline: Pipeline,
     shared: Arc<Shared>,
     recovery: Recovery,
 }
@@ -185,9 +185,9 @@ impl DurableLedger {
             storage,
             snapshots,
         };
-        let engine = Engine::start(Arc::clone(&shared), parts, &config)?;
+        let pipeline = Pipeline::start(Arc::clone(&shared), parts, &config)?;
         Ok(Self {
-            engine,
+            pipeline,
             shared,
             recovery,
         })
@@ -222,7 +222,7 @@ impl DurableLedger {
     /// Executes a command: a [`Change`], or one [with a key](Change::with_key), which is safe to send again.
     pub fn execute(&self, command: impl Into<Command>) -> Pending {
         let (reply, answer) = oneshot::channel();
-        self.engine.submit(Submission::One(command.into(), reply));
+        self.pipeline.submit(Submission::One(command.into(), reply));
         Pending(answer)
     }
 
@@ -237,7 +237,7 @@ impl DurableLedger {
         if count > SUBMISSION_MAX {
             submission.turn_away(NotDone::Busy).send();
         } else {
-            self.engine.submit(submission);
+            self.pipeline.submit(submission);
         }
         PendingAll { answers, count }
     }

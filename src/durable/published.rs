@@ -14,7 +14,7 @@ use super::sequencer::Settlement;
 use crate::engine::account_times::AccountTimes;
 use crate::engine::ledger::Ledger;
 use crate::engine::session::Session;
-use crate::journal::state::books::Books;
+use crate::journal::state::ledger_state::LedgerState;
 use crate::journal::{Position, Reader};
 use crate::values::account_number::{AccountNumber, AccountNumberHash};
 use crate::values::change::{Change, Receipt};
@@ -43,7 +43,12 @@ pub(crate) struct DurableMetadata {
 
 impl Published {
     /// Publishes what `books` hold.
-    pub(crate) fn new(books: &Books, reader: Reader, account_limit: usize, end: Position) -> Self {
+    pub(crate) fn new(
+        books: &LedgerState,
+        reader: Reader,
+        account_limit: usize,
+        end: Position,
+    ) -> Self {
         let ledger = Ledger::with_metadata(account_limit);
         let accounts = books.accounts.by_creation().map(|(number, account)| {
             let metadata = DurableMetadata {

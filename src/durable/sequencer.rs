@@ -1,6 +1,6 @@
 //! Decides, in one order: the state machine of the durable ledger, without threads, clock or waiting.
 //!
-//! The [engine](super::engine) drives it: it [takes](Sequencer::take) submissions, [seals](Sequencer::seal) what came
+//! The [pipeline](super::pipeline) drives it: it [takes](Sequencer::take) submissions, [seals](Sequencer::seal) what came
 //! together as a batch, and once that is durable it publishes it and sends the replies. Between seal and publication
 //! the next batch forms.
 //!
@@ -18,7 +18,7 @@ use std::fmt;
 use super::submission::{Reply, Submission};
 use crate::journal::format::batch::HEADER_BYTES;
 use crate::journal::format::segment::Prepared;
-use crate::journal::state::books::{Books, Decision};
+use crate::journal::state::ledger_state::{Decision, LedgerState};
 use crate::journal::{Batch, Position, Record, Tail};
 use crate::values::account_number::AccountNumber;
 use crate::values::change::{Command, CommandError, NotDone, Receipt, answer};
@@ -26,7 +26,7 @@ use crate::values::timestamp::Timestamp;
 
 /// Decides commands into batches.
 pub(crate) struct Sequencer {
-    books: Books,
+    books: LedgerState,
     tail: Tail,
     account_limit: usize,
     batch_bytes_max: usize,
@@ -77,7 +77,7 @@ impl Forming {
 
 impl Sequencer {
     pub(crate) fn new(
-        books: Books,
+        books: LedgerState,
         tail: Tail,
         account_limit: usize,
         batch_bytes_max: usize,

@@ -38,7 +38,7 @@ pub(crate) mod state;
 pub(crate) mod storage;
 mod writer;
 
-pub use check::audit::{Audit, Begins, Expected, Judged, Likeness, audit};
+pub use check::audit::{Audit, Begins, Expected, SnapshotCheck, SnapshotVerdict, audit};
 pub use check::totals::{Refusals, Sum, Total, Totals};
 pub use error::JournalError;
 pub use format::batch::{ChainHash, ParseChainHashError};

@@ -10,7 +10,7 @@ use super::format::segment;
 use super::reader::Reader;
 use super::scan::{Progress, Torn, scan};
 use super::snapshot;
-use super::state::books::Books;
+use super::state::ledger_state::LedgerState;
 use super::storage::Storage;
 use super::writer::{Tail, Writer, lock_newest};
 use crate::values::key_policy::KeyPolicy;
@@ -38,7 +38,7 @@ pub struct Recovery {
 /// A journal that is open.
 #[derive(Debug)]
 pub(crate) struct Recovered {
-    pub(crate) books: Books,
+    pub(crate) books: LedgerState,
     pub(crate) writer: Writer,
     pub(crate) tail: Tail,
     pub(crate) reader: Reader,
@@ -62,7 +62,7 @@ pub(crate) fn recover(
     let locked = lock_newest(&*storage)?;
     let (snapshot, broken_snapshots) = snapshot::newest(&*storage, policy)?;
     let from = snapshot.as_ref().map(|it| (it.ledger, it.boundary));
-    let mut books = snapshot.map_or_else(|| Books::new(policy), |it| it.books);
+    let mut books = snapshot.map_or_else(|| LedgerState::new(policy), |it| it.books);
     let first_sequence = books.next_sequence;
     let end = scan(
         &*storage,

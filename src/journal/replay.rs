@@ -6,7 +6,7 @@ use super::format::head;
 use super::format::record::Record;
 use super::scan::{Boundary, Each, Progress, Visit, newest_beside_writer, scan_beside_writer};
 use super::snapshot::Snapshot;
-use super::state::books::Books;
+use super::state::ledger_state::LedgerState;
 use super::storage::Storage;
 use super::{LedgerId, Position};
 use crate::values::account_number::AccountNumber;
@@ -22,7 +22,7 @@ pub struct Replay<'a> {
 
 /// What is on the accounts, as records are followed.
 #[derive(Clone, Debug)]
-pub struct Balances(Books);
+pub struct Balances(LedgerState);
 
 impl<'a> Replay<'a> {
     /// Looks where the records begin, and what was on the accounts before. Where old segments were taken away, a
@@ -36,7 +36,10 @@ impl<'a> Replay<'a> {
     pub fn of(storage: &'a dyn Storage) -> Result<(Self, Balances), JournalError> {
         let oldest = oldest(storage)?;
         let from = oldest.as_ref().map(Snapshot::after);
-        let before = oldest.map_or_else(|| Books::new(KeyPolicy::default()), |oldest| oldest.books);
+        let before = oldest.map_or_else(
+            || LedgerState::new(KeyPolicy::default()),
+            |oldest| oldest.books,
+        );
         Ok((Self { storage, from }, Balances(before)))
     }
 

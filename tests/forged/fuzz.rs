@@ -225,7 +225,7 @@ fn serve(directory: &Path, forged: &Journal) -> Result<Served, JournalError> {
         amount: Amount::from_cents(1).unwrap(),
     };
     let keys = names.into_iter().map(|key| {
-        let answer = ledger.change(change, Some(key.clone())).wait();
+        let answer = ledger.execute(change.with_key(key.clone())).wait();
         (key, answer.ok().map(|it| it.replayed))
     });
     Ok(Served {

@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::written::{Directory, Known, Scribe, written};
+use crate::written::{Directory, JournalAuthor, Known, written};
 use crate::{errors, journal, printed, text};
 
 fn checked(directory: &Directory, arguments: &[&str]) -> Value {
@@ -101,16 +101,16 @@ fn every_balance_can_be_had() {
 fn a_noted_hash_is_found_wherever_it_was_noted() {
     let directory = Directory::new();
     let mut noted = vec![("0".repeat(64), 0)];
-    let mut scribe = Scribe::new(&directory.0, 3);
+    let mut author = JournalAuthor::new(&directory.0, 3);
     for _ in 0..5 {
-        scribe.write(40, 7);
+        author.write(40, 7);
         let head = checked(&directory, &[])["head"]
             .as_str()
             .unwrap()
             .to_owned();
-        noted.push((head, scribe.entries.len()));
+        noted.push((head, author.entries.len()));
     }
-    scribe.close();
+    author.close();
     for (hash, sequence) in noted {
         let report = checked(&directory, &["--expect", &hash]);
         assert_eq!(report["expected"]["sequence"], sequence, "{report}");
@@ -158,17 +158,17 @@ impl Drop for SetAtEnd<'_> {
 #[test]
 fn a_ledger_that_is_being_written_is_whole_at_any_time() {
     let directory = Directory::new();
-    let mut scribe = Scribe::new(&directory.0, 6);
-    scribe.write(100, 10);
+    let mut author = JournalAuthor::new(&directory.0, 6);
+    author.write(100, 10);
     let done = AtomicBool::new(false);
     let known: Known = thread::scope(|scope| {
         let writing = scope.spawn(|| {
             while !done.load(Relaxed) {
                 // Batches of any size, so that reading meets them half-way.
-                scribe.write(500, 1);
-                scribe.write(20_000, 5_000);
+                author.write(500, 1);
+                author.write(20_000, 5_000);
             }
-            scribe.close()
+            author.close()
         });
         // Also if an assertion fails: nobody would end the writing.
         let end = SetAtEnd(&done);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::written::{Directory, Known, Scribe, written};
+use crate::written::{Directory, JournalAuthor, Known, written};
 use crate::{errors, journal};
 
 const SECTOR: usize = 512;
@@ -127,13 +127,13 @@ fn a_torn_end_is_no_damage() {
 /// A journal of several segments, with a snapshot.
 fn with_snapshot(seed: u64) -> (Directory, Known) {
     let directory = Directory::new();
-    let mut scribe = Scribe::new(&directory.0, seed);
+    let mut author = JournalAuthor::new(&directory.0, seed);
     let deadline = Instant::now() + Duration::from_secs(60);
     while directory.files(".snapshot").is_empty() || directory.files("next.snapshot").len() == 1 {
         assert!(Instant::now() < deadline, "there never was a snapshot");
-        scribe.write(4_000, 4_000);
+        author.write(4_000, 4_000);
     }
-    (directory, scribe.close())
+    (directory, author.close())
 }
 
 /// Changes a snapshot, and mends its hash.
@@ -156,7 +156,7 @@ fn a_snapshot_is_held_against_the_records() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["records"], known.entries.len());
     assert!(report["segments"].as_u64().unwrap() > 1);
-    assert_eq!(report["snapshots"][0]["likeness"], "equal");
+    assert_eq!(report["snapshots"][0]["verdict"], "equal");
 
     let honest = fs::read(&snapshot).unwrap();
     let end = honest.len() - 32;
@@ -173,7 +173,7 @@ fn a_snapshot_is_held_against_the_records() {
     ] {
         forge(&snapshot, |content| content[at] ^= 1);
         let (report, errors) = convicted(&directory);
-        assert_eq!(report["snapshots"][0]["likeness"], "different", "byte {at}");
+        assert_eq!(report["snapshots"][0]["verdict"], "different", "byte {at}");
         assert!(report["damage"].is_null(), "the records are whole");
         assert!(
             errors.contains(&name) && errors.contains(said),
@@ -183,7 +183,7 @@ fn a_snapshot_is_held_against_the_records() {
     }
     flip(&snapshot, HEADER + 16);
     let (report, said) = convicted(&directory);
-    assert_eq!(report["snapshots"][0]["likeness"], "broken");
+    assert_eq!(report["snapshots"][0]["verdict"], "broken");
     assert!(
         said.contains(&format!("snapshot {name} is of no use")),
         "{said}"
@@ -193,7 +193,7 @@ fn a_snapshot_is_held_against_the_records() {
     // One of a later format is not broken, and not to be removed.
     forge(&snapshot, |content| content[8] = 2);
     let (report, said) = convicted(&directory);
-    assert_eq!(report["snapshots"][0]["likeness"], "foreign");
+    assert_eq!(report["snapshots"][0]["verdict"], "foreign");
     assert!(
         said.contains(&format!("snapshot {name} has format version 2")) && !said.contains("Remove"),
         "{said}"
@@ -204,7 +204,7 @@ fn a_snapshot_is_held_against_the_records() {
     let first = directory.file(".journal");
     flip(&first, 700);
     let (report, _) = convicted(&directory);
-    assert_eq!(report["snapshots"][0]["likeness"], "unknown");
+    assert_eq!(report["snapshots"][0]["verdict"], "unknown");
     // Without the segments before it there is nothing to compare it with either, and that is no damage.
     let between = directory.files(".journal").into_iter();
     for segment in between.filter(|segment| segment.file_stem() < snapshot.file_stem()) {
@@ -214,7 +214,7 @@ fn a_snapshot_is_held_against_the_records() {
     assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let last = report["snapshots"].as_array().unwrap().last().unwrap();
-    assert_eq!(last["likeness"], "believed");
+    assert_eq!(last["verdict"], "believed");
     for segment in directory.files(".journal") {
         fs::remove_file(segment).unwrap();
     }

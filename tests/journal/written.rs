@@ -200,7 +200,7 @@ impl JournalAuthor {
                 None
             }
             Err(CommandError::Refused { .. }) => return,
-            Err(CommandError::NotDone(not_done)) => panic!("{not_done}"),
+            Err(CommandError::NotDone(not_done)) => unreachable!("{not_done}"),
         };
         let balance = receipt.map(|it| it.balance.get());
         let (amount, balance) = match command.change {

@@ -68,7 +68,7 @@ impl Api {
                 answer::JSON,
                 self.openapi.clone(),
             )),
-            Endpoint::Page(page) => Ok(page.response()),
+            Endpoint::StaticFile(file) => Ok(file.response()),
         }
     }
 }

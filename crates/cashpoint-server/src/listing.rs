@@ -30,7 +30,7 @@ use super::answer_memory;
 use super::api::Api;
 use super::front::{self, Response};
 use super::json::Json;
-use super::query::{PAGE_LIMIT_MAX, Page};
+use super::query::{PAGE_LIMIT_MAX, PageQuery};
 use super::wire::AccountItem;
 
 /// How many streams there may be at a time. Each holds less than 100 KiB and delays others by a stretch, a tenth of a
@@ -67,7 +67,7 @@ pub(super) fn whole(api: &Api) -> Result<Response, Refusal> {
 }
 
 /// A page of accounts, and where the next one begins.
-pub(super) fn page(service: &Service, Page { limit, after }: Page) -> Response {
+pub(super) fn page(service: &Service, PageQuery { limit, after }: PageQuery) -> Response {
     // One more than asked for tells whether there are more.
     let mut accounts = service.accounts_after(after, limit + 1);
     let has_more = accounts.len() > limit;

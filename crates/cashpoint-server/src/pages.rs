@@ -9,7 +9,7 @@ use super::front::Response;
 
 /// A file that is served as it is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Page {
+pub(super) struct StaticFile {
     path: &'static str,
     content_type: &'static str,
     /// What the browser may load and run for it.
@@ -31,7 +31,7 @@ const DOCUMENTATION: &str = "default-src 'self'; style-src 'self' 'unsafe-inline
 
 macro_rules! page {
     ($path:literal, $content_type:expr, $policy:expr, $file:literal) => {
-        Page {
+        StaticFile {
             path: $path,
             content_type: $content_type,
             policy: $policy,
@@ -40,7 +40,7 @@ macro_rules! page {
     };
 }
 
-static PAGES: [Page; 10] = [
+static PAGES: [StaticFile; 10] = [
     page!("/", HTML, STRICT, "console.html"),
     page!("/assets/console.css", CSS, STRICT, "console.css"),
     page!("/assets/console.js", JAVASCRIPT, STRICT, "console.js"),
@@ -68,20 +68,20 @@ static PAGES: [Page; 10] = [
     ),
 ];
 
-/// `GET /`. It describes [`Page::response`] for one page; the others are no part of the API.
+/// `GET /`. It describes [`StaticFile::response`] for one page; the others are no part of the API.
 #[utoipa::path(get, path = "/", tag = "pages",
     summary = "The console",
     description = "A page to look at the service and to move money by hand.",
     responses((status = 200, description = "The page", body = String, content_type = "text/html; charset=utf-8")))]
-#[expect(dead_code, reason = "describes what `Page::response` answers")]
+#[expect(dead_code, reason = "describes what `StaticFile::response` answers")]
 pub(super) fn console() {}
 
 /// The page at `path`.
-pub(super) fn find(path: &str) -> Option<&'static Page> {
+pub(super) fn find(path: &str) -> Option<&'static StaticFile> {
     PAGES.iter().find(|page| page.path == path)
 }
 
-impl Page {
+impl StaticFile {
     pub(super) fn response(&self) -> Response {
         let content_type = HeaderValue::from_static(self.content_type);
         let mut response = answer::with_type(StatusCode::OK, content_type, self.content);

@@ -28,13 +28,13 @@ const STATEMENT_NAMES: [&str; 5] = ["limit", "cursor", "from", "to", "order"];
 
 /// Which part of the accounts a listing is to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Page {
+pub(super) struct PageQuery {
     pub(super) limit: usize,
     pub(super) after: Option<CreationNumber>,
 }
 
 /// Reads the page that a query asks for. `None` if it asks for none, which means all accounts.
-pub(super) fn page(query: &str) -> Result<Option<Page>, InvalidInput> {
+pub(super) fn page(query: &str) -> Result<Option<PageQuery>, InvalidInput> {
     let mut limit = None;
     let mut after = None;
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -45,13 +45,13 @@ pub(super) fn page(query: &str) -> Result<Option<Page>, InvalidInput> {
         }
     }
     let asked = limit.is_some() || after.is_some();
-    Ok(asked.then(|| Page {
+    Ok(asked.then(|| PageQuery {
         limit: limit.unwrap_or(PAGE_LIMIT_DEFAULT),
         after,
     }))
 }
 
-impl Page {
+impl PageQuery {
     /// Refuses a cursor that no page gave.
     pub(super) fn within(self, newest: CreationNumber) -> Result<Self, InvalidInput> {
         match self.after {

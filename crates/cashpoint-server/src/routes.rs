@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use hyper::Method;
 use percent_encoding::percent_decode_str;
 
-use super::pages::{self, Page};
+use super::pages::{self, StaticFile};
 
 /// What a path leads to. An account number is still text here: one that is malformed is an account that
 /// does not exist, not a path that does not.
@@ -21,7 +21,7 @@ pub(super) enum Endpoint<'path> {
     Live,
     Ready,
     OpenApi,
-    Page(&'static Page),
+    StaticFile(&'static StaticFile),
 }
 
 impl<'path> Endpoint<'path> {
@@ -36,7 +36,7 @@ impl<'path> Endpoint<'path> {
             "/livez" => Some(Self::Live),
             "/readyz" => Some(Self::Ready),
             "/openapi.json" => Some(Self::OpenApi),
-            _ => pages::find(path).map(Self::Page),
+            _ => pages::find(path).map(Self::StaticFile),
         }
     }
 
@@ -72,7 +72,7 @@ impl<'path> Endpoint<'path> {
             Self::Deposit(_) | Self::Withdraw(_) => &POST,
             Self::Balance(_) | Self::Transactions(_) => &GET,
             // Monitors and load balancers ask with HEAD. hyper leaves out the body, and keeps its length.
-            Self::Health | Self::Live | Self::Ready | Self::OpenApi | Self::Page(_) => {
+            Self::Health | Self::Live | Self::Ready | Self::OpenApi | Self::StaticFile(_) => {
                 &GET_AND_HEAD
             }
         }
@@ -121,7 +121,7 @@ mod tests {
         }
         for path in ["/", "/docs", "/redoc"] {
             assert!(
-                matches!(Endpoint::of(path), Some(Endpoint::Page(_))),
+                matches!(Endpoint::of(path), Some(Endpoint::StaticFile(_))),
                 "{path}"
             );
         }

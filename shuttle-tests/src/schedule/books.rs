@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::checker::{Checker, Judgement};
-use super::history::{Action, Outcome, Record};
+use super::history::{Action, Call, Outcome};
 use super::specification::{Effect, State};
 use crate::{AccountNumber, CreationNumber, Ledger};
 
@@ -48,7 +48,7 @@ pub(super) struct View {
 pub(super) struct Books {
     clock: u64,
     pub(super) accounts: Vec<Kept>,
-    records: Vec<Record>,
+    records: Vec<Call>,
     /// The batches, as ranges of `records`, and how many commands each had.
     batches: Vec<(std::ops::Range<usize>, usize)>,
     /// Creations that were refused.
@@ -81,7 +81,7 @@ impl Books {
         outcome: Outcome,
         span: Span,
     ) {
-        self.records.push(Record {
+        self.records.push(Call {
             account,
             worker,
             action,
@@ -201,7 +201,7 @@ impl Books {
             }
             for run in batch.chunk_by(|one, next| one.account == next.account) {
                 let mut state = None;
-                for Record {
+                for Call {
                     action, outcome, ..
                 } in run
                 {
@@ -359,7 +359,7 @@ impl Books {
             lines.push((*span, format!("{count} accounts are counted")));
         }
         for record in &self.records {
-            let Record {
+            let Call {
                 account,
                 worker,
                 action,

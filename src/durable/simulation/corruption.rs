@@ -19,8 +19,8 @@ use crate::durable::sequencer::Sequencer;
 use crate::durable::submission::Submission;
 use crate::journal::format::segment::{self, SECTOR_BYTES};
 use crate::journal::state::accounts::AccountState;
-use crate::journal::state::books::Books;
 use crate::journal::state::keys::Kept;
+use crate::journal::state::ledger_state::LedgerState;
 use crate::journal::{JournalError, Position, Recovered, Recovery, recover, snapshot};
 use crate::values::account_number::AccountNumber;
 use crate::values::change::{Change, Command};
@@ -41,7 +41,7 @@ struct State {
 }
 
 impl State {
-    fn of(books: &Books) -> Self {
+    fn of(books: &LedgerState) -> Self {
         fn sorted<K: Copy + Ord, V: Clone, S>(map: &HashMap<K, V, S>) -> Vec<(K, V)> {
             let mut all: Vec<_> = map.iter().map(|(key, it)| (*key, it.clone())).collect();
             all.sort_by_key(|(key, _)| *key);

@@ -2,14 +2,14 @@
 
 use super::model::{Account, Entry, Micros, Model};
 use crate::durable::published::Published;
-use crate::journal::state::books::Books;
+use crate::journal::state::ledger_state::LedgerState;
 use crate::journal::{Record, Storage, scan};
 use crate::values::account_number::AccountNumber;
 use crate::values::change::{Effect, Refusal};
 use crate::values::key_digest::KeyDigest;
 
 /// The books are in a state: balances, order of creation, closed accounts, times, keys.
-pub(super) fn books(books: &Books, model: &Model) {
+pub(super) fn books(books: &LedgerState, model: &Model) {
     assert_eq!(books.next_sequence, model.records + 1);
     assert_eq!(books.last_at.as_micros(), model.last_at);
     let accounts = books.accounts.by_creation();

@@ -15,10 +15,10 @@ use crate::journal::audit;
 use crate::journal::format::batch::HEADER_BYTES;
 use crate::journal::format::segment::{self, SECTOR_BYTES};
 use crate::journal::snapshot::{self, reference, take_in_parts};
-use crate::journal::state::books::{Books, Decision};
+use crate::journal::state::ledger_state::{Decision, LedgerState};
 use crate::journal::{
-    Batch, JournalError, Likeness, Position, Record, Recovered, Storage, StoredFile, Tail, Writer,
-    encoded_bytes, recover,
+    Batch, JournalError, Position, Record, Recovered, SnapshotVerdict, Storage, StoredFile, Tail,
+    Writer, encoded_bytes, recover,
 };
 use crate::values::account_number::AccountNumber;
 use crate::values::change::{Change, Refusal};
@@ -82,7 +82,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Author {
     storage: Arc<dyn Storage>,
     segment_bytes: u64,
-    books: Books,
+    books: LedgerState,
     tail: Tail,
     writer: Writer,
     opened: Vec<AccountNumber>,
@@ -574,7 +574,10 @@ fn a_closed_account_that_is_there_twice_is_not_believed() {
     disk.overwrite(&name, content);
     let audit = audit(&*author.storage, None, &mut |_| {}).unwrap().unwrap();
     let others = "its closed accounts are others".to_owned();
-    assert_eq!(audit.snapshots[0].likeness, Likeness::Different(others));
+    assert_eq!(
+        audit.snapshots[0].verdict,
+        SnapshotVerdict::Different(others)
+    );
     let opened = recover(disk.mount(), policy(100), SEGMENT_BYTES, &mut |_| {}).unwrap();
     assert_eq!(opened.recovery.broken_snapshots, [name]);
     assert_eq!(opened.books.opened, author.opened.len() as u64);

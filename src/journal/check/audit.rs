@@ -4,7 +4,7 @@
 //!
 //! 1. *Every segment, from the first byte on*: checksums, the chain of hashes, sequence numbers, times. No
 //!    snapshot saves any of it.
-//! 2. *Every record follows from those before it*: it is replayed through [`Books::apply`], as at a start.
+//! 2. *Every record follows from those before it*: it is replayed through [`LedgerState::apply`], as at a start.
 //! 3. *Every snapshot is what the records lead to* at its place. One that is whole and says something else would
 //!    be believed at the next start.
 //! 4. *Conservation*: what came in and did not go out is what is on the accounts.
@@ -29,7 +29,7 @@ use crate::journal::format::record::Record;
 use crate::journal::format::segment;
 use crate::journal::scan::{Boundary, Progress, Torn, Visitor, scan_beside_writer};
 use crate::journal::snapshot::{self, Flaw, Reading, Snapshot};
-use crate::journal::state::books::Books;
+use crate::journal::state::ledger_state::LedgerState;
 use crate::journal::storage::Storage;
 use crate::journal::{ChainHash, LedgerId, Position};
 use crate::values::account_number::AccountNumber;
@@ -57,10 +57,10 @@ pub struct Audit {
     /// The position up to which the journal is whole.
     pub position: Position,
     /// The snapshots, in their order.
-    pub snapshots: Vec<Judged>,
+    pub snapshots: Vec<SnapshotCheck>,
     /// Where the noted hash was found, if one was given.
     pub expected: Option<Expected>,
-    books: Books,
+    books: LedgerState,
 }
 
 /// Where the records begin of a journal whose old segments were taken away.
@@ -76,16 +76,16 @@ pub struct Begins {
 
 /// What is to be said of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judged {
+pub struct SnapshotCheck {
     /// The file.
     pub name: String,
     /// How it compares with the records.
-    pub likeness: Likeness,
+    pub verdict: SnapshotVerdict,
 }
 
 /// How a snapshot compares with the records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Likeness {
+pub enum SnapshotVerdict {
     /// It says what they say.
     Equal,
     /// It says something else.
@@ -113,7 +113,12 @@ impl Audit {
     /// Whether everything is as it should be. A torn end is: nothing in it was ever acknowledged.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let is_sound = |it: &Judged| matches!(it.likeness, Likeness::Equal | Likeness::Believed);
+        let is_sound = |it: &SnapshotCheck| {
+            matches!(
+                it.verdict,
+                SnapshotVerdict::Equal | SnapshotVerdict::Believed
+            )
+        };
         self.damage.is_none()
             && self.is_conserved()
             && self.snapshots.iter().all(is_sound)
@@ -206,7 +211,7 @@ fn bytes(storage: &dyn Storage, segments: &[Position]) -> u64 {
 struct Auditor<'a> {
     storage: &'a dyn Storage,
     begins: Option<Begins>,
-    books: Books,
+    books: LedgerState,
     totals: Totals,
     boundary: Boundary,
     expected: Option<Expected>,
@@ -217,7 +222,7 @@ struct Auditor<'a> {
 struct Saved {
     position: Position,
     ledger: Option<LedgerId>,
-    judged: Judged,
+    judged: SnapshotCheck,
 }
 
 impl<'a> Auditor<'a> {
@@ -229,12 +234,12 @@ impl<'a> Auditor<'a> {
         let snapshots = snapshots.into_iter().map(|position| Saved {
             position,
             ledger: None,
-            judged: Judged {
+            judged: SnapshotCheck {
                 name: snapshot::name(position),
-                likeness: Likeness::Unknown,
+                verdict: SnapshotVerdict::Unknown,
             },
         });
-        let books = Books::new(KeyPolicy::default());
+        let books = LedgerState::new(KeyPolicy::default());
         let boundary = Boundary::default();
         Self {
             storage,
@@ -293,7 +298,7 @@ impl<'a> Auditor<'a> {
         });
         for saved in &mut self.snapshots {
             if saved.position <= position {
-                saved.judged.likeness = Likeness::Believed;
+                saved.judged.verdict = SnapshotVerdict::Believed;
             }
         }
         self.boundary = snapshot.boundary;
@@ -314,8 +319,8 @@ impl<'a> Auditor<'a> {
         let Some(index) = found else { return };
         match self.read(boundary) {
             Ok((ledger, difference)) => {
-                let likeness = difference.map_or(Likeness::Equal, Likeness::Different);
-                self.judge(index, likeness);
+                let verdict = difference.map_or(SnapshotVerdict::Equal, SnapshotVerdict::Different);
+                self.judge(index, verdict);
                 if let Some(saved) = self.snapshots.get_mut(index) {
                     saved.ledger = Some(ledger);
                 }
@@ -324,9 +329,11 @@ impl<'a> Auditor<'a> {
             Err(Flaw::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 self.snapshots.remove(index);
             }
-            Err(Flaw::Io(error)) => self.judge(index, Likeness::Broken(error.to_string())),
-            Err(Flaw::NotWhole(what)) => self.judge(index, Likeness::Broken(what.to_owned())),
-            Err(Flaw::Version(found)) => self.judge(index, Likeness::Foreign(found)),
+            Err(Flaw::Io(error)) => self.judge(index, SnapshotVerdict::Broken(error.to_string())),
+            Err(Flaw::NotWhole(what)) => {
+                self.judge(index, SnapshotVerdict::Broken(what.to_owned()))
+            }
+            Err(Flaw::Version(found)) => self.judge(index, SnapshotVerdict::Foreign(found)),
         }
     }
 
@@ -340,21 +347,21 @@ impl<'a> Auditor<'a> {
         Ok((ledger, difference))
     }
 
-    fn judge(&mut self, index: usize, likeness: Likeness) {
+    fn judge(&mut self, index: usize, verdict: SnapshotVerdict) {
         if let Some(saved) = self.snapshots.get_mut(index) {
-            saved.judged.likeness = likeness;
+            saved.judged.verdict = verdict;
         }
     }
 
     /// The journal has been read to its end, and is that of `ledger`.
     fn belong_to(&mut self, ledger: LedgerId) {
         for saved in &mut self.snapshots {
-            if saved.judged.likeness == Likeness::Unknown {
+            if saved.judged.verdict == SnapshotVerdict::Unknown {
                 let what = "it is at a place where no segment begins";
-                saved.judged.likeness = Likeness::Different(what.to_owned());
+                saved.judged.verdict = SnapshotVerdict::Different(what.to_owned());
             } else if saved.ledger.is_some_and(|it| it != ledger) {
                 let what = "it belongs to another ledger";
-                saved.judged.likeness = Likeness::Different(what.to_owned());
+                saved.judged.verdict = SnapshotVerdict::Different(what.to_owned());
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::journal::scan::Boundary;
 use crate::journal::snapshot::{Flaw, Reading, SHORT};
-use crate::journal::state::books::Books;
+use crate::journal::state::ledger_state::LedgerState;
 use crate::values::key_digest::KeyDigest;
 
 /// The first thing in which `snapshot` is not what was replayed up to `boundary`.
@@ -16,7 +16,7 @@ use crate::values::key_digest::KeyDigest;
 /// nothing.
 pub(in crate::journal) fn difference(
     snapshot: &mut Reading,
-    replayed: &Books,
+    replayed: &LedgerState,
     boundary: Boundary,
 ) -> Result<Option<String>, Flaw> {
     let header = snapshot.header();
@@ -32,7 +32,7 @@ pub(in crate::journal) fn difference(
     }
 }
 
-fn accounts(snapshot: &mut Reading, replayed: &Books) -> Result<Option<String>, Flaw> {
+fn accounts(snapshot: &mut Reading, replayed: &LedgerState) -> Result<Option<String>, Flaw> {
     let count = snapshot.header().accounts;
     let count_replayed = replayed.accounts.len();
     if count != count_replayed as u64 {
@@ -60,7 +60,7 @@ fn accounts(snapshot: &mut Reading, replayed: &Books) -> Result<Option<String>, 
 }
 
 /// Whether the closed accounts are the same, in whatever order.
-fn closed(snapshot: &mut Reading, replayed: &Books) -> Result<bool, Flaw> {
+fn closed(snapshot: &mut Reading, replayed: &LedgerState) -> Result<bool, Flaw> {
     let mut seen = Vec::new();
     while let Some((number, position)) = snapshot.closed()? {
         if replayed.closed.get(&number) != Some(&position) {
@@ -75,7 +75,7 @@ fn closed(snapshot: &mut Reading, replayed: &Books) -> Result<bool, Flaw> {
     Ok(count == replayed.closed.len() && count == seen.len())
 }
 
-fn keys(snapshot: &mut Reading, replayed: &Books) -> Result<Option<String>, Flaw> {
+fn keys(snapshot: &mut Reading, replayed: &LedgerState) -> Result<Option<String>, Flaw> {
     let count = snapshot.header().keys;
     let count_replayed = replayed.keys.len() as u64;
     let more_replayed = usize::try_from(count_replayed.saturating_sub(count)).unwrap_or(usize::MAX);

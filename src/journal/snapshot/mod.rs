@@ -45,7 +45,7 @@ use std::io;
 use super::error::JournalError;
 use super::format::names;
 use super::scan::Boundary;
-use super::state::books::Books;
+use super::state::ledger_state::LedgerState;
 use super::storage::Storage;
 use super::{LedgerId, Position};
 use crate::values::key_policy::KeyPolicy;
@@ -71,7 +71,7 @@ const TWICE: &str = "it holds an account or a key twice";
 pub(crate) struct Snapshot {
     pub(crate) ledger: LedgerId,
     pub(crate) boundary: Boundary,
-    pub(crate) books: Books,
+    pub(crate) books: LedgerState,
 }
 
 impl Snapshot {
@@ -151,7 +151,7 @@ pub(super) fn load(
 ) -> Result<Snapshot, Flaw> {
     let mut reading = Reading::open(storage, position)?;
     let header = *reading.header();
-    let mut books = Books::new(policy);
+    let mut books = LedgerState::new(policy);
     books.next_sequence = header.boundary.next_sequence;
     books.last_at = header.last_at;
     books.opened = header.opened();

@@ -37,7 +37,7 @@ impl Queue {
         self.entries.push_back((at, KeyDigest::of(key).half()));
     }
 
-    /// Enters a record, as [`Books::apply`](crate::journal::state::books::Books::apply) does it.
+    /// Enters a record, as [`LedgerState::apply`](crate::journal::state::ledger_state::LedgerState::apply) does it.
     pub(super) fn follow(&mut self, record: &Record) {
         let times = self.entries.iter().map(|(at, _)| *at);
         let count = keys::expired(self.policy, record.at, times);

@@ -8,7 +8,7 @@ use super::read::{Header, Reading};
 use super::write::{put_account, put_closed, put_header, put_key};
 use super::{newest, positions};
 use crate::journal::scan::{Boundary, scan};
-use crate::journal::state::books::Books;
+use crate::journal::state::ledger_state::LedgerState;
 use crate::journal::storage::Storage;
 use crate::journal::{LedgerId, Position};
 use crate::values::idempotency_key::IdempotencyKey;
@@ -19,7 +19,7 @@ use crate::values::key_policy::KeyPolicy;
 pub(crate) struct Reference {
     ledger: LedgerId,
     pub(crate) boundary: Boundary,
-    pub(crate) books: Books,
+    pub(crate) books: LedgerState,
     keys: HashMap<KeyDigest, IdempotencyKey, KeyDigestHash>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn at(storage: &Arc<dyn Storage>, policy: KeyPolicy, until: Position)
         }
     }
     let from = newest.as_ref().map(|it| (it.ledger, it.boundary));
-    let mut books = newest.map_or_else(|| Books::new(policy), |it| it.books);
+    let mut books = newest.map_or_else(|| LedgerState::new(policy), |it| it.books);
     let end = scan(
         &**storage,
         from,

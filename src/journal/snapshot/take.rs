@@ -26,7 +26,7 @@ use crate::journal::error::JournalError;
 use crate::journal::format::record::Record;
 use crate::journal::format::segment;
 use crate::journal::scan::{Boundary, End, Progress, scan};
-use crate::journal::state::books::Books;
+use crate::journal::state::ledger_state::LedgerState;
 use crate::journal::storage::Storage;
 use crate::journal::{LedgerId, Position};
 use crate::values::change::Change;
@@ -155,9 +155,9 @@ struct Parts {
     /// The snapshot before. Its accounts come first.
     base: Option<Reading>,
     /// The books before the first record, without accounts.
-    empty: Books,
+    empty: LedgerState,
     /// The accounts of the part.
-    books: Books,
+    books: LedgerState,
     /// Which of the accounts that are opened by the records belong to it.
     wanted: Range<u64>,
 }
@@ -289,7 +289,7 @@ impl Taking<'_> {
     }
 
     fn parts(&self) -> Result<Parts, JournalError> {
-        let mut empty = Books::new(self.policy);
+        let mut empty = LedgerState::new(self.policy);
         let mut base = None;
         if let Some(header) = &self.base {
             empty.opened = header.opened();

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table};
 
-use super::report::{CaseReport, Report, RoundReport};
+use super::report::{BenchReport, CaseReport, RoundReport};
 use super::table::{STYLE, title};
 use crate::client::Broken;
 use crate::present::quantity::{rate, time};
@@ -16,7 +16,7 @@ use crate::present::quantity::{rate, time};
 const ROUNDS_MIN: usize = 3;
 
 /// The comparison as text: B against A.
-pub(crate) fn compare(a: &Report, b: &Report) -> Result<String, Broken> {
+pub(crate) fn compare(a: &BenchReport, b: &BenchReport) -> Result<String, Broken> {
     let mut table = Table::new();
     table
         .load_style(STYLE)
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn reports_without_a_common_case_cannot_be_compared() {
-        let mut a = Report::new("a".to_owned(), "threads", Vec::new());
+        let mut a = BenchReport::new("a".to_owned(), "threads", Vec::new());
         let mut b = a.clone();
         a.cases = vec![case(&[1.0, 2.0, 3.0])];
         b.cases = vec![CaseReport {

@@ -22,7 +22,7 @@ use cashpoint::durable::{DurableConfig, DurableLedger, PendingAll, SUBMISSION_MA
 use cashpoint::journal::{self, is_snapshot};
 use cashpoint::{AccountNumber, Cents, Change, Command, CommandError, NotDone};
 
-use super::record::{Record, Round, in_threads};
+use super::record::{Measurements, Round, in_threads};
 use super::target::{Case, Target};
 use super::workload::{AMOUNT, Action, Step, Steps};
 use crate::client::Broken;
@@ -141,10 +141,10 @@ impl Durable {
     }
 
     /// One caller's part of a round.
-    fn call(&self, case: &Case, round: &Round<'_>, seed: u64) -> Result<Record, Broken> {
+    fn call(&self, case: &Case, round: &Round<'_>, seed: u64) -> Result<Measurements, Broken> {
         let ledger = self.ledger()?;
         let mut steps = Steps::new(case.mix, case.skew, self.numbers.len(), seed);
-        let mut record = Record::new(self.numbers.len());
+        let mut record = Measurements::new(self.numbers.len());
         let mut under_way = VecDeque::with_capacity(self.submissions.in_flight);
         loop {
             let goes_on = Instant::now() < round.end && !round.stop.load(Relaxed);
@@ -235,7 +235,7 @@ impl Target for Durable {
         INITIAL.get()
     }
 
-    fn drive(&self, case: &Case, round: &Round<'_>) -> Result<Record, Broken> {
+    fn drive(&self, case: &Case, round: &Round<'_>) -> Result<Measurements, Broken> {
         let ledger = self.ledger()?;
         let before = ledger.batches();
         let callers = (0..case.workers as u64).map(|caller| {
@@ -296,7 +296,7 @@ struct Submitted {
 
 impl Submitted {
     /// Waits for the answers, and writes down what they say.
-    fn settle(self, record: &mut Record, round: &Round<'_>) {
+    fn settle(self, record: &mut Measurements, round: &Round<'_>) {
         let answers = self.answers.wait();
         let now = Instant::now();
         let (mut done, mut refused) = (0, 0);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use cashpoint::{AccountNumber, Cents, Ledger, Operation, Refusal, Session};
 
-use super::record::{GRACE, NOT_BEGUN, Record, Round, in_threads};
+use super::record::{GRACE, Measurements, NOT_BEGUN, Round, in_threads};
 use super::target::{Case, Target};
 use super::workload::{AMOUNT, Action, Step, Steps};
 use crate::client::Broken;
@@ -42,13 +42,13 @@ pub(crate) enum Calls {
 
 /// A ledger of its own, with its accounts.
 #[derive(Debug)]
-pub(super) struct Engine {
+pub(super) struct EngineTarget {
     ledger: Ledger,
     numbers: Vec<AccountNumber>,
     calls: Calls,
 }
 
-impl Engine {
+impl EngineTarget {
     pub(super) fn open(accounts: usize, calls: Calls, done: &dyn Fn(u64)) -> Result<Self, Broken> {
         let ledger = Ledger::new(accounts);
         let mut numbers = Vec::with_capacity(accounts);
@@ -83,7 +83,7 @@ impl Engine {
     }
 
     /// One thread's part of a round.
-    fn work(&self, case: &Case, round: &Round<'_>, seed: u64) -> Record {
+    fn work(&self, case: &Case, round: &Round<'_>, seed: u64) -> Measurements {
         let prepared = self.steps(case, seed);
         let (operations, steps): (Vec<_>, Vec<_>) = prepared
             .into_iter()
@@ -91,7 +91,7 @@ impl Engine {
             .unzip();
         let mut lane = Lane {
             round,
-            record: Record::new(self.numbers.len()),
+            record: Measurements::new(self.numbers.len()),
             done: 0,
             refused_steps: Vec::new(),
             outcomes: Vec::new(),
@@ -113,7 +113,7 @@ struct Prepared {
     step: Step,
 }
 
-impl Target for Engine {
+impl Target for EngineTarget {
     fn description(&self) -> String {
         match self.calls {
             Calls::Session => "the engine in this process, in sessions".to_owned(),
@@ -138,7 +138,7 @@ impl Target for Engine {
         INITIAL.get()
     }
 
-    fn drive(&self, case: &Case, round: &Round<'_>) -> Result<Record, Broken> {
+    fn drive(&self, case: &Case, round: &Round<'_>) -> Result<Measurements, Broken> {
         let threads = (0..case.workers as u64).map(|worker| {
             let seed = round.seed.wrapping_add(worker);
             move || Ok(self.work(case, round, seed))
@@ -172,7 +172,7 @@ enum Access<'a> {
 }
 
 impl<'a> Access<'a> {
-    fn new(engine: &'a Engine) -> Self {
+    fn new(engine: &'a EngineTarget) -> Self {
         match engine.calls {
             Calls::Session => Self::Session(engine.ledger.pin()),
             Calls::Single => Self::Single(&engine.ledger),
@@ -200,7 +200,7 @@ impl<'a> Access<'a> {
 /// A thread at work.
 struct Lane<'a> {
     round: &'a Round<'a>,
-    record: Record,
+    record: Measurements,
     /// How many operations were done since the first, over and over from the start.
     done: usize,
     /// Which of them were refused, by their place among the steps.
@@ -327,7 +327,7 @@ impl Lane<'_> {
     }
 
     /// Writes down what was done to which account.
-    fn close_books(mut self, steps: &[Step]) -> Record {
+    fn close_books(mut self, steps: &[Step]) -> Measurements {
         let (passes, rest) = (self.done / steps.len(), self.done % steps.len());
         for (place, step) in steps.iter().enumerate() {
             let times = passes + usize::from(place < rest);

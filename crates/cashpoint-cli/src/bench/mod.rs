@@ -41,7 +41,7 @@ pub(crate) use engine::Calls;
 pub(crate) use file_system::file_system;
 pub(crate) use http::Manner;
 pub(crate) use page::page;
-pub(crate) use report::Report;
+pub(crate) use report::BenchReport;
 pub(crate) use runner::{Plan, Subject, run};
 pub(crate) use table::table;
 pub(crate) use target::Case;

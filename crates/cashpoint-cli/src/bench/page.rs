@@ -3,14 +3,14 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::plot;
-use super::report::{Books, CaseReport, Report};
+use super::report::{BenchReport, CaseReport, Reconciliation};
 use super::table::{books, spread};
 use crate::client::Broken;
 use crate::present::page;
 use crate::present::quantity::{grouped, rate, size, time};
 
 /// The report as an HTML page.
-pub(crate) fn page(report: &Report) -> Result<String, Broken> {
+pub(crate) fn page(report: &BenchReport) -> Result<String, Broken> {
     let measured = report.cases.iter().any(|case| !case.rounds.is_empty());
     let scales = report.cases.iter().any(|case| {
         let other = |other: &CaseReport| other.mix == case.mix && other.workers != case.workers;
@@ -22,7 +22,7 @@ pub(crate) fn page(report: &Report) -> Result<String, Broken> {
         @if report.interrupted {
             p.wrong { "The run was stopped before its end." }
         }
-        @let wrong = !matches!(&report.books, Books::Checked(check) if check.balanced());
+        @let wrong = !matches!(&report.books, Reconciliation::Checked(check) if check.balanced());
         p.wrong[wrong] { (books(&report.books)) }
         (table(report))
         @if measured {
@@ -54,7 +54,7 @@ pub(crate) fn page(report: &Report) -> Result<String, Broken> {
     ))
 }
 
-fn table(report: &Report) -> Markup {
+fn table(report: &BenchReport) -> Markup {
     html! {
         div.wide { table {
             thead { tr {
@@ -104,7 +104,7 @@ fn figure(title: &str, caption: &str, names: &[String], svg: String) -> Markup {
     }
 }
 
-fn errors(report: &Report) -> Markup {
+fn errors(report: &BenchReport) -> Markup {
     html! {
         @if report.cases.iter().any(|case| !case.errors.is_empty()) {
             h2 { "Errors" }

@@ -4,7 +4,7 @@
 
 use plotters::prelude::*;
 
-use super::report::{CaseReport, Report};
+use super::report::{BenchReport, CaseReport};
 use crate::client::Broken;
 use crate::present::quantity::{rate, time};
 
@@ -31,7 +31,7 @@ pub(super) fn colour(index: usize) -> RGBColor {
 type Lines = Vec<(RGBColor, Vec<(f64, f64)>)>;
 
 /// Throughput over the time of the run: every round of every case is a line.
-pub(super) fn throughput(report: &Report) -> Result<String, Broken> {
+pub(super) fn throughput(report: &BenchReport) -> Result<String, Broken> {
     let mut lines: Lines = Vec::new();
     for (index, case) in report.cases.iter().enumerate() {
         for round in &case.rounds {
@@ -72,7 +72,7 @@ pub(super) fn throughput(report: &Report) -> Result<String, Broken> {
 }
 
 /// Latency by percentile. The axis is the number of nines, as HdrHistogram plots it.
-pub(super) fn latency(report: &Report) -> Result<String, Broken> {
+pub(super) fn latency(report: &BenchReport) -> Result<String, Broken> {
     let nines = |quantile: f64| -(1.0 - quantile).log10();
     let mut lines: Lines = Vec::new();
     for (index, case) in report.cases.iter().enumerate() {
@@ -113,7 +113,7 @@ pub(super) fn latency(report: &Report) -> Result<String, Broken> {
 }
 
 /// Throughput by the number of workers: a line for each mix, with the range of the rounds.
-pub(super) fn scaling(report: &Report) -> Result<String, Broken> {
+pub(super) fn scaling(report: &BenchReport) -> Result<String, Broken> {
     let mixes = mixes(report);
     let of_mix = |mix: &str| -> Vec<&CaseReport> {
         let mut cases: Vec<_> = report.cases.iter().collect();
@@ -182,7 +182,7 @@ pub(super) fn scaling(report: &Report) -> Result<String, Broken> {
 }
 
 /// The mixes of a report, each once.
-pub(super) fn mixes(report: &Report) -> Vec<&str> {
+pub(super) fn mixes(report: &BenchReport) -> Vec<&str> {
     let mut mixes: Vec<&str> = Vec::new();
     for case in &report.cases {
         if !mixes.contains(&case.mix.as_str()) {

@@ -46,7 +46,7 @@ impl Round<'_> {
 
 /// What was measured, and what was seen to happen to the money.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(super) struct Measurements {
     /// Operations that took effect or were refused for lack of money, within the round.
     pub(super) operations: u64,
     /// How many of them were refused.
@@ -61,7 +61,7 @@ pub(super) struct Record {
     pub(super) tally: Tally,
 }
 
-impl Record {
+impl Measurements {
     pub(super) fn new(accounts: usize) -> Self {
         Self {
             operations: 0,
@@ -133,13 +133,13 @@ impl Record {
 pub(super) fn in_threads<F>(
     accounts: usize,
     parts: impl Iterator<Item = F>,
-) -> Result<Record, Broken>
+) -> Result<Measurements, Broken>
 where
-    F: FnOnce() -> Result<Record, Broken> + Send,
+    F: FnOnce() -> Result<Measurements, Broken> + Send,
 {
     thread::scope(|scope| {
         let threads: Vec<_> = parts.map(|part| scope.spawn(part)).collect();
-        let mut sum = Record::new(accounts);
+        let mut sum = Measurements::new(accounts);
         for thread in threads {
             let record = thread.join();
             sum.add(&record.map_err(|_| Broken::new("a thread panicked"))??);

@@ -17,7 +17,7 @@ const FORMAT: u32 = 1;
 
 /// A whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Report {
+pub(crate) struct BenchReport {
     /// The version of this form.
     pub(super) format: u32,
     /// What was measured.
@@ -38,7 +38,7 @@ pub(crate) struct Report {
     #[serde(default)]
     pub(super) seen: Vec<(String, String)>,
     /// What the books said.
-    pub(super) books: Books,
+    pub(super) books: Reconciliation,
     /// The user stopped it before its end.
     pub(super) interrupted: bool,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Report {
 /// Whether the money is where it must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Books {
+pub(super) enum Reconciliation {
     Checked(Check),
     /// Not known, and why.
     Unchecked(String),
@@ -192,7 +192,7 @@ pub(super) fn percentiles(latencies: &Histogram<u64>) -> Vec<(f64, u64)> {
         .collect()
 }
 
-impl Report {
+impl BenchReport {
     pub(super) fn new(target: String, workers: &str, settings: Vec<(String, String)>) -> Self {
         Self {
             format: FORMAT,
@@ -207,7 +207,7 @@ impl Report {
             slice_s: SLICE.as_secs_f64(),
             cases: Vec::new(),
             seen: Vec::new(),
-            books: Books::Unchecked("nothing was measured".to_owned()),
+            books: Reconciliation::Unchecked("nothing was measured".to_owned()),
             interrupted: false,
         }
     }
@@ -215,9 +215,9 @@ impl Report {
     /// Fails if the books do not balance, or if a case could not be measured.
     pub(crate) fn verdict(&self) -> Result<(), Broken> {
         match &self.books {
-            Books::Checked(check) if check.balanced() => {}
-            Books::Checked(_) => return Err(Broken::new("the books do not balance")),
-            Books::Unchecked(why) => {
+            Reconciliation::Checked(check) if check.balanced() => {}
+            Reconciliation::Checked(_) => return Err(Broken::new("the books do not balance")),
+            Reconciliation::Unchecked(why) => {
                 return Err(Broken(format!("the books could not be checked: {why}")));
             }
         }
@@ -234,7 +234,7 @@ impl Report {
         }
     }
 
-    /// Reads one that was written with [`json`](Report::json).
+    /// Reads one that was written with [`json`](BenchReport::json).
     pub(crate) fn read(path: &Path) -> Result<Self, Broken> {
         #[derive(Deserialize)]
         struct Version {

@@ -10,11 +10,11 @@ use ureq::http::Uri;
 
 use super::books::{Check, Tally};
 use super::durable::{Durable, Submissions};
-use super::engine::{Calls, Engine};
-use super::http::{Manner, Server};
+use super::engine::{Calls, EngineTarget};
+use super::http::{HttpTarget, Manner};
 use super::meter::Meter;
-use super::record::{Record, Round, add_histogram, new_histogram};
-use super::report::{Books, CaseReport, Latency, Report, RoundReport, percentiles};
+use super::record::{Measurements, Round, add_histogram, new_histogram};
+use super::report::{BenchReport, CaseReport, Latency, Reconciliation, RoundReport, percentiles};
 use super::target::{Case, Target};
 use crate::client::Broken;
 use crate::present::progress::Progress;
@@ -54,17 +54,19 @@ pub(crate) enum Subject {
 const LOOKING_PAUSE: Duration = Duration::from_millis(100);
 
 /// Measures. When `stop` is set it comes to an early end, with a report of what was measured until then.
-pub(crate) fn run(subject: Subject, plan: &Plan, stop: &AtomicBool) -> Result<Report, Broken> {
+pub(crate) fn run(subject: Subject, plan: &Plan, stop: &AtomicBool) -> Result<BenchReport, Broken> {
     let opening = Progress::new("opening accounts", plan.accounts as u64);
     let opened = |count| opening.advance(count);
     let mut target: Box<dyn Target> = match subject {
-        Subject::Engine(calls) => Box::new(Engine::open(plan.accounts, calls, &opened)?),
+        Subject::Engine(calls) => Box::new(EngineTarget::open(plan.accounts, calls, &opened)?),
         Subject::Durable(submissions) => {
             Box::new(Durable::open(plan.accounts, submissions, &opened)?)
         }
-        Subject::Server(None, manner) => Box::new(Server::start(plan.accounts, manner, &opened)?),
+        Subject::Server(None, manner) => {
+            Box::new(HttpTarget::start(plan.accounts, manner, &opened)?)
+        }
         Subject::Server(Some(url), manner) => {
-            Box::new(Server::open(&url, plan.accounts, manner, &opened)?)
+            Box::new(HttpTarget::open(&url, plan.accounts, manner, &opened)?)
         }
     };
     opening.finish();
@@ -81,11 +83,11 @@ pub(crate) fn run(subject: Subject, plan: &Plan, stop: &AtomicBool) -> Result<Re
         check_books(target.as_ref(), &tally)
     });
     report.books = match checked {
-        Ok(check) => Books::Checked(check),
-        Err(Broken(why)) => Books::Unchecked(why),
+        Ok(check) => Reconciliation::Checked(check),
+        Err(Broken(why)) => Reconciliation::Unchecked(why),
     };
     // A target that does not even answer for its balances keeps its accounts as well.
-    if matches!(report.books, Books::Checked(_)) {
+    if matches!(report.books, Reconciliation::Checked(_)) {
         let closing = Progress::new("closing accounts", plan.accounts as u64);
         let closed = target.close(&|count| closing.advance(count));
         closing.finish();
@@ -110,7 +112,7 @@ struct Run<'a> {
     /// The latencies of each case.
     latencies: Vec<Histogram<u64>>,
     tally: Tally,
-    report: Report,
+    report: BenchReport,
 }
 
 impl<'a> Run<'a> {
@@ -128,7 +130,7 @@ impl<'a> Run<'a> {
             ("seed".to_owned(), plan.seed.to_string()),
         ];
         settings.extend_from_slice(&plan.settings);
-        let mut report = Report::new(target.description(), target.workers(), settings);
+        let mut report = BenchReport::new(target.description(), target.workers(), settings);
         report.cases = plan.cases.iter().map(CaseReport::new).collect();
         Self {
             plan,
@@ -232,7 +234,7 @@ impl<'a> Run<'a> {
     }
 
     #[expect(clippy::float_arithmetic, reason = "a time, not money")]
-    fn keep(&mut self, index: usize, record: &Record, round: &Round<'_>, watched: Watched) {
+    fn keep(&mut self, index: usize, record: &Measurements, round: &Round<'_>, watched: Watched) {
         self.tally.add(&record.tally);
         // A round that was broken off is too short to be compared with others.
         let whole = Instant::now() >= round.end;

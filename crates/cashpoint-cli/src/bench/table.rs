@@ -5,14 +5,14 @@ use std::fmt::Write;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
-use super::report::{Books, CaseReport, Report};
+use super::report::{BenchReport, CaseReport, Reconciliation};
 use crate::present::quantity::{grouped, rate, size, time};
 
 /// How tables look: lines above, below and under the header.
 pub(super) const STYLE: TableStyle = UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
 
 /// The report as text.
-pub(crate) fn table(report: &Report) -> String {
+pub(crate) fn table(report: &BenchReport) -> String {
     let mut table = Table::new();
     table.load_style(STYLE).set_header(HEADER);
     for column in table.column_iter_mut().skip(1) {
@@ -76,7 +76,7 @@ pub(super) fn spread(case: &CaseReport) -> String {
 }
 
 /// What was measured, where and how.
-pub(super) fn title(report: &Report) -> String {
+pub(super) fn title(report: &BenchReport) -> String {
     let settings: Vec<_> = report
         .settings
         .iter()
@@ -94,10 +94,10 @@ pub(super) fn title(report: &Report) -> String {
 }
 
 /// What the books said, in a sentence.
-pub(super) fn books(books: &Books) -> String {
+pub(super) fn books(books: &Reconciliation) -> String {
     let check = match books {
-        Books::Checked(check) => check,
-        Books::Unchecked(why) => return format!("books: NOT CHECKED: {why}"),
+        Reconciliation::Checked(check) => check,
+        Reconciliation::Unchecked(why) => return format!("books: NOT CHECKED: {why}"),
     };
     let accounts = grouped(check.accounts);
     let mut text = if check.balanced() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::record::{Record, Round};
+use super::record::{Measurements, Round};
 use super::workload::{Mix, Skew};
 use crate::client::Broken;
 
@@ -47,7 +47,7 @@ pub(super) trait Target: Sync {
     fn initial_cents(&self) -> i64;
 
     /// Drives it for a round.
-    fn drive(&self, case: &Case, round: &Round<'_>) -> Result<Record, Broken>;
+    fn drive(&self, case: &Case, round: &Round<'_>) -> Result<Measurements, Broken>;
 
     /// Comes to rest after the last round, before the books are checked, and returns what was seen of it beside the
     /// rounds: pairs of a name and a text for a person.

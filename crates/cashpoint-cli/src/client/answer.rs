@@ -9,7 +9,7 @@ const FIELDS_MAX: usize = 64;
 
 /// A complete answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct Frame {
     pub(crate) status: u16,
     /// How many bytes it takes, head and body.
     pub(crate) length: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Answer {
     pub(crate) last: bool,
 }
 
-impl Answer {
+impl Frame {
     /// Its body, from the bytes that it was found in.
     pub(crate) fn body<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let mut rest = bytes.get(self.head_length..self.length).unwrap_or_default();
@@ -53,7 +53,7 @@ impl Answer {
 pub(crate) struct Malformed;
 
 /// The answer that `bytes` begin with, if all of it is there.
-pub(crate) fn first(bytes: &[u8]) -> Result<Option<Answer>, Malformed> {
+pub(crate) fn first(bytes: &[u8]) -> Result<Option<Frame>, Malformed> {
     let mut fields = [EMPTY_HEADER; FIELDS_MAX];
     let mut head = httparse::Response::new(&mut fields);
     let Status::Complete(head_length) = head.parse(bytes).map_err(|_| Malformed)? else {
@@ -79,7 +79,7 @@ pub(crate) fn first(bytes: &[u8]) -> Result<Option<Answer>, Malformed> {
         // It would last until the connection ends; no server of the contract answers so.
         Body::Missing => return Err(Malformed),
     };
-    Ok(body_length.map(|body_length| Answer {
+    Ok(body_length.map(|body_length| Frame {
         status,
         length: head_length + body_length,
         head_length,
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     /// Gives `first` ever more of `bytes`: it must find nothing until the answer is complete.
-    fn read(bytes: &str, length: usize) -> Answer {
+    fn read(bytes: &str, length: usize) -> Frame {
         for end in 0..length {
             assert_eq!(
                 first(&bytes.as_bytes()[..end]),

@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::answer::{Answer, Malformed, first};
+use super::answer::{Frame, Malformed, first};
 use super::{Address, Broken};
 
 /// The longest answer that is waited for.
@@ -57,19 +57,19 @@ impl From<Lost> for Broken {
 
 /// An answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Reply<'a> {
+pub(crate) struct Response<'a> {
     pub(crate) status: u16,
-    answer: Answer,
+    answer: Frame,
     bytes: &'a [u8],
 }
 
-impl Reply<'_> {
+impl Response<'_> {
     pub(crate) fn body(&self) -> std::borrow::Cow<'_, [u8]> {
         self.answer.body(self.bytes)
     }
 
     /// What was found in which bytes, for those who keep it.
-    pub(crate) fn parts(&self) -> (Answer, &[u8]) {
+    pub(crate) fn parts(&self) -> (Frame, &[u8]) {
         (self.answer, self.bytes)
     }
 }
@@ -91,7 +91,7 @@ impl<'a> Connection<'a> {
         method: &str,
         path: &str,
         json: Option<&str>,
-    ) -> Result<Reply<'_>, Lost> {
+    ) -> Result<Response<'_>, Lost> {
         match json {
             Some(json) => {
                 let fields = "Content-Type: application/json\r\n";
@@ -108,7 +108,7 @@ impl<'a> Connection<'a> {
         path: &str,
         fields: &str,
         body: Option<&[u8]>,
-    ) -> Result<Reply<'_>, Lost> {
+    ) -> Result<Response<'_>, Lost> {
         let address = self.address;
         self.request.clear();
         // Writing to a `Vec` cannot fail.
@@ -131,7 +131,7 @@ impl<'a> Connection<'a> {
         if !answer.last && self.received.len() == answer.length {
             self.stream = Some(stream);
         }
-        Ok(Reply {
+        Ok(Response {
             status: answer.status,
             answer,
             bytes: &self.received,
@@ -144,7 +144,7 @@ impl<'a> Connection<'a> {
         &mut self,
         bytes: &[u8],
         count: usize,
-        mut see: impl FnMut(&Reply<'_>),
+        mut see: impl FnMut(&Response<'_>),
     ) -> Result<(), Lost> {
         self.request.clear();
         self.request.extend_from_slice(bytes);
@@ -152,7 +152,7 @@ impl<'a> Connection<'a> {
         let mut stream = self.send()?;
         for _ in 0..count {
             let answer = self.receive(&mut stream)?;
-            see(&Reply {
+            see(&Response {
                 status: answer.status,
                 answer,
                 bytes: &self.received,
@@ -179,7 +179,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Waits until `received` begins with an answer. What a server says before it (1xx) is passed over.
-    fn receive(&mut self, stream: &mut TcpStream) -> Result<Answer, Lost> {
+    fn receive(&mut self, stream: &mut TcpStream) -> Result<Frame, Lost> {
         let deadline = Instant::now() + self.timeout;
         let mut chunk = [0; READ_BYTES];
         loop {

@@ -13,8 +13,8 @@ mod own_server;
 use std::fmt;
 
 pub(crate) use address::Address;
-pub(crate) use answer::{Answer, Malformed, first};
-pub(crate) use connection::{Connection, Lost, Reply};
+pub(crate) use answer::{Frame, Malformed, first};
+pub(crate) use connection::{Connection, Lost, Response};
 pub(crate) use own_server::OwnServer;
 
 /// Why something cannot be measured or verified, for a person.

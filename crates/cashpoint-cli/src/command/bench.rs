@@ -12,8 +12,8 @@ use ureq::http::Uri;
 
 use super::{Failure, files, output, settings, stop_at_interrupt};
 use crate::bench::{
-    self, Calls, Case, Manner, Mix, Plan, Report, Skew, Subject, Submissions, file_system, page,
-    table,
+    self, BenchReport, Calls, Case, Manner, Mix, Plan, Skew, Subject, Submissions, file_system,
+    page, table,
 };
 
 /// Measure the engine, the durable ledger or a server, look at the result, and compare two of them.
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    Engine(Engine),
+    Engine(EngineArgs),
     Durable(Durable),
     Http(Http),
     Compare(Compare),
@@ -48,7 +48,7 @@ Examples:
 /// Latencies are of one operation in about a thousand (with --rate, of each) and include reading the clock.
 #[derive(Debug, Args)]
 #[command(after_help = ENGINE_EXAMPLES)]
-struct Engine {
+struct EngineArgs {
     /// How many threads; several numbers, with commas, are measured by turns [default: 1, 2, 4, …, all].
     #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
     threads: Vec<NonZeroUsize>,
@@ -262,13 +262,13 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
         What::Durable(durable) => durable.run(),
         What::Http(http) => http.run(),
         What::Compare(files) => {
-            let (a, b) = (Report::read(&files.a)?, Report::read(&files.b)?);
+            let (a, b) = (BenchReport::read(&files.a)?, BenchReport::read(&files.b)?);
             output::print(&bench::compare(&a, &b)?)
         }
     }
 }
 
-impl Engine {
+impl EngineArgs {
     fn run(self) -> Result<(), Failure> {
         let calls = match self.calls {
             CallsKind::Session => Calls::Session,

@@ -32,7 +32,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    Engine(Engine),
+    Engine(EngineArgs),
     Http(Http),
 }
 
@@ -46,7 +46,7 @@ Examples:
 /// Verify the engine in this process, without HTTP.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  cashpoint verify engine --operations 10000000")]
-struct Engine {
+struct EngineArgs {
     /// How many threads use it at a time.
     #[arg(long, default_value = "4", value_name = "NUMBER", value_parser = workers)]
     threads: usize,
@@ -162,7 +162,7 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     }
 }
 
-impl Engine {
+impl EngineArgs {
     fn run(self) -> Result<Verdict, Failure> {
         let phases = vec![Phase::Histories, Phase::Limit];
         let plan = self.common.plan(phases, self.threads, Duration::ZERO);
@@ -214,7 +214,7 @@ impl Common {
 
     fn report(
         &self,
-        verify: impl FnOnce() -> Result<verify::Report, Broken>,
+        verify: impl FnOnce() -> Result<verify::VerifyReport, Broken>,
     ) -> Result<Verdict, Failure> {
         for file in self.json.iter().chain(&self.html) {
             files::check_writable(file)?;

@@ -1,6 +1,6 @@
 //! The checker against all orders tried one by one, on histories small enough for that.
 
-use super::history::{Action, Outcome, Record};
+use super::history::{Action, Call, Outcome};
 use super::judge::{Course, Followed, follow};
 use super::specification::{Effect, State};
 use cashpoint::AccountNumber;
@@ -57,7 +57,7 @@ fn done(state: State, action: Action) -> (Outcome, State) {
 }
 
 /// A history of these steps: right, but for one outcome that may be another's.
-fn history(mut steps: Vec<Step>, swapped: Option<(usize, Outcome)>) -> Vec<Record> {
+fn history(mut steps: Vec<Step>, swapped: Option<(usize, Outcome)>) -> Vec<Call> {
     steps.sort_by_key(|step| step.effect);
     let mut state = START;
     let mut records: Vec<_> = steps
@@ -65,7 +65,7 @@ fn history(mut steps: Vec<Step>, swapped: Option<(usize, Outcome)>) -> Vec<Recor
         .map(|step| {
             let (outcome, after) = done(state, step.action);
             state = after;
-            Record {
+            Call {
                 account: 0,
                 worker: 0,
                 action: step.action,
@@ -89,7 +89,7 @@ fn history(mut steps: Vec<Step>, swapped: Option<(usize, Outcome)>) -> Vec<Recor
 
 /// Whether some order of `left` explains them: each takes effect when none that was answered before its
 /// call is left; those of unknown outcome may never.
-fn some_order_explains(state: State, left: &[Record]) -> bool {
+fn some_order_explains(state: State, left: &[Call]) -> bool {
     if left.iter().all(|it| it.outcome == Outcome::Unknown) {
         return true;
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::history::{Action, Outcome, Record};
+use super::history::{Action, Call, Outcome};
 
 /// What clients were told of one account, in cents.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,7 +42,7 @@ impl Books {
     }
 
     /// Enters what was done to one account.
-    pub(super) fn enter(&mut self, account: u32, records: &[Record]) {
+    pub(super) fn enter(&mut self, account: u32, records: &[Call]) {
         let Some(sheet) = self.sheets.get_mut(&account) else {
             return;
         };
@@ -102,8 +102,8 @@ pub(super) struct Totals {
 mod tests {
     use super::*;
 
-    fn record(action: Action, outcome: Outcome) -> Record {
-        Record {
+    fn record(action: Action, outcome: Outcome) -> Call {
+        Call {
             account: 1,
             worker: 0,
             action,

@@ -10,15 +10,15 @@ use crate::client::Broken;
 
 /// A ledger of its own.
 #[derive(Debug)]
-pub(super) struct Engine(Ledger);
+pub(super) struct EngineSubject(Ledger);
 
-impl Engine {
+impl EngineSubject {
     pub(super) fn new(account_limit: usize) -> Self {
         Self(Ledger::new(account_limit))
     }
 }
 
-impl Subject for Engine {
+impl Subject for EngineSubject {
     fn session(&self) -> Box<dyn Session + '_> {
         Box::new(&self.0)
     }

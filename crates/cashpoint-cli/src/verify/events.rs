@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::iter::{Enumerate, Peekable};
 use std::slice;
 
-use super::history::{Action, Outcome, Record};
+use super::history::{Action, Call, Outcome};
 
 /// Something that happened to an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,13 +21,13 @@ pub(super) enum Event {
 /// Only answers have to be put in order, and only among what is open: that is a few, however many records.
 #[derive(Clone, Debug)]
 pub(super) struct Events<'a> {
-    calls: Peekable<Enumerate<slice::Iter<'a, Record>>>,
+    calls: Peekable<Enumerate<slice::Iter<'a, Call>>>,
     /// The answers to what was called, the next on top.
     answers: BinaryHeap<Reverse<(u64, usize)>>,
 }
 
 impl<'a> Events<'a> {
-    pub(super) fn of(records: &'a [Record]) -> Self {
+    pub(super) fn of(records: &'a [Call]) -> Self {
         Self {
             calls: records.iter().enumerate().peekable(),
             answers: BinaryHeap::new(),
@@ -61,7 +61,7 @@ impl Iterator for Events<'_> {
 }
 
 /// Whether this is a read without an answer: it has no effect, whenever it was done.
-fn says_nothing(record: &Record) -> bool {
+fn says_nothing(record: &Call) -> bool {
     record.outcome == Outcome::Unknown && matches!(record.action, Action::Balance | Action::List)
 }
 
@@ -71,18 +71,16 @@ mod tests {
     use proptest::prelude::*;
 
     /// Times are few, so that many are equal.
-    fn record() -> impl Strategy<Value = Record> {
+    fn record() -> impl Strategy<Value = Call> {
         let outcome = prop_oneof![Just(Outcome::Balance(1)), Just(Outcome::Unknown)];
         let action = prop_oneof![Just(Action::Balance), Just(Action::Deposit(1))];
-        (0..10_u64, 0..6_u64, action, outcome).prop_map(|(called, length, action, outcome)| {
-            Record {
-                account: 0,
-                worker: 0,
-                action,
-                outcome,
-                called,
-                answered: called + length,
-            }
+        (0..10_u64, 0..6_u64, action, outcome).prop_map(|(called, length, action, outcome)| Call {
+            account: 0,
+            worker: 0,
+            action,
+            outcome,
+            called,
+            answered: called + length,
         })
     }
 
@@ -90,7 +88,7 @@ mod tests {
         #[test]
         fn events_come_in_the_order_of_their_times(mut records in prop::collection::vec(record(), 0..20)) {
             records.sort_by_key(|record| record.called);
-            let told = |(_, record): &(usize, &Record)| record.outcome != Outcome::Unknown;
+            let told = |(_, record): &(usize, &Call)| record.outcome != Outcome::Unknown;
             let calls = records.iter().enumerate().filter(|it| told(it) || it.1.action == Action::Deposit(1));
             let mut expected: Vec<_> = calls
                 .map(|(index, record)| (record.called, Event::Call, index))

@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use super::events::Event;
-use super::history::{Action, Outcome, Record};
+use super::history::{Action, Call, Outcome};
 use super::judge::{Course, Followed, follow};
 use super::specification::{Effect, State};
 
@@ -23,9 +23,9 @@ pub(super) struct Evidence {
     /// what overlapped, and no proof by themselves.
     pub(super) start: Option<State>,
     /// What changed the account last before that, so that a person sees where its state is from.
-    pub(super) context: Vec<Record>,
+    pub(super) context: Vec<Call>,
     /// In the order of their calls.
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<Call>,
     /// Which of them has the answer that fits no order.
     pub(super) last: usize,
 }
@@ -37,7 +37,7 @@ const CONTEXT_MAX: usize = 4;
 const SHOWN_MAX: usize = 100;
 
 /// Gathers the evidence: `records` followed on `before` come to a violation at the answer to `last`.
-pub(super) fn gather(before: &Followed, records: &[Record], last: usize) -> Option<Evidence> {
+pub(super) fn gather(before: &Followed, records: &[Call], last: usize) -> Option<Evidence> {
     let wrong = *records.get(last)?;
 
     // The latest event before the wrong operation was called at which only one state was possible.
@@ -73,7 +73,7 @@ pub(super) fn gather(before: &Followed, records: &[Record], last: usize) -> Opti
 }
 
 /// What was open at an event and had not taken effect, where only one state was possible.
-fn open_at(before: &Followed, records: &[Record], at: (u64, Event, usize)) -> Vec<Record> {
+fn open_at(before: &Followed, records: &[Call], at: (u64, Event, usize)) -> Vec<Call> {
     let mut found = Vec::new();
     follow(&mut before.clone(), records, |followed, slots, event| {
         if event != at {
@@ -92,13 +92,13 @@ fn open_at(before: &Followed, records: &[Record], at: (u64, Event, usize)) -> Ve
     found
 }
 
-fn leaves_as_it_was(record: &Record) -> bool {
+fn leaves_as_it_was(record: &Call) -> bool {
     Effect::of(record.action, record.outcome).leaves_as_it_was()
 }
 
 /// Leaves out what leaves the account as it was, as far as `wrong` stays wrong without it.
-fn without_harmless(start: &Followed, mut chosen: Vec<Record>, wrong: &Record) -> Vec<Record> {
-    let is_needed = |it: &Record| it == wrong || !leaves_as_it_was(it);
+fn without_harmless(start: &Followed, mut chosen: Vec<Call>, wrong: &Call) -> Vec<Call> {
+    let is_needed = |it: &Call| it == wrong || !leaves_as_it_was(it);
     let needed: Vec<_> = chosen.iter().filter(|it| is_needed(it)).copied().collect();
     if is_wrong(start, &needed, wrong) {
         return needed;
@@ -120,7 +120,7 @@ fn without_harmless(start: &Followed, mut chosen: Vec<Record>, wrong: &Record) -
 }
 
 /// What overlapped with the wrong operation, where nothing smaller than the whole history is a proof.
-fn without_proof(before: &Followed, records: &[Record], wrong: Record) -> Evidence {
+fn without_proof(before: &Followed, records: &[Call], wrong: Call) -> Evidence {
     let overlap = records
         .iter()
         .filter(|it| it.called <= wrong.answered && it.answered >= wrong.called && **it != wrong);
@@ -136,17 +136,17 @@ fn without_proof(before: &Followed, records: &[Record], wrong: Record) -> Eviden
     }
 }
 
-fn position(records: &[Record], wrong: &Record) -> usize {
+fn position(records: &[Call], wrong: &Call) -> usize {
     let found = records.iter().position(|record| record == wrong);
     found.unwrap_or_default()
 }
 
 /// What changed the account last before `chosen`.
-fn context(records: &[Record], chosen: &[Record]) -> Vec<Record> {
+fn context(records: &[Call], chosen: &[Call]) -> Vec<Call> {
     let Some(first) = chosen.first() else {
         return Vec::new();
     };
-    let mut earlier: Vec<Record> = records
+    let mut earlier: Vec<Call> = records
         .iter()
         .filter(|record| {
             !leaves_as_it_was(record)
@@ -160,7 +160,7 @@ fn context(records: &[Record], chosen: &[Record]) -> Vec<Record> {
 }
 
 /// Whether no order explains `records` from `start` on, up to the answer to `wrong`.
-fn is_wrong(start: &Followed, records: &[Record], wrong: &Record) -> bool {
+fn is_wrong(start: &Followed, records: &[Call], wrong: &Call) -> bool {
     let course = follow(&mut start.clone(), records, |_, _, _| ());
     matches!(course, Course::Violation(index) if records.get(index) == Some(wrong))
 }
@@ -228,8 +228,8 @@ mod tests {
     use crate::verify::judge::Judge;
     use cashpoint::AccountNumber;
 
-    fn record(worker: u32, action: Action, outcome: Outcome, called: u64, answered: u64) -> Record {
-        Record {
+    fn record(worker: u32, action: Action, outcome: Outcome, called: u64, answered: u64) -> Call {
+        Call {
             account: 7,
             worker,
             action,

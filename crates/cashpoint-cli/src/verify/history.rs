@@ -33,7 +33,7 @@ pub(super) enum Outcome {
 
 /// An operation, from its call to its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Record {
+pub(super) struct Call {
     /// Which account, by its number in this run.
     pub(super) account: u32,
     /// Who called.

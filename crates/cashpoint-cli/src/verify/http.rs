@@ -23,12 +23,12 @@ const TRANSIENT: [u16; 2] = [408, 429];
 
 /// A server.
 #[derive(Clone, Debug)]
-pub(super) struct Server {
+pub(super) struct HttpSubject {
     pub(super) address: Address,
     pub(super) timeout: Duration,
 }
 
-impl Server {
+impl HttpSubject {
     /// Fails if nobody is there.
     pub(super) fn reach(&self) -> Result<(), Broken> {
         let mut connection = Connection::new(&self.address, self.timeout);
@@ -42,7 +42,7 @@ impl Server {
     }
 }
 
-impl Subject for Server {
+impl Subject for HttpSubject {
     fn session(&self) -> Box<dyn Session + '_> {
         Box::new(HttpSession {
             connection: Connection::new(&self.address, self.timeout),
@@ -82,7 +82,7 @@ struct HttpSession<'a> {
 }
 
 /// A status and a body.
-struct Reply {
+struct OwnedResponse {
     status: u16,
     body: Vec<u8>,
 }
@@ -106,9 +106,14 @@ struct Listing<'a> {
 }
 
 impl HttpSession<'_> {
-    fn exchange(&mut self, method: &str, path: &str, json: Option<&str>) -> Result<Reply, Lost> {
+    fn exchange(
+        &mut self,
+        method: &str,
+        path: &str,
+        json: Option<&str>,
+    ) -> Result<OwnedResponse, Lost> {
         let reply = self.connection.exchange(method, path, json)?;
-        Ok(Reply {
+        Ok(OwnedResponse {
             status: reply.status,
             body: reply.body().into_owned(),
         })
@@ -150,7 +155,7 @@ impl HttpSession<'_> {
         })
     }
 
-    fn odd(&mut self, what: &str, reply: &Reply) -> Outcome {
+    fn odd(&mut self, what: &str, reply: &OwnedResponse) -> Outcome {
         let status = reply.status;
         if status >= 500 || TRANSIENT.contains(&status) {
             self.oddities.error(format!("status {status}"));

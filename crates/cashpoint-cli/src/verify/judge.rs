@@ -11,7 +11,7 @@ use super::books::Books;
 use super::checker::{Checker, Judgement, Slot};
 use super::events::{Event, Events};
 use super::evidence::{self, Evidence};
-use super::history::{Outcome, Record};
+use super::history::{Call, Outcome};
 use super::specification::State;
 
 /// Follows all accounts.
@@ -31,7 +31,7 @@ pub(super) struct Followed {
     /// What the server calls it.
     pub(super) number: AccountNumber,
     pub(super) checker: Checker,
-    pub(super) unknown: Vec<(Slot, Record)>,
+    pub(super) unknown: Vec<(Slot, Call)>,
 }
 
 impl Followed {
@@ -74,7 +74,7 @@ impl Judge {
             let Some(followed) = self.accounts.get_mut(account) else {
                 continue;
             };
-            let before = |(_, record): &(Slot, Record)| record.called < time;
+            let before = |(_, record): &(Slot, Call)| record.called < time;
             let over = followed.unknown.iter().filter(|it| before(it));
             followed.checker.forget(over.map(|(slot, _)| *slot));
             followed.unknown.retain(|it| !before(it));
@@ -83,7 +83,7 @@ impl Judge {
 
     /// Judges the records of a slice, and returns what is wrong with them. An account with which something is
     /// wrong is not followed any further.
-    pub(super) fn hear(&mut self, records: &mut [Record]) -> Vec<Evidence> {
+    pub(super) fn hear(&mut self, records: &mut [Call]) -> Vec<Evidence> {
         // By account and call. As one number, because that is compared without a branch.
         records.sort_unstable_by_key(|record| {
             u128::from(record.account) << 64 | u128::from(record.called)
@@ -119,7 +119,7 @@ impl Judge {
 /// before it is followed.
 pub(super) fn follow(
     followed: &mut Followed,
-    records: &[Record],
+    records: &[Call],
     mut look: impl FnMut(&Followed, &[Option<Slot>], (u64, Event, usize)),
 ) -> Course {
     let mut slots = vec![None; records.len()];

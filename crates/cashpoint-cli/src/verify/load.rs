@@ -23,7 +23,7 @@ use cashpoint::{AccountNumber, Cents};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::history::{Action, Outcome, Record};
+use super::history::{Action, Call, Outcome};
 use super::subject::{Created, Oddities, Session, Subject, is_answered};
 use crate::client::Broken;
 
@@ -86,7 +86,7 @@ struct Seat {
 pub(super) struct Slice {
     /// Accounts, and how many cents they were opened with.
     pub(super) opened: Vec<(Tenant, i64)>,
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<Call>,
     /// Accounts to which nothing will be done after this slice.
     pub(super) left: Vec<u32>,
 }
@@ -198,7 +198,7 @@ impl<'a> Worker<'a> {
         if action == Action::Close && outcome == Outcome::Unknown {
             self.perhaps_open.push(tenant.number);
         }
-        self.slice.records.push(Record {
+        self.slice.records.push(Call {
             account: tenant.account,
             worker: self.index,
             action,
@@ -318,7 +318,7 @@ impl<'a> Worker<'a> {
             let outcome = balances
                 .next()
                 .map_or(Outcome::UnknownAccount, Outcome::Balance);
-            self.slice.records.push(Record {
+            self.slice.records.push(Call {
                 account: tenant.account,
                 worker: self.index,
                 action: Action::List,

@@ -45,7 +45,7 @@ mod text;
 mod timeline;
 
 pub(crate) use page::page;
-pub(crate) use report::{Report, Verdict};
+pub(crate) use report::{Verdict, VerifyReport};
 pub(crate) use restart::Restarts;
 pub(crate) use runner::{Phase, Plan, verify_engine, verify_http};
 pub(crate) use text::text;

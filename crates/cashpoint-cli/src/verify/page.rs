@@ -3,14 +3,14 @@
 use maud::{Markup, html};
 
 use super::evidence::Evidence;
-use super::report::{Finding, PhaseReport, Report, Verdict};
+use super::report::{Finding, PhaseReport, Verdict, VerifyReport};
 use super::text::sentence;
 use super::timeline::{self, Row};
 use crate::present::page;
 use crate::present::quantity::grouped;
 
 /// The report as an HTML page.
-pub(crate) fn page(report: &Report) -> String {
+pub(crate) fn page(report: &VerifyReport) -> String {
     let body = html! {
         h1 { "cashpoint verify" }
         p { (report.subject) ", verified " (report.began) " UTC by cashpoint " (report.cashpoint) }

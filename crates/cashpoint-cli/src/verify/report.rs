@@ -15,7 +15,7 @@ const FORMAT: u32 = 1;
 
 /// A whole run.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct VerifyReport {
     pub(super) format: u32,
     /// What was verified.
     pub(super) subject: String,
@@ -163,7 +163,7 @@ impl Verdict {
     }
 }
 
-impl Report {
+impl VerifyReport {
     pub(super) fn new(subject: String, settings: Vec<(String, String)>) -> Self {
         Self {
             format: FORMAT,

@@ -8,10 +8,10 @@ use ureq::http::Uri;
 
 use super::checker::OPEN_MAX;
 use super::contract::{self, Deviation, Unanswered, Verdict};
-use super::engine::Engine;
+use super::engine::EngineSubject;
 use super::histories::{self, Setup};
-use super::http::Server;
-use super::report::{Finding, PhaseReport, Report};
+use super::http::HttpSubject;
+use super::report::{Finding, PhaseReport, VerifyReport};
 use super::restart::{self, Keeper, Restarts};
 use super::subject::Subject;
 use super::{limit, restart::NAME as RESTART};
@@ -76,10 +76,10 @@ impl Plan {
 }
 
 /// Verifies the engine in this process.
-pub(crate) fn verify_engine(plan: &Plan, stop: &AtomicBool) -> Report {
+pub(crate) fn verify_engine(plan: &Plan, stop: &AtomicBool) -> VerifyReport {
     let subject = "the engine in this process".to_owned();
-    let mut report = Report::new(subject, plan.settings("threads"));
-    let engine = Engine::new(2 * plan.accounts + plan.workers + ROOM);
+    let mut report = VerifyReport::new(subject, plan.settings("threads"));
+    let engine = EngineSubject::new(2 * plan.accounts + plan.workers + ROOM);
     run_under_load(&mut report, &engine, plan, stop);
     report
 }
@@ -91,7 +91,7 @@ pub(crate) fn verify_http(
     restarts: Option<&Restarts>,
     plan: &Plan,
     stop: &AtomicBool,
-) -> Result<Report, Broken> {
+) -> Result<VerifyReport, Broken> {
     match url {
         Some(url) => {
             let address = Address::resolve(url)?;
@@ -111,11 +111,11 @@ fn verify_server(
     restarts: Option<&Restarts>,
     plan: &Plan,
     stop: &AtomicBool,
-) -> Result<Report, Broken> {
+) -> Result<VerifyReport, Broken> {
     let mut settings = plan.settings("connections");
     settings.push(("timeout".to_owned(), format!("{:?}", plan.timeout)));
-    let mut report = Report::new(subject, settings);
-    let server = Server {
+    let mut report = VerifyReport::new(subject, settings);
+    let server = HttpSubject {
         address,
         timeout: plan.timeout,
     };
@@ -145,7 +145,12 @@ fn verify_server(
 }
 
 /// The phases that are the same for the engine and a server.
-fn run_under_load(report: &mut Report, subject: &dyn Subject, plan: &Plan, stop: &AtomicBool) {
+fn run_under_load(
+    report: &mut VerifyReport,
+    subject: &dyn Subject,
+    plan: &Plan,
+    stop: &AtomicBool,
+) {
     if plan.includes(Phase::Histories) {
         for (name, accounts) in [("many accounts", plan.accounts), ("one hot account", 1)] {
             let run = || histories::run(name, subject, setup(plan, accounts), stop);
@@ -189,7 +194,7 @@ fn setup(plan: &Plan, accounts: usize) -> Setup {
 }
 
 /// Holds every rule of the contract against the server.
-fn hold_rules(server: &Server, stop: &AtomicBool) -> PhaseReport {
+fn hold_rules(server: &HttpSubject, stop: &AtomicBool) -> PhaseReport {
     let mut phase = PhaseReport::new("contract");
     let rules = contract::rules();
     let progress = Progress::new("contract", rules.len() as u64);

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::report::{Finding, PhaseReport, Report, Verdict};
+use super::report::{Finding, PhaseReport, Verdict, VerifyReport};
 use super::timeline;
 use crate::present::quantity::grouped;
 
 /// The report as text.
-pub(crate) fn text(report: &Report) -> String {
+pub(crate) fn text(report: &VerifyReport) -> String {
     let mut text = format!("{}\n\n", report.subject);
     for phase in &report.phases {
         write_phase(&mut text, phase);
@@ -17,7 +17,7 @@ pub(crate) fn text(report: &Report) -> String {
 }
 
 /// The verdict, in a sentence.
-pub(super) fn sentence(report: &Report) -> String {
+pub(super) fn sentence(report: &VerifyReport) -> String {
     let phases = |verdict| {
         let names = report
             .phases

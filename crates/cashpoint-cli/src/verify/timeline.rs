@@ -1,7 +1,7 @@
 //! A history as a person reads it: a line for each operation, with a bar from its call to its answer.
 
 use super::evidence::{Evidence, money};
-use super::history::{Action, Outcome, Record};
+use super::history::{Action, Call, Outcome};
 use super::specification::State;
 use crate::present::quantity::time;
 
@@ -102,7 +102,7 @@ pub(super) fn lines(evidence: &Evidence) -> Vec<String> {
     lines
 }
 
-fn who(record: &Record) -> String {
+fn who(record: &Call) -> String {
     format!("client {}", record.worker)
 }
 
@@ -116,7 +116,7 @@ fn asked(action: Action) -> String {
     }
 }
 
-fn told(record: &Record) -> String {
+fn told(record: &Call) -> String {
     match record.outcome {
         Outcome::Balance(cents) => money(cents),
         Outcome::Closed => "deleted".to_owned(),
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn bars_lie_where_their_operations_do() {
-        let record = |action, outcome, called, answered| Record {
+        let record = |action, outcome, called, answered| Call {
             account: 1,
             worker: 2,
             action,

@@ -9,7 +9,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use crate::bench::workload::Step;
-use crate::client::{self, Answer, Malformed};
+use crate::client::{self, Frame, Malformed};
 
 /// How much is read at a time.
 const READ: usize = 16 << 10;
@@ -108,7 +108,7 @@ impl Connection {
     }
 
     /// Takes in what has come, and hands on each answer with its request.
-    pub(super) fn receive(&mut self, mut answered: impl FnMut(Pending, Answer)) -> Result<(), End> {
+    pub(super) fn receive(&mut self, mut answered: impl FnMut(Pending, Frame)) -> Result<(), End> {
         loop {
             if self.unread.end == self.incoming.len() {
                 self.make_room()?;
@@ -134,7 +134,7 @@ impl Connection {
         }
     }
 
-    fn take_answers(&mut self, answered: &mut impl FnMut(Pending, Answer)) -> Result<(), End> {
+    fn take_answers(&mut self, answered: &mut impl FnMut(Pending, Frame)) -> Result<(), End> {
         while !self.unread.is_empty() {
             let unread = self.incoming.get(self.unread.clone()).unwrap_or_default();
             let Some(answer) = client::first(unread)? else {

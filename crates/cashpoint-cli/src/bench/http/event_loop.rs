@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use cashpoint::AccountNumber;
 use mio::{Events, Poll, Token};
 
-use super::Server;
+use super::HttpTarget;
 use super::alarm::Alarm;
 use super::connection::{Connection, End, Pending};
-use crate::bench::record::{GRACE, NOT_BEGUN, Record, Round};
+use crate::bench::record::{GRACE, Measurements, NOT_BEGUN, Round};
 use crate::bench::target::Case;
 use crate::bench::workload::{AMOUNT, Action, Step, Steps};
 use crate::client::{Address, Broken};
@@ -31,7 +31,7 @@ const ALARM: Token = Token(usize::MAX);
 const EVENTS: usize = 256;
 
 pub(super) struct EventLoop<'a> {
-    server: &'a Server,
+    server: &'a HttpTarget,
     round: &'a Round<'a>,
     requests: Requests<'a>,
     steps: Steps,
@@ -43,13 +43,13 @@ pub(super) struct EventLoop<'a> {
     /// The connections with room for a request, each once.
     ready: VecDeque<usize>,
     under_way: usize,
-    record: Record,
+    record: Measurements,
 }
 
 impl<'a> EventLoop<'a> {
     /// The `thread`-th of so many `threads`.
     pub(super) fn new(
-        server: &'a Server,
+        server: &'a HttpTarget,
         case: &Case,
         round: &'a Round<'a>,
         thread: usize,
@@ -81,11 +81,11 @@ impl<'a> EventLoop<'a> {
             connections: (0..connections).map(|_| None).collect(),
             ready: VecDeque::with_capacity(connections),
             under_way: 0,
-            record: Record::new(accounts),
+            record: Measurements::new(accounts),
         })
     }
 
-    pub(super) fn run(mut self) -> Result<Record, Broken> {
+    pub(super) fn run(mut self) -> Result<Measurements, Broken> {
         let mut events = Events::with_capacity(EVENTS);
         let mut tick = Instant::now();
         loop {
@@ -277,7 +277,7 @@ impl<'a> EventLoop<'a> {
 /// Writes down that a request was answered. Its latency is kept if `counts_from` is within the round: with a
 /// rate that is when it was to begin, however late its answer; else the time of its answer.
 fn note(
-    record: &mut Record,
+    record: &mut Measurements,
     round: &Round<'_>,
     pending: &Pending,
     status: u16,

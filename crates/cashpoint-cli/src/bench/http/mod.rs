@@ -16,7 +16,7 @@ use std::time::Duration;
 use cashpoint::{AccountNumber, Amount};
 use ureq::http::Uri;
 
-use super::record::{Record, Round, in_threads};
+use super::record::{Measurements, Round, in_threads};
 use super::target::{Case, Target};
 use crate::client::{Address, Broken, OwnServer};
 
@@ -40,7 +40,7 @@ pub(crate) struct Manner {
 
 /// A server with the accounts that were opened on it for the occasion.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(super) struct HttpTarget {
     address: Address,
     manner: Manner,
     numbers: Vec<AccountNumber>,
@@ -53,7 +53,7 @@ pub(super) struct Server {
 /// accounts go on for as long.
 const SHARED_BY: usize = 1_000;
 
-impl Server {
+impl HttpTarget {
     /// Opens `accounts` on the server at `url`.
     pub(super) fn open(
         url: &Uri,
@@ -122,7 +122,7 @@ impl Server {
     }
 }
 
-impl Target for Server {
+impl Target for HttpTarget {
     fn description(&self) -> String {
         match self.own {
             Some(_) => "a cashpoint server of its own, in memory".to_owned(),
@@ -146,7 +146,7 @@ impl Target for Server {
         self.initial_cents
     }
 
-    fn drive(&self, case: &Case, round: &Round<'_>) -> Result<Record, Broken> {
+    fn drive(&self, case: &Case, round: &Round<'_>) -> Result<Measurements, Broken> {
         let threads = self.manner.threads.clamp(1, case.workers);
         let loops = (0..threads)
             .map(|thread| move || EventLoop::new(self, case, round, thread, threads)?.run());

@@ -8,7 +8,7 @@ use cashpoint::Timestamp;
 use cashpoint::journal::{Audit, ChainHash, audit};
 use clap::Args;
 
-use super::report::{self, Report};
+use super::report::{self, JournalReport};
 use super::{NOT_LOOKED_AT, Trouble};
 use crate::command::output;
 use crate::present::progress::ReadingBar;
@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Trouble> {
 fn print(audit: &Audit, arguments: &Arguments) -> io::Result<()> {
     let mut out = output::standard()?;
     let written = if arguments.json {
-        Report::new(audit, arguments.balances).write(&mut out)
+        JournalReport::new(audit, arguments.balances).write(&mut out)
     } else {
         report::write_text(audit, arguments.balances, &mut out)
     };

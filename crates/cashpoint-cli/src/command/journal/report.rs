@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use cashpoint::journal::{Audit, JournalError, Likeness, Sum, Total};
+use cashpoint::journal::{Audit, JournalError, SnapshotVerdict, Sum, Total};
 use cashpoint::service::about;
 use cashpoint::{Cents, Timestamp};
 use cashpoint_server::moment::time_text;
@@ -27,18 +27,18 @@ pub(super) fn problems(audit: &Audit) -> Vec<String> {
             audit.balance()
         )
     });
-    let snapshots = audit.snapshots.iter().filter_map(|it| match &it.likeness {
-        Likeness::Equal | Likeness::Unknown | Likeness::Believed => None,
-        Likeness::Different(what) => Some(format!(
+    let snapshots = audit.snapshots.iter().filter_map(|it| match &it.verdict {
+        SnapshotVerdict::Equal | SnapshotVerdict::Unknown | SnapshotVerdict::Believed => None,
+        SnapshotVerdict::Different(what) => Some(format!(
             "snapshot {} does not say what the records say: {what}. Remove it before the next start: all is rebuilt \
              from the segments",
             it.name
         )),
-        Likeness::Broken(what) => Some(format!(
+        SnapshotVerdict::Broken(what) => Some(format!(
             "snapshot {} is of no use: {what}. Remove it: a start passes it over and reads the segments",
             it.name
         )),
-        Likeness::Foreign(version) => Some(format!(
+        SnapshotVerdict::Foreign(version) => Some(format!(
             "snapshot {} has format version {version}, which this program does not know: check it with the program that \
              wrote it. Nothing says that it is damaged",
             it.name
@@ -171,15 +171,17 @@ fn write_files(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
         audit.segments, audit.bytes, audit.position
     )?;
     for snapshot in &audit.snapshots {
-        let likeness = match snapshot.likeness {
-            Likeness::Equal => "says what the records say",
-            Likeness::Different(_) => "does not say what the records say",
-            Likeness::Broken(_) => "is of no use",
-            Likeness::Foreign(_) => "is of a format that this program does not know",
-            Likeness::Unknown => "cannot be compared: the records before it are damaged",
-            Likeness::Believed => "cannot be compared: the records before it were taken away",
+        let verdict = match snapshot.verdict {
+            SnapshotVerdict::Equal => "says what the records say",
+            SnapshotVerdict::Different(_) => "does not say what the records say",
+            SnapshotVerdict::Broken(_) => "is of no use",
+            SnapshotVerdict::Foreign(_) => "is of a format that this program does not know",
+            SnapshotVerdict::Unknown => "cannot be compared: the records before it are damaged",
+            SnapshotVerdict::Believed => {
+                "cannot be compared: the records before it were taken away"
+            }
         };
-        writeln!(out, "snapshot      {} {likeness}", snapshot.name)?;
+        writeln!(out, "snapshot      {} {verdict}", snapshot.name)?;
     }
     if let Some(torn) = &audit.torn {
         writeln!(
@@ -208,7 +210,7 @@ fn write_files(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
 
 /// The audit as JSON.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct JournalReport {
     format: u32,
     whole: bool,
     problems: Vec<String>,
@@ -277,7 +279,7 @@ struct Refusals {
 #[derive(Debug, Serialize)]
 struct Snapshot {
     name: String,
-    likeness: &'static str,
+    verdict: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -333,7 +335,7 @@ impl From<&JournalError> for Damage {
     }
 }
 
-impl Report {
+impl JournalReport {
     pub(super) fn new(audit: &Audit, balances: bool) -> Self {
         let totals = &audit.totals;
         let times = totals.times;
@@ -396,13 +398,13 @@ impl Report {
 fn snapshots(audit: &Audit) -> Vec<Snapshot> {
     let snapshots = audit.snapshots.iter().map(|it| Snapshot {
         name: it.name.clone(),
-        likeness: match it.likeness {
-            Likeness::Equal => "equal",
-            Likeness::Different(_) => "different",
-            Likeness::Broken(_) => "broken",
-            Likeness::Foreign(_) => "foreign",
-            Likeness::Unknown => "unknown",
-            Likeness::Believed => "believed",
+        verdict: match it.verdict {
+            SnapshotVerdict::Equal => "equal",
+            SnapshotVerdict::Different(_) => "different",
+            SnapshotVerdict::Broken(_) => "broken",
+            SnapshotVerdict::Foreign(_) => "foreign",
+            SnapshotVerdict::Unknown => "unknown",
+            SnapshotVerdict::Believed => "believed",
         },
     });
     snapshots.collect()

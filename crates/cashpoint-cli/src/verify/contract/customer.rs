@@ -4,11 +4,11 @@ use cashpoint::Cents;
 
 use super::json;
 use super::probe::{Probe, Stop, is_path_segment};
-use super::request::{Answer, Request, account, get, post};
+use super::request::{Exchange, Request, account, get, post};
 
 impl Probe<'_> {
     /// Asks for an account, where one should be opened unless the server is full.
-    pub(super) fn create(&mut self, request: &Request) -> Result<Answer, Stop> {
+    pub(super) fn create(&mut self, request: &Request) -> Result<Exchange, Stop> {
         let answer = self.send(request)?;
         if answer.status == 507 {
             let why = "the server has no room for another account".to_owned();
@@ -86,7 +86,7 @@ impl Probe<'_> {
     }
 
     /// Goes on unless an amount was refused because the server's settings do not allow it.
-    fn allow(&mut self, answer: &Answer, amount: &str) -> Result<(), Stop> {
+    fn allow(&mut self, answer: &Exchange, amount: &str) -> Result<(), Stop> {
         match amount.parse::<Cents>() {
             Ok(amount) if answer.status == 422 => self.need_amounts_up_to(amount.get()),
             _ => Ok(()),

@@ -216,7 +216,7 @@ fn malformed(probe: &mut Probe<'_>) -> Result<(), Stop> {
 }
 
 /// Notes a deviation unless this is a 422 that says what is wrong and where.
-pub(super) fn check_shape(probe: &mut Probe<'_>, answer: &super::request::Answer) {
+pub(super) fn check_shape(probe: &mut Probe<'_>, answer: &super::request::Exchange) {
     let items = json::value_at(&answer.body, &["detail"]).and_then(json::items);
     let first = items.as_ref().and_then(|items| items.first());
     let has_shape = first.is_some_and(|first| {

@@ -6,7 +6,7 @@ use cashpoint::IdempotencyKey;
 
 use super::Rule;
 use super::probe::{Probe, Stop};
-use super::request::{Answer, Request, account, delete, get, post};
+use super::request::{Exchange, Request, account, delete, get, post};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new(
@@ -71,7 +71,7 @@ fn once(probe: &mut Probe<'_>) -> Result<(), Stop> {
 fn check_again(
     probe: &mut Probe<'_>,
     request: &Request,
-    first: &Answer,
+    first: &Exchange,
     status: u16,
 ) -> Result<(), Stop> {
     probe.check(first.status == status, first, &status.to_string());

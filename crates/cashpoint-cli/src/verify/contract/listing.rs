@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::customer::Movement;
 use super::probe::{Probe, Stop};
-use super::request::{Answer, account, delete, get, post};
+use super::request::{Exchange, account, delete, get, post};
 use super::{Rule, json, pattern};
 
 pub(super) const RULES: &[Rule] = &[
@@ -30,7 +30,7 @@ pub(super) const RULES: &[Rule] = &[
 
 /// A listing, taken apart.
 pub(super) struct Listing {
-    pub(super) answer: Answer,
+    pub(super) answer: Exchange,
     pub(super) total: String,
     pub(super) limit: String,
     pub(super) accounts: Vec<Listed>,

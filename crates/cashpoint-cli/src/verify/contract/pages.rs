@@ -3,7 +3,7 @@
 use cashpoint::Cents;
 
 use super::probe::{Probe, Stop};
-use super::request::{Answer, get};
+use super::request::{Exchange, get};
 use super::{Rule, json};
 
 pub(super) const RULES: &[Rule] = &[
@@ -18,7 +18,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("openapi.json tells the bounds of amounts", bounds),
 ];
 
-fn check_page(probe: &mut Probe<'_>, path: &str) -> Result<Answer, Stop> {
+fn check_page(probe: &mut Probe<'_>, path: &str) -> Result<Exchange, Stop> {
     let answer = probe.send(&get(path))?;
     let content_type = answer.header("Content-Type").unwrap_or_default();
     let is_html = content_type.to_ascii_lowercase().starts_with("text/html")
@@ -97,7 +97,7 @@ fn resources(page: &str) -> Vec<String> {
     resources
 }
 
-fn description(probe: &mut Probe<'_>) -> Result<Answer, Stop> {
+fn description(probe: &mut Probe<'_>) -> Result<Exchange, Stop> {
     let answer = probe.send(&get("/openapi.json"))?;
     let version = json::string_at(&answer.body, &["openapi"]).unwrap_or_default();
     if answer.status != 200 || !version.starts_with("3.") {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::pattern::fit;
-use super::request::{Answer, Request, account, delete};
+use super::request::{Exchange, Request, account, delete};
 use super::{DEVIATIONS_MAX, Deviation, RULE_TIMEOUTS, Unanswered, json};
 use crate::client::{Address, Connection, Lost};
 use crate::verify::shown::shown;
@@ -59,7 +59,7 @@ impl<'a> Probe<'a> {
     }
 
     /// Sends a request on a connection of its own, and waits for its answer.
-    pub(super) fn send(&mut self, request: &Request) -> Result<Answer, Stop> {
+    pub(super) fn send(&mut self, request: &Request) -> Result<Exchange, Stop> {
         let mut connection = self.connect();
         self.send_on(&mut connection, request)?
             .map_err(|lost| self.unanswered(request.line(), &lost))
@@ -70,7 +70,7 @@ impl<'a> Probe<'a> {
         &mut self,
         connection: &mut Connection<'_>,
         request: &Request,
-    ) -> Result<Result<Answer, Lost>, Stop> {
+    ) -> Result<Result<Exchange, Lost>, Stop> {
         self.keep_time(request.line())?;
         let Request {
             method,
@@ -80,7 +80,7 @@ impl<'a> Probe<'a> {
         } = request;
         let body = body.as_ref().map(String::as_bytes);
         let answer = match connection.exchange_with(method, path, fields, body) {
-            Ok(reply) => Answer::new(request.line(), &reply),
+            Ok(reply) => Exchange::new(request.line(), &reply),
             Err(lost) => return Ok(Err(lost)),
         };
         answer.stop_if_busy()?;
@@ -100,11 +100,11 @@ impl<'a> Probe<'a> {
         what: &str,
         bytes: &[u8],
         count: usize,
-    ) -> Result<(Vec<Answer>, Result<(), Lost>), Stop> {
+    ) -> Result<(Vec<Exchange>, Result<(), Lost>), Stop> {
         self.keep_time(what.to_owned())?;
         let mut answers = Vec::new();
         let end = self.connect().converse(bytes, count, |reply| {
-            answers.push(Answer::new(what.to_owned(), reply));
+            answers.push(Exchange::new(what.to_owned(), reply));
         });
         for answer in &answers {
             self.note_account(answer);
@@ -134,7 +134,7 @@ impl<'a> Probe<'a> {
     }
 
     /// Remembers the account that an answer says it opened, whether it should have or not.
-    fn note_account(&mut self, answer: &Answer) {
+    fn note_account(&mut self, answer: &Exchange) {
         if (200..300).contains(&answer.status)
             && let Some(number) = json::string_at(&answer.body, &["account_number"])
             && is_path_segment(&number)
@@ -181,14 +181,14 @@ impl<'a> Probe<'a> {
     }
 
     /// Notes a deviation unless something `holds` of an answer.
-    pub(super) fn check(&mut self, holds: bool, answer: &Answer, contract: &str) {
+    pub(super) fn check(&mut self, holds: bool, answer: &Exchange, contract: &str) {
         if !holds {
             self.deviate(&answer.request, contract, answer.line());
         }
     }
 
     /// Notes a deviation unless the header field of this name has this value.
-    pub(super) fn check_header(&mut self, answer: &Answer, name: &str, value: Option<&str>) {
+    pub(super) fn check_header(&mut self, answer: &Exchange, name: &str, value: Option<&str>) {
         let found = answer.header(name);
         if found.as_deref() != value {
             let said = |value: Option<&str>| match value {
@@ -204,7 +204,7 @@ impl<'a> Probe<'a> {
     /// they fit; else a deviation is noted.
     pub(super) fn fits(
         &mut self,
-        answer: &Answer,
+        answer: &Exchange,
         status: u16,
         pattern: &str,
     ) -> Option<Vec<String>> {
@@ -226,7 +226,7 @@ impl<'a> Probe<'a> {
     /// As [`fits`](Self::fits), for answers that the rule cannot go on without.
     pub(super) fn expect(
         &mut self,
-        answer: &Answer,
+        answer: &Exchange,
         status: u16,
         pattern: &str,
     ) -> Result<Vec<String>, Stop> {

@@ -2,7 +2,7 @@
 
 use super::Unanswered;
 use super::probe::Stop;
-use crate::client::{self, Address, Reply};
+use crate::client::{self, Address, Response};
 use crate::verify::shown::{SHOWN_MAX_CHARS, shown};
 
 /// Statuses of those who have no time now: it took too long, too many came, nobody is there behind the proxy.
@@ -104,18 +104,18 @@ impl Request {
 
 /// An answer, and the request that it answers.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(super) struct Exchange {
     pub(super) request: String,
     pub(super) status: u16,
     pub(super) body: String,
     /// Whether the server ends the connection after it.
     pub(super) last: bool,
-    found: client::Answer,
+    found: client::Frame,
     bytes: Vec<u8>,
 }
 
-impl Answer {
-    pub(super) fn new(request: String, reply: &Reply<'_>) -> Self {
+impl Exchange {
+    pub(super) fn new(request: String, reply: &Response<'_>) -> Self {
         let (found, bytes) = reply.parts();
         Self {
             request,

@@ -1,8 +1,8 @@
 //! The books: what all records together say, in memory.
 //!
 //! One thread owns them. The sequencer decides on them, a step ahead of what is published; recovery,
-//! snapshots and the tools rebuild them from the records. [`decide`](Books::decide) says what a request comes
-//! to and changes nothing; [`apply`](Books::apply) is the only way in which books change, for all of them. So what is
+//! snapshots and the tools rebuild them from the records. [`decide`](LedgerState::decide) says what a request comes
+//! to and changes nothing; [`apply`](LedgerState::apply) is the only way in which books change, for all of them. So what is
 //! rebuilt is what was decided on.
 
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ pub(crate) enum Decision {
 
 /// The state that the records lead to.
 #[derive(Clone, Debug)]
-pub(crate) struct Books {
+pub(crate) struct LedgerState {
     pub(crate) accounts: Accounts,
     /// Where the last entries of closed accounts are.
     pub(crate) closed: HashMap<AccountNumber, Position, AccountNumberHash>,
@@ -45,7 +45,7 @@ pub(crate) struct Books {
     pub(crate) last_at: Timestamp,
 }
 
-impl Books {
+impl LedgerState {
     pub(crate) fn new(policy: KeyPolicy) -> Self {
         Self {
             accounts: Accounts::default(),
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn nothing_is_recorded_at_a_time_before_the_last_record() {
-        let mut books = Books::new(KeyPolicy::default());
+        let mut books = LedgerState::new(KeyPolicy::default());
         let change = Change::Open {
             initial: Cents::ZERO,
         };
@@ -278,7 +278,7 @@ mod tests {
     /// they were then, keys and all, so that the books are those of its snapshots.
     #[test]
     fn refusals_of_earlier_versions_are_entered_as_they_were() {
-        let mut books = Books::new(KeyPolicy::default());
+        let mut books = LedgerState::new(KeyPolicy::default());
         let at = Timestamp::from_micros(7);
         let number = AccountNumber::random();
         let open = Change::Open {

@@ -49,7 +49,7 @@ const SEGMENT_PAUSE: Duration = Duration::from_millis(500);
 
 /// The threads. Dropped, it finishes what was submitted, and waits for them.
 #[derive(Debug)]
-pub(crate) struct Engine {
+pub(crate) struct Pipeline {
     submissions: Option<Sender<Submission>>,
     /// Lets the watch go on until it is dropped.
     watching: Option<Sender<()>>,
@@ -65,7 +65,7 @@ pub(super) struct Parts {
     pub(super) snapshots: Snapshots,
 }
 
-impl Engine {
+impl Pipeline {
     /// Starts the threads.
     ///
     /// # Errors
@@ -83,13 +83,13 @@ impl Engine {
             snapshots,
         } = parts;
         let (submissions, submitted) = unbounded();
-        let mut engine = Self {
+        let mut pipeline = Self {
             submissions: Some(submissions),
             watching: None,
             shared: Arc::clone(&shared),
             threads: Vec::new(),
         };
-        // After the engine, so that they go before it if a thread cannot be started: its drop waits for the threads
+        // After the pipeline, so that they go before it if a thread cannot be started: its drop waits for the threads
         // that were, and those end when these are gone.
         let (batches, to_write) = bounded(1);
         let (come_back, written) = bounded(1);
@@ -98,7 +98,7 @@ impl Engine {
         let (begun, to_take) = unbounded();
         let (lost, is_lost) = bounded(1);
         let (watching, stop) = bounded(0);
-        engine.watching = Some(watching);
+        pipeline.watching = Some(watching);
         let segment_bytes = config.segment_bytes;
         let lookout = writer.lookout();
         let watch = Watch {
@@ -106,12 +106,12 @@ impl Engine {
             shared: Arc::clone(&shared),
             lost,
         };
-        engine.spawn("watch", move || watch.run(&stop))?;
-        engine.spawn("disk", move || write_batches(&to_write, &come_back))?;
-        engine.spawn("segments", move || {
+        pipeline.spawn("watch", move || watch.run(&stop))?;
+        pipeline.spawn("disk", move || write_batches(&to_write, &come_back))?;
+        pipeline.spawn("segments", move || {
             make_segments(&*storage, &lookout, segment_bytes, &to_make, &made);
         })?;
-        engine.spawn("snapshots", move || snapshots.run(&to_take))?;
+        pipeline.spawn("snapshots", move || snapshots.run(&to_take))?;
         let thread = SequencerThread {
             committer: Some(Committer {
                 writer,
@@ -132,8 +132,8 @@ impl Engine {
             unmade: None,
             has_failed: false,
         };
-        engine.spawn("sequencer", move || thread.run())?;
-        Ok(engine)
+        pipeline.spawn("sequencer", move || thread.run())?;
+        Ok(pipeline)
     }
 
     fn spawn(
@@ -170,7 +170,7 @@ impl Engine {
     }
 }
 
-impl Drop for Engine {
+impl Drop for Pipeline {
     fn drop(&mut self) {
         self.shared.stopping().store(true, Relaxed);
         self.submissions = None;
