@@ -67,8 +67,7 @@ use crate::values::warning::Warning;
 pub use config::DurableConfig;
 pub use observer::Observer;
 pub use pending::{Pending, PendingAll};
-pub use shared::Condition;
-pub use snapshots::SnapshotFailure;
+pub use shared::{Condition, SnapshotFailure};
 
 use ledger_clock::{FOLLOWED_MAX, LedgerClock};
 use pipeline::{Parts, Pipeline};

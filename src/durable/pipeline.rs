@@ -39,7 +39,7 @@ use super::shared::{Condition, Shared};
 use super::snapshots::Snapshots;
 use super::submission::Submission;
 use super::watch::Watch;
-use crate::journal::format::segment::{self, Prepared};
+use crate::journal::prepared::{self, Prepared};
 use crate::journal::storage::lookout::Lookout;
 use crate::journal::{Batch, JournalError, Storage, Writer};
 use crate::values::change::NotDone;
@@ -208,7 +208,7 @@ fn make_segments(
     for () in wanted {
         let segment = lookout
             .look_at_all()
-            .and_then(|()| segment::prepare(storage, segment_bytes));
+            .and_then(|()| prepared::prepare(storage, segment_bytes));
         if made.send(segment).is_err() {
             return;
         }

@@ -17,7 +17,7 @@ use std::fmt;
 
 use super::submission::{Reply, Submission};
 use crate::journal::format::batch::HEADER_BYTES;
-use crate::journal::format::segment::Prepared;
+use crate::journal::prepared::Prepared;
 use crate::journal::state::ledger_state::{Decision, LedgerState};
 use crate::journal::{Batch, Position, Record, Tail};
 use crate::values::account_number::AccountNumber;

@@ -9,12 +9,12 @@ use super::backlog::Backlog;
 use super::ledger_clock::{ClockFault, LedgerClock};
 use super::published::Published;
 use super::sequencer::Settlement;
-use super::snapshots::SnapshotFailure;
 use super::submission::Reply;
 use super::under_way::UnderWay;
+use crate::journal::JournalError;
 use crate::values::change::NotDone;
 use crate::values::timestamp::Timestamp;
-use crate::values::warning::Warning;
+use crate::values::warning::{NextStart, Warning};
 
 /// For how long the disk may leave callers waiting before that is trouble.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
@@ -40,6 +40,30 @@ pub enum Condition {
         /// What the disk said, or what the fault is.
         reason: String,
     },
+}
+
+/// Why a snapshot could not be taken, and what that means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SnapshotFailure {
+    /// What the disk said, or what is wrong with the journal.
+    pub reason: String,
+    /// What becomes of the next start.
+    pub next_start: NextStart,
+}
+
+impl From<JournalError> for SnapshotFailure {
+    /// A snapshot reads what the next start will read.
+    fn from(error: JournalError) -> Self {
+        Self {
+            next_start: match &error {
+                error if error.is_damage() => NextStart::Refused,
+                error if error.is_disk_full() => NextStart::Longer,
+                _ => NextStart::Uncertain,
+            },
+            reason: error.to_string(),
+        }
+    }
 }
 
 /// What the threads share.

@@ -7,33 +7,8 @@ use crossbeam_channel::Receiver;
 
 use super::config::DurableConfig;
 use super::shared::Shared;
-use crate::journal::{JournalError, Position, Storage, snapshot};
+use crate::journal::{Position, Storage, snapshot};
 use crate::values::key_policy::KeyPolicy;
-use crate::values::warning::NextStart;
-
-/// Why a snapshot could not be taken, and what that means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SnapshotFailure {
-    /// What the disk said, or what is wrong with the journal.
-    pub reason: String,
-    /// What becomes of the next start.
-    pub next_start: NextStart,
-}
-
-impl From<JournalError> for SnapshotFailure {
-    /// A snapshot reads what the next start will read.
-    fn from(error: JournalError) -> Self {
-        Self {
-            next_start: match &error {
-                error if error.is_damage() => NextStart::Refused,
-                error if error.is_disk_full() => NextStart::Longer,
-                _ => NextStart::Uncertain,
-            },
-            reason: error.to_string(),
-        }
-    }
-}
 
 /// The thread that takes snapshots.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ use crate::durable::published::Published;
 use crate::durable::sequencer::{NotTaken, Sequencer};
 use crate::durable::submission::Submission;
 use crate::journal::format::segment;
+use crate::journal::prepared;
 use crate::journal::{Kind, Reader, Recovered, Storage, StoredFile, Writer, recover};
 use crate::values::change::Command;
 use crate::values::money::Amount;
@@ -140,7 +141,7 @@ impl Journal {
                     submission
                 }
                 Err(NotTaken::NoSegment(submission)) => {
-                    let segment = segment::prepare(&*self.storage, self.segment_bytes);
+                    let segment = prepared::prepare(&*self.storage, self.segment_bytes);
                     self.sequencer.prepare(segment.unwrap());
                     submission
                 }

@@ -29,6 +29,7 @@
 mod check;
 mod error;
 pub(crate) mod format;
+pub(crate) mod prepared;
 mod reader;
 mod recovery;
 mod replay;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Position;
 use super::error::JournalError;
 use super::format::head;
-use super::format::segment;
+use super::prepared;
 use super::reader::Reader;
 use super::scan::{Progress, Torn, scan};
 use super::snapshot;
@@ -83,7 +83,7 @@ pub(crate) fn recover(
     let end = match end {
         Some(end) => end,
         None => {
-            let first = segment::prepare(&*storage, segment_bytes)?;
+            let first = prepared::prepare(&*storage, segment_bytes)?;
             Writer::begin(&*storage, first)?
         }
     };

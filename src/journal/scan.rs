@@ -21,9 +21,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::error::JournalError;
-use super::format::batch::{self, BATCH_BYTES_MAX, ChainHash, FILL, HEADER_BYTES};
+use super::format::batch::{self, BATCH_BYTES_MAX, ChainHash, FILL, HEADER_BYTES, SECTOR_BYTES};
 use super::format::record::Record;
-use super::format::segment::{self, SECTOR_BYTES, SEGMENT_BYTES_MAX};
+use super::format::segment::{self, SEGMENT_BYTES_MAX};
 use super::storage::Storage;
 use super::storage::window::{PIECE_BYTES, Window};
 use super::{LedgerId, POSITION_MAX, Position};

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::error::{JournalError, is_disk_full};
-use super::format::batch::{self, ChainHash, HEADER_BYTES};
+use super::format::batch::{self, ChainHash, HEADER_BYTES, SECTOR_BYTES};
 use super::format::head::{self, Head};
-use super::format::segment::{self, Prepared, SECTOR_BYTES};
+use super::format::segment;
+use super::prepared::{Prepared, fill};
 use super::scan::{Boundary, End};
 use super::storage::lookout::Lookout;
 use super::storage::{Storage, StoredFile};
@@ -130,11 +131,11 @@ impl Writer {
         let last = end.boundary.position - end.segment - end.last.len() as u64;
         let secure = || {
             if let Some(torn) = &end.torn {
-                segment::fill(&*segment, torn.offset, torn.offset + torn.bytes)?;
+                fill(&*segment, torn.offset, torn.offset + torn.bytes)?;
             }
             segment.write_at(&end.last, last)?;
             let unused = end.boundary.position - end.segment;
-            let has_room = match segment::fill(&*segment, unused, end.segment_bytes) {
+            let has_room = match fill(&*segment, unused, end.segment_bytes) {
                 Err(error) if is_disk_full(&error) => false,
                 filled => filled.map(|()| true)?,
             };

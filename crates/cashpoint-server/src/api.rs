@@ -9,9 +9,16 @@ use cashpoint::Cents;
 use cashpoint::service::Service;
 use tokio::sync::Semaphore;
 
+use super::Config;
 use super::body::Bodies;
 use super::request_log::RequestLog;
-use super::{Config, history, listing, openapi};
+
+/// How many read history at a time. More would not get it faster from one disk.
+pub(super) const READERS_MAX: usize = 16;
+
+/// How many listings may be streams at a time. Each holds less than 100 KiB and delays others by a stretch, a tenth of a
+/// millisecond, shared by the threads.
+pub(super) const STREAMS_MAX: usize = 16;
 
 /// The ledger, the settings, and what all requests share.
 #[derive(Debug)]
@@ -39,6 +46,7 @@ impl Api {
         service: Arc<Service>,
         config: &Config,
         stopping: Arc<AtomicBool>,
+        openapi: Bytes,
     ) -> Arc<Self> {
         Arc::new(Self {
             service,
@@ -47,11 +55,11 @@ impl Api {
             connections: AtomicUsize::new(0),
             connections_max: config.connections_max,
             stopping,
-            history_readers: Arc::new(Semaphore::new(history::READERS_MAX)),
-            listings: Arc::new(Semaphore::new(listing::STREAMS_MAX)),
+            history_readers: Arc::new(Semaphore::new(READERS_MAX)),
+            listings: Arc::new(Semaphore::new(STREAMS_MAX)),
             request_log: RequestLog::default(),
             bodies: Bodies::new(config.body_timeout),
-            openapi: openapi::document(config.transaction_max),
+            openapi,
         })
     }
 }

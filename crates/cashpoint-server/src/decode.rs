@@ -8,9 +8,10 @@ use hyper::header::HeaderValue;
 use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::head::SentKey;
+use super::content_type::ContentType;
 use super::invalid::{self, InvalidInput, Place};
 use super::number;
+use super::sent::SentKey;
 
 /// What some programs write before UTF-8. It is no part of the text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -18,41 +19,6 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 const AMOUNT: Place = Place::Body("amount");
 const INITIAL_BALANCE: Place = Place::Body("initial_balance");
 const KEY: Place = Place::Header("idempotency-key");
-
-/// Whether a body was declared to be JSON.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum ContentType {
-    /// It was, or nothing was declared.
-    #[default]
-    Json,
-    Other,
-}
-
-impl ContentType {
-    /// What the header says.
-    pub(super) fn of(header: &str) -> Self {
-        // As nearly all write it. An empty header declares nothing.
-        if header == "application/json" || header.is_empty() {
-            return Self::Json;
-        }
-        let essence = header
-            .split_once(';')
-            .map_or(header, |(essence, _)| essence)
-            .trim();
-        let subtype = match essence.split_once('/') {
-            Some((kind, subtype)) if kind.eq_ignore_ascii_case("application") => subtype,
-            _ => return Self::Other,
-        };
-        let suffix = subtype
-            .rsplit_once('+')
-            .map_or(subtype, |(_, suffix)| suffix);
-        if suffix.eq_ignore_ascii_case("json") {
-            Self::Json
-        } else {
-            Self::Other
-        }
-    }
-}
 
 /// The body of a request, whole.
 #[derive(Clone, Copy, Debug)]
@@ -275,29 +241,6 @@ fn is_continuation(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn json_is_declared_in_several_ways() {
-        for header in [
-            "",
-            "application/json",
-            "Application/JSON",
-            "application/json; charset=utf-8",
-            "application/json;charset=utf-8",
-            "application/problem+json",
-        ] {
-            assert_eq!(ContentType::of(header), ContentType::Json, "{header}");
-        }
-        for header in [
-            "text/plain",
-            "text/json",
-            "application/jsonl",
-            "application",
-            "json",
-        ] {
-            assert_eq!(ContentType::of(header), ContentType::Other, "{header:?}");
-        }
-    }
 
     #[test]
     fn malformed_json_is_located_in_characters() {

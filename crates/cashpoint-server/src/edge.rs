@@ -18,10 +18,11 @@ use super::answer::{self, Refusal};
 use super::api::Api;
 use super::front::{self, Response};
 use super::gate::{self, Door, Gate, TurnedAway};
-use super::head::{KnownHeaders, Sent};
+use super::head::KnownHeaders;
 use super::origin::AllowedOrigins;
 use super::request_log::Connection;
 use super::seat::Seat;
+use super::sent::Sent;
 
 /// The longest request id that is taken over from a client.
 const REQUEST_ID_MAX_BYTES: usize = 128;

@@ -8,17 +8,15 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use futures_util::Stream;
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::{Method, Request};
 use tower_service::Service;
 use warp::filters::path::FullPath;
 use warp::{Filter, Reply as _};
 
-use super::answer::Refusal;
-use super::api::Api;
-use super::head::Sent;
+use super::sent::Sent;
 
 /// An answer.
 pub(super) type Response = warp::reply::Response;
@@ -26,36 +24,37 @@ pub(super) type Response = warp::reply::Response;
 /// A body broke off, or is not what its head says.
 pub(super) type BrokenBody = warp::Error;
 
-/// Answers every request of one connection.
-pub(super) fn service(
-    api: &Arc<Api>,
-) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + use<>
-{
+/// What answers requests.
+pub(super) trait Handler: Send + Sync + 'static {
+    /// Answers a request. `sent` is what came with it, if anything did.
+    fn handle(
+        &self,
+        method: &Method,
+        path: &str,
+        sent: Option<&Sent>,
+        body: impl Stream<Item = Result<impl Buf, BrokenBody>> + Send + Unpin,
+    ) -> impl Future<Output = Response> + Send;
+}
+
+/// Has `handler` answer every request of one connection.
+pub(super) fn service<H: Handler>(
+    handler: &Arc<H>,
+) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
++ Clone
++ use<H> {
     // A counter of its own for each connection: it goes up and down with each request, and the cores would
     // fight for one that all connections share.
-    let api = Arc::new(Arc::clone(api));
+    let handler = Arc::new(Arc::clone(handler));
     let filter = warp::method()
         .and(warp::path::full())
         .and(warp::ext::optional())
         .and(warp::body::stream())
         .then(
-            move |method, path: FullPath, sent: Option<Arc<Sent>>, body| {
-                let api = Arc::clone(&api);
+            move |method: Method, path: FullPath, sent: Option<Arc<Sent>>, body| {
+                let handler = Arc::clone(&handler);
                 async move {
-                    // It is read whatever becomes of the request: what is left unread would end the connection.
-                    let content = match &sent {
-                        Some(sent) => api.bodies.read(body, sent.content_length).await,
-                        None => Ok(Vec::new()),
-                    };
-                    let sent = sent.as_deref().unwrap_or(Sent::NOTHING);
-                    let answered = match (content, &sent.turned_away) {
-                        (Err(refusal), _) => Err(refusal),
-                        (Ok(_), Some(why)) => Err(Refusal::TurnedAway(why.clone())),
-                        (Ok(content), None) => {
-                            api.answer(&method, path.as_str(), sent, &content).await
-                        }
-                    };
-                    answered.unwrap_or_else(Refusal::into_response)
+                    let sent = sent.as_deref();
+                    handler.handle(&method, path.as_str(), sent, body).await
                 }
             },
         );

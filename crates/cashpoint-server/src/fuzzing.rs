@@ -21,7 +21,8 @@ use serde_json::value::RawValue;
 use tokio::net::UnixStream;
 
 use super::api::Api;
-use super::decode::{self, ContentType, RequestBody};
+use super::content_type::ContentType;
+use super::decode::{self, RequestBody};
 use super::edge::Admission;
 use super::gate::Gate;
 use super::invalid::InvalidInput;
@@ -230,7 +231,8 @@ thread_local! {
             ..KeyPolicy::default()
         };
         let service = Arc::new(Service::in_memory_with_keys(3, forgetful));
-        Api::new(service, &Config::default(), Arc::new(AtomicBool::new(false)))
+        let stopping = Arc::new(AtomicBool::new(false));
+        Api::new(service, &Config::default(), stopping, bytes::Bytes::new())
     };
 }
 

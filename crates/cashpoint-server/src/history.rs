@@ -20,9 +20,6 @@ use super::json::Json;
 use super::query::{self, SentAt};
 use super::wire::{BalanceResponse, RefusalResponse, TransactionItem, TransactionListResponse};
 
-/// How many read history at a time. More would not get it faster from one disk.
-pub(super) const READERS_MAX: usize = 16;
-
 /// `GET /accounts/{account_number}/transactions`.
 #[utoipa::path(get, path = "/accounts/{account_number}/transactions", tag = "transactions",
     summary = "Read a statement",

@@ -32,6 +32,7 @@ mod answer_memory;
 mod api;
 mod body;
 mod connection;
+mod content_type;
 mod cors;
 mod decode;
 mod dispatch;
@@ -58,6 +59,7 @@ mod request_log;
 mod routes;
 mod seat;
 mod sending_side;
+mod sent;
 mod timer;
 mod transport;
 mod wire;
@@ -144,7 +146,8 @@ pub async fn run(
     stop: impl Future<Output = ()>,
 ) -> Drained {
     let stopping = Arc::new(AtomicBool::new(false));
-    let api = api::Api::new(service, &config, Arc::clone(&stopping));
+    let openapi = openapi::document(config.transaction_max);
+    let api = api::Api::new(service, &config, Arc::clone(&stopping), openapi);
     let gate = Arc::new(Gate::new(&config));
     let stop = async {
         stop.await;

@@ -6,7 +6,7 @@
 //! - *Constant memory.* A stretch of accounts is read, written, and sent before the next is read. hyper holds two of
 //!   them at most.
 //! - *No thread for long.* Between two stretches the connection's task lets others have their turn.
-//! - *A bounded number.* A stream holds a permit for as long as it lasts. There are [`STREAMS_MAX`]; one more is refused.
+//! - *A bounded number.* A stream holds a permit for as long as it lasts. There are [`STREAMS_MAX`](super::api::STREAMS_MAX); one more is refused.
 //! - *Weakly consistent.* An account that is open throughout is listed once. One that is closed meanwhile may be left
 //!   out. One that is opened meanwhile is left out, so a stream ends however fast accounts are opened.
 //! - *Never more than was said.* `total_accounts` stands at the head and is the count at the beginning. Each account
@@ -32,10 +32,6 @@ use super::front::{self, Response};
 use super::json::Json;
 use super::query::{PAGE_LIMIT_MAX, PageQuery};
 use super::wire::AccountItem;
-
-/// How many streams there may be at a time. Each holds less than 100 KiB and delays others by a stretch, a tenth of a
-/// millisecond, shared by the threads.
-pub(super) const STREAMS_MAX: usize = 16;
 
 /// How many accounts are read and written at a stretch, before others have their turn: 40 KiB of text.
 const STRETCH_ACCOUNTS: usize = 256;

@@ -17,7 +17,9 @@ use super::disk::{Call, Disk};
 use crate::KeyPolicy;
 use crate::durable::sequencer::Sequencer;
 use crate::durable::submission::Submission;
-use crate::journal::format::segment::{self, SECTOR_BYTES};
+use crate::journal::format::batch::SECTOR_BYTES;
+use crate::journal::format::segment;
+use crate::journal::prepared;
 use crate::journal::state::accounts::AccountState;
 use crate::journal::state::keys::Kept;
 use crate::journal::state::ledger_state::LedgerState;
@@ -179,7 +181,7 @@ fn try_to_write(disk: &Disk, batches: &[Vec<Command>]) -> Result<Journal, Journa
             sequencer.take(submission, Timestamp::from_micros(now))
         };
         if take(&mut sequencer).is_err() {
-            sequencer.prepare(segment::prepare(&*storage, SEGMENT_BYTES).unwrap());
+            sequencer.prepare(prepared::prepare(&*storage, SEGMENT_BYTES).unwrap());
             take(&mut sequencer).unwrap();
         }
         let (batch, settlement) = sequencer.seal();

@@ -18,7 +18,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
-use crate::journal::format::segment::SECTOR_BYTES;
+use crate::journal::format::batch::SECTOR_BYTES;
 use crate::journal::{Storage, StoredFile};
 
 /// What is asked of a disk. Only what changes it has a number.

@@ -22,7 +22,7 @@ use crate::durable::ledger_clock::{LedgerClock, Reading};
 use crate::durable::published::Published;
 use crate::durable::sequencer::{NotTaken, Sequencer, Settlement};
 use crate::durable::submission::{Answer, Reply, Submission};
-use crate::journal::format::segment;
+use crate::journal::prepared;
 use crate::journal::{Batch, JournalError, Position, Recovered, Storage, Writer, snapshot};
 use crate::values::change::{Command, NotDone};
 use crate::values::timestamp::Timestamp;
@@ -231,7 +231,7 @@ impl<'run> Life<'run> {
 
     /// Has a segment made ahead. If it cannot be made now, what waits for it is turned away.
     fn make_segment(&mut self) {
-        match segment::prepare(&*self.storage, self.settings.segment_bytes) {
+        match prepared::prepare(&*self.storage, self.settings.segment_bytes) {
             Ok(prepared) => self.sequencer.prepare(prepared),
             Err(_) => {
                 if let Some(submission) = self.queue.pop_front() {

@@ -13,7 +13,9 @@ use proptest::prelude::*;
 use super::disk::Disk;
 use crate::journal::audit;
 use crate::journal::format::batch::HEADER_BYTES;
-use crate::journal::format::segment::{self, SECTOR_BYTES};
+use crate::journal::format::batch::SECTOR_BYTES;
+use crate::journal::format::segment;
+use crate::journal::prepared;
 use crate::journal::snapshot::{self, reference, take_in_parts};
 use crate::journal::state::ledger_state::{Decision, LedgerState};
 use crate::journal::{
@@ -171,7 +173,7 @@ impl Author {
         }
         let roll = std::mem::take(&mut self.roll);
         let batch = Batch {
-            roll_to: roll.then(|| segment::prepare(&*self.storage, self.segment_bytes).unwrap()),
+            roll_to: roll.then(|| prepared::prepare(&*self.storage, self.segment_bytes).unwrap()),
             position: self.tail.position(),
             first_sequence,
             bytes,

@@ -21,8 +21,10 @@
 use std::str::FromStr;
 
 use super::fields::{Fields, PutFields as _};
-use super::segment::SECTOR_BYTES;
 use crate::journal::Position;
+
+/// The smallest unit of which a disk writes all or nothing, in bytes.
+pub(crate) const SECTOR_BYTES: usize = 512;
 
 pub(crate) const HEADER_BYTES: usize = 64;
 

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use super::fields::{Fields, PutFields as _};
 use super::segment;
 use crate::journal::error::JournalError;
+use crate::journal::storage::patience::patiently;
 use crate::journal::storage::{Storage, StoredFile};
 use crate::journal::{FORMAT_VERSION, LedgerId, Position};
 
@@ -115,7 +116,7 @@ impl Head {
     ) -> io::Result<()> {
         file.write_at(&self.encode(), 0)?;
         file.sync()?;
-        segment::patiently(|| storage.rename(UNFINISHED, NAME))?;
+        patiently(|| storage.rename(UNFINISHED, NAME))?;
         storage.sync()
     }
 

@@ -19,21 +19,12 @@
 //! Batches follow, and what is behind the last one is zeros. The length stands there so that a file that was cut
 //! short is not taken for a segment that ended early.
 
-use std::io;
-use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
-
-use super::batch::ChainHash;
+use super::batch::{ChainHash, SECTOR_BYTES};
 use super::fields::{Fields, PutFields as _};
-use super::head::{self, Head};
 use super::names;
 use crate::journal::error::JournalError;
-use crate::journal::storage::{Storage, StoredFile};
+use crate::journal::storage::Storage;
 use crate::journal::{FORMAT_VERSION, LedgerId, Position};
-
-/// The smallest unit of which a disk writes all or nothing, in bytes.
-pub(crate) const SECTOR_BYTES: usize = 512;
 
 /// The longest segment. Whoever forges a longer one would have a start fill the disk with it.
 pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 30;
@@ -43,9 +34,6 @@ pub(in crate::journal) const UNFINISHED: &str = "next.segment";
 
 const MAGIC: [u8; 8] = *b"CASHPNTJ";
 const SUFFIX: &str = ".journal";
-
-/// How many zeros are written at a time.
-pub(in crate::journal) const ZEROS_BYTES: usize = 1 << 20;
 
 /// Where a segment begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +61,7 @@ pub(in crate::journal) fn positions(storage: &dyn Storage) -> Result<Vec<Positio
 }
 
 impl Header {
-    fn encode(&self) -> Vec<u8> {
+    pub(in crate::journal) fn encode(&self) -> Vec<u8> {
         let mut checked = self.ledger.0.to_vec();
         checked.put_u64(self.position);
         checked.put_u64(self.first_sequence);
@@ -120,110 +108,5 @@ impl Header {
             previous: ChainHash(fields.array()?),
             segment_bytes: fields.u64()?,
         })
-    }
-}
-
-/// How long a rename that is not permitted now is tried again. What waits for it was decided: it cannot be refused.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How long after one there is the next try.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// Tries a rename again while the directory is not writable or a name is in the way. Nothing was done then, and whoever
-/// did that may be about to undo it. What the disk fails in is not tried again.
-pub(in crate::journal) fn patiently(rename: impl Fn() -> io::Result<()>) -> io::Result<()> {
-    use io::ErrorKind::{AlreadyExists, IsADirectory, PermissionDenied};
-    let start = Instant::now();
-    loop {
-        match rename() {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    PermissionDenied | AlreadyExists | IsADirectory
-                ) && start.elapsed() < PATIENCE =>
-            {
-                thread::sleep(PAUSE);
-            }
-            done => return done,
-        }
-    }
-}
-
-/// A file of zeros that becomes the next segment, and one that becomes the head that names it.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    file: Arc<dyn StoredFile>,
-    head: Arc<dyn StoredFile>,
-    length: u64,
-}
-
-/// Writes zeros to all of `file` from `from` to `to`.
-pub(in crate::journal) fn fill(file: &dyn StoredFile, from: u64, to: u64) -> io::Result<()> {
-    let zeros = vec![0; ZEROS_BYTES];
-    let mut at = from;
-    while at < to {
-        let rest = usize::try_from(to - at).unwrap_or(ZEROS_BYTES);
-        let zeros = zeros.get(..rest).unwrap_or(&zeros);
-        file.write_at(zeros, at)?;
-        at += zeros.len() as u64;
-    }
-    Ok(())
-}
-
-/// Makes a file of `length` zeros, and makes them durable.
-///
-/// # Errors
-///
-/// Those of the disk. Nothing depends on the file yet: it can be tried again, and a new file is made then. What the
-/// disk has not synced of this one is never used.
-pub(crate) fn prepare(storage: &dyn Storage, length: u64) -> Result<Prepared, JournalError> {
-    let write = || -> io::Result<Arc<dyn StoredFile>> {
-        let file = storage.create(UNFINISHED)?;
-        fill(&*file, 0, length)?;
-        file.sync()?;
-        Ok(file)
-    };
-    let make = || {
-        let file = write().map_err(JournalError::file("make", storage, UNFINISHED))?;
-        let head = head::prepare(storage);
-        let head = head.map_err(JournalError::file("make", storage, head::UNFINISHED))?;
-        Ok(Prepared { file, head, length })
-    };
-    make().inspect_err(|_| {
-        // What there is of it would only take the room that others need.
-        let _ = storage.remove(UNFINISHED);
-        let _ = storage.remove(head::UNFINISHED);
-    })
-}
-
-impl Prepared {
-    /// The length of the file, in bytes.
-    pub(in crate::journal) fn length(&self) -> u64 {
-        self.length
-    }
-
-    /// Gives the file its header and its name, makes both durable, and then the head that names it.
-    pub(in crate::journal) fn begin(
-        self,
-        storage: &dyn Storage,
-        header: &Header,
-    ) -> Result<Arc<dyn StoredFile>, JournalError> {
-        let name = name(header.position);
-        let begin = || {
-            self.file.write_at(&header.encode(), 0)?;
-            self.file.sync()?;
-            // Nobody else has a file that was just made.
-            self.file.lock()?;
-            patiently(|| storage.rename_new(UNFINISHED, &name))?;
-            storage.sync()
-        };
-        begin().map_err(JournalError::file("begin", storage, &name))?;
-        let head = Head {
-            ledger: header.ledger,
-            newest: header.position,
-        };
-        head.replace(storage, &*self.head)
-            .map_err(JournalError::file("write", storage, head::NAME))?;
-        Ok(self.file)
     }
 }

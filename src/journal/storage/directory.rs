@@ -26,12 +26,9 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, SeekFrom, St
 use rustix::io::Errno;
 
 use super::custody::{Findings, Ourselves, Rights};
-use super::founding;
+use super::founding::{self, LOCK};
 use super::{Identity, Storage, StoredFile};
 use crate::journal::error::JournalError;
-
-/// The file that earlier versions lock. It stays when the process goes; its lock does not.
-pub(in crate::journal) const LOCK: &str = "lock";
 
 /// The rights of a new directory: nobody else may enter it.
 const DIRECTORY_MODE: u32 = 0o700;

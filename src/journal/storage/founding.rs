@@ -6,10 +6,12 @@
 use std::path::PathBuf;
 
 use super::Storage;
-use super::directory::LOCK;
 use crate::journal::error::JournalError;
 use crate::journal::format::{head, segment};
 use crate::journal::snapshot;
+
+/// The file that earlier versions lock. It stays when the process goes; its lock does not.
+pub(super) const LOCK: &str = "lock";
 
 /// What file systems bring along.
 const OF_THE_FILE_SYSTEM: &str = "lost+found";

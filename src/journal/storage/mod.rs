@@ -4,6 +4,7 @@ pub(super) mod custody;
 pub(super) mod directory;
 pub(crate) mod founding;
 pub(crate) mod lookout;
+pub(super) mod patience;
 pub(super) mod window;
 
 use std::fmt;

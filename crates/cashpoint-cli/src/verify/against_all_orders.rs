@@ -1,7 +1,7 @@
 //! The checker against all orders tried one by one, on histories small enough for that.
 
+use super::followed::{Course, Followed, follow};
 use super::history::{Action, Call, Outcome};
-use super::judge::{Course, Followed, follow};
 use super::specification::{Effect, State};
 use cashpoint::AccountNumber;
 use proptest::prelude::*;

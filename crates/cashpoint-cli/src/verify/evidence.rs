@@ -8,8 +8,8 @@
 use serde::Serialize;
 
 use super::events::Event;
+use super::followed::{Course, Followed, follow};
 use super::history::{Action, Call, Outcome};
-use super::judge::{Course, Followed, follow};
 use super::specification::{Effect, State};
 
 /// What convicts a server.

@@ -27,6 +27,7 @@ mod contract;
 mod engine;
 mod events;
 mod evidence;
+mod followed;
 mod histories;
 mod history;
 mod http;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::customer::Movement;
-use super::probe::{Probe, Stop, detail};
+use super::probe::{Probe, detail};
 use super::request::{account, delete, get, post};
+use super::stop::Stop;
 use super::{Rule, json, listing};
 
 pub(super) const RULES: &[Rule] = &[

@@ -4,8 +4,9 @@ use cashpoint::Cents;
 
 use super::Rule;
 use super::customer::Movement;
-use super::probe::{Probe, Stop};
+use super::probe::Probe;
 use super::request::post;
+use super::stop::Stop;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("an amount is read in any notation of JSON", notations),

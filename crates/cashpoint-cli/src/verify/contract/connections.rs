@@ -2,8 +2,9 @@
 
 use cashpoint::Cents;
 
-use super::probe::{Probe, Stop};
+use super::probe::Probe;
 use super::request::{Request, account, get, post, request};
+use super::stop::Stop;
 use super::{Deviation, Rule, json};
 use crate::client::{Address, Lost};
 

@@ -1,8 +1,9 @@
 //! Pages of other origins.
 
 use super::Rule;
-use super::probe::{Probe, Stop};
+use super::probe::Probe;
 use super::request::{Request, account, get, post, request};
+use super::stop::Stop;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new(

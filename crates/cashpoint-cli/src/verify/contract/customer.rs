@@ -3,8 +3,9 @@
 use cashpoint::Cents;
 
 use super::json;
-use super::probe::{Probe, Stop, is_path_segment};
+use super::probe::{Probe, is_path_segment};
 use super::request::{Exchange, Request, account, get, post};
+use super::stop::Stop;
 
 impl Probe<'_> {
     /// Asks for an account, where one should be opened unless the server is full.

@@ -1,8 +1,9 @@
 //! What a supervisor asks.
 
 use super::Rule;
-use super::probe::{Probe, Stop};
+use super::probe::Probe;
 use super::request::{account, delete, get};
+use super::stop::Stop;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new(

@@ -1,8 +1,9 @@
 //! Bodies that are refused with 422, in FastAPI's shape: the rows of the contract's table that are not about
 //! values.
 
-use super::probe::{Probe, Stop};
+use super::probe::Probe;
 use super::request::{Request, account, post, request};
+use super::stop::Stop;
 use super::{Rule, json};
 
 pub(super) const RULES: &[Rule] = &[

@@ -5,8 +5,9 @@
 use cashpoint::IdempotencyKey;
 
 use super::Rule;
-use super::probe::{Probe, Stop};
+use super::probe::Probe;
 use super::request::{Exchange, Request, account, delete, get, post};
+use super::stop::Stop;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new(

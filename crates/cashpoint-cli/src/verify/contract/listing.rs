@@ -3,8 +3,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::customer::Movement;
-use super::probe::{Probe, Stop};
+use super::probe::Probe;
 use super::request::{Exchange, account, delete, get, post};
+use super::stop::Stop;
 use super::{Rule, json, pattern};
 
 pub(super) const RULES: &[Rule] = &[

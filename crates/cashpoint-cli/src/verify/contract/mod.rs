@@ -35,6 +35,7 @@ mod pattern;
 mod probe;
 mod refusals;
 mod request;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -45,7 +46,8 @@ use serde::Serialize;
 
 use crate::client::Address;
 pub(super) use customer::largest_told;
-use probe::{Probe, Stop};
+use probe::Probe;
+use stop::Stop;
 
 /// How many times the timeout of a request a rule may take before it begins no more of them.
 const RULE_TIMEOUTS: u32 = 5;

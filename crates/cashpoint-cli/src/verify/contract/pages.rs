@@ -2,8 +2,9 @@
 
 use cashpoint::Cents;
 
-use super::probe::{Probe, Stop};
+use super::probe::Probe;
 use super::request::{Exchange, get};
+use super::stop::Stop;
 use super::{Rule, json};
 
 pub(super) const RULES: &[Rule] = &[

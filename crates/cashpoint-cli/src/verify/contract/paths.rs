@@ -1,7 +1,8 @@
 //! A trailing slash.
 
-use super::probe::{Probe, Stop};
+use super::probe::Probe;
 use super::request::{Request, account, delete, get, post};
+use super::stop::Stop;
 use super::{Rule, listing};
 
 pub(super) const RULES: &[Rule] = &[

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::pattern::fit;
 use super::request::{Exchange, Request, account, delete};
+use super::stop::Stop;
 use super::{DEVIATIONS_MAX, Deviation, RULE_TIMEOUTS, Unanswered, json};
 use crate::client::{Address, Connection, Lost};
 use crate::verify::shown::shown;
@@ -17,16 +18,6 @@ pub(super) struct Probe<'a> {
     /// Accounts that are to be closed.
     opened: Vec<String>,
     deviations: Vec<Deviation>,
-}
-
-/// Why a rule was not followed to its end.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// What was answered leaves nothing to go on with. It was noted.
-    Deviates,
-    Unanswered(Unanswered),
-    /// The server's settings or state leave no way to check the rule.
-    NotChecked(String),
 }
 
 impl<'a> Probe<'a> {

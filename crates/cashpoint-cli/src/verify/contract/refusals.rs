@@ -1,8 +1,9 @@
 //! What is refused because of what there is, not because of how it was asked.
 
 use super::Rule;
-use super::probe::{Probe, Stop, detail};
+use super::probe::{Probe, detail};
 use super::request::{Request, account, delete, get, post, request};
+use super::stop::Stop;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("an unknown account is not found, in any verb", unknown),

@@ -1,7 +1,7 @@
 //! Requests as they are sent, and answers as they are held against the contract.
 
 use super::Unanswered;
-use super::probe::Stop;
+use super::stop::Stop;
 use crate::client::{self, Address, Response};
 use crate::verify::shown::{SHOWN_MAX_CHARS, shown};
 

@@ -4,7 +4,8 @@ use cashpoint::Cents;
 
 use super::Rule;
 use super::invalid::{at_each_place, check_shape};
-use super::probe::{Probe, Stop};
+use super::probe::Probe;
+use super::stop::Stop;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("an amount must be above zero", not_above_zero),
