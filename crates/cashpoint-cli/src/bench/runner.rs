@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use ureq::http::Uri;
+use http::Uri;
 
 use super::books::{Check, Tally};
 use super::durable::{Durable, Submissions};

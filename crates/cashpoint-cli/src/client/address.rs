@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use ureq::http::Uri;
+use http::Uri;
 
 use super::Broken;
 
@@ -45,6 +45,15 @@ impl Address {
             authority: format!("{host}:{port}"),
             prefix: url.path().trim_end_matches('/').to_owned(),
             socket,
+        })
+    }
+
+    /// As [`resolve`](Self::resolve), for paths from the root on, whatever the path of `url`.
+    pub(crate) fn of_host(url: &Uri) -> Result<Self, Broken> {
+        let prefix = String::new();
+        Ok(Self {
+            prefix,
+            ..Self::resolve(url)?
         })
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use cashpoint::durable::SUBMISSION_MAX;
 use cashpoint::{Amount, Cents};
 use clap::{Args, Subcommand, ValueEnum};
-use ureq::http::Uri;
+use http::Uri;
 
 use super::{Failure, files, output, settings, stop_at_interrupt};
 use crate::bench::{

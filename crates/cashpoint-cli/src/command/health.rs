@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::Args;
-use ureq::http::Uri;
+use http::Uri;
+use http::uri::PathAndQuery;
 
 use super::{Failure, output, settings};
+use crate::client::{Address, Connection};
 
 /// Ask a service whether it is well; the exit code is 0 if it is.
 ///
@@ -38,21 +40,18 @@ Examples:
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let url = arguments.url();
-    let agent = ureq::Agent::new_with_config(
-        ureq::Agent::config_builder()
-            .timeout_global(Some(arguments.timeout))
-            .proxy(None)
-            .build(),
-    );
-    let mut answer = agent
-        .get(&url)
-        .call()
-        .map_err(|error| Failure(format!("{url} is not well: {error}")))?;
-    let health = answer
-        .body_mut()
-        .read_to_string()
-        .map_err(|error| Failure(format!("{url} broke off: {error}")))?;
-    output::print(&format!("{health}\n"))
+    let not_well = |why: String| Failure(format!("{url} is not well: {why}"));
+    let parsed: Uri = url.parse().map_err(|error| not_well(format!("{error}")))?;
+    let path = parsed.path_and_query().map_or("/", PathAndQuery::as_str);
+    let address = Address::of_host(&parsed).map_err(|broken| not_well(broken.to_string()))?;
+    let mut connection = Connection::new(&address, arguments.timeout);
+    let answer = connection.exchange("GET", path, None);
+    let answer = answer.map_err(|lost| not_well(lost.to_string()))?;
+    let body = String::from_utf8_lossy(&answer.body()).into_owned();
+    match answer.status {
+        200..300 => output::print(&format!("{body}\n")),
+        status => Err(not_well(format!("it answered {status}: {body}"))),
+    }
 }
 
 impl Arguments {

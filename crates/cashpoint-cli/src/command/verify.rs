@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
-use ureq::http::Uri;
+use http::Uri;
 
 use super::{Failure, files, output, settings};
 use crate::client::Broken;

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use ureq::http::Uri;
+use http::Uri;
 
 use super::checker::OPEN_MAX;
 use super::contract::{self, Deviation, Unanswered, Verdict};

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use cashpoint::{AccountNumber, Amount};
-use ureq::http::Uri;
+use http::Uri;
 
 use super::record::{Measurements, Round, in_threads};
 use super::target::{Case, Target};
@@ -82,11 +82,12 @@ impl HttpTarget {
         manner: Manner,
         done: &(dyn Fn(u64) + Sync),
     ) -> Result<Self, Broken> {
-        let client = Client::new(&address.url, manner.timeout);
         let deposits = (SHARED_BY / accounts).saturating_sub(1);
         // One alone first: what is wrong with the server is wrong with the first request.
-        let numbers = Mutex::new(vec![client.create(manner.initial)?]);
-        let created = in_parallel(&client, &vec![(); accounts - 1], |client, ()| {
+        let first = Client::new(&address, manner.timeout).create(manner.initial)?;
+        let numbers = Mutex::new(vec![first]);
+        let rest = vec![(); accounts - 1];
+        let created = in_parallel(&address, manner.timeout, &rest, |client, ()| {
             let number = client.create(manner.initial)?;
             numbers
                 .lock()
@@ -103,7 +104,7 @@ impl HttpTarget {
             own,
         };
         let funded = created.and_then(|_| {
-            in_parallel(&client, &server.numbers, |client, number| {
+            server.in_parallel(|client, number| {
                 (0..deposits).try_for_each(|_| client.deposit(*number, server.manner.initial))
             })
         });
@@ -117,8 +118,12 @@ impl HttpTarget {
         }
     }
 
-    fn client(&self) -> Client {
-        Client::new(&self.address.url, self.manner.timeout)
+    /// Does `work` to each account, and returns what came of them in their order.
+    fn in_parallel<R: Send>(
+        &self,
+        work: impl Fn(&mut Client<'_>, &AccountNumber) -> Result<R, Broken> + Sync,
+    ) -> Result<Vec<R>, Broken> {
+        in_parallel(&self.address, self.manner.timeout, &self.numbers, work)
     }
 }
 
@@ -154,7 +159,7 @@ impl Target for HttpTarget {
     }
 
     fn balances(&self, done: &(dyn Fn(u64) + Sync)) -> Result<Vec<i64>, Broken> {
-        in_parallel(&self.client(), &self.numbers, |client, number| {
+        self.in_parallel(|client, number| {
             let balance = client.balance(*number)?;
             done(1);
             Ok(balance.get())
@@ -162,7 +167,7 @@ impl Target for HttpTarget {
     }
 
     fn close(&mut self, done: &(dyn Fn(u64) + Sync)) -> Result<(), Broken> {
-        in_parallel(&self.client(), &self.numbers, |client, number| {
+        self.in_parallel(|client, number| {
             client.close(*number)?;
             done(1);
             Ok(())
@@ -177,9 +182,10 @@ const PARALLEL: usize = 8;
 
 /// Does `work` to each of `items`, and returns what came of them in their order; stops at what fails.
 fn in_parallel<T: Sync, R: Send>(
-    client: &Client,
+    address: &Address,
+    timeout: Duration,
     items: &[T],
-    work: impl Fn(&Client, &T) -> Result<R, Broken> + Sync,
+    work: impl Fn(&mut Client<'_>, &T) -> Result<R, Broken> + Sync,
 ) -> Result<Vec<R>, Broken> {
     let share = items.len().div_ceil(PARALLEL).max(1);
     thread::scope(|scope| {
@@ -188,7 +194,8 @@ fn in_parallel<T: Sync, R: Send>(
             .map(|items| {
                 let work = &work;
                 scope.spawn(move || {
-                    let results = items.iter().map(|item| work(client, item));
+                    let mut client = Client::new(address, timeout);
+                    let results = items.iter().map(|item| work(&mut client, item));
                     results.collect::<Result<Vec<R>, Broken>>()
                 })
             })
