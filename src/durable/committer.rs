@@ -9,13 +9,13 @@ use crossbeam_channel::Sender;
 
 use super::sequencer::Settlement;
 use super::shared::Shared;
-use crate::journal::{Batch, JournalError, Position, Writer};
+use crate::journal::{Appender, Batch, JournalError, Position};
 use crate::values::change::NotDone;
 
 /// Has the end of the journal.
 #[derive(Debug)]
 pub(super) struct Committer {
-    pub(super) writer: Writer,
+    pub(super) journal: Box<dyn Appender>,
     /// Tells where a segment has begun: there a snapshot can be taken.
     pub(super) begun: Sender<Position>,
     pub(super) shared: Arc<Shared>,
@@ -34,7 +34,8 @@ impl Committer {
         settlement: Settlement,
     ) -> Result<Self, JournalError> {
         self.shared.batch.begin(self.shared.clock.uptime());
-        let written = self.writer.append(batch);
+        let sealed = batch.seal(self.journal.last_hash());
+        let written = self.journal.append(sealed);
         self.shared.batch.end();
         if let Err(error) = written {
             self.shared

@@ -114,7 +114,7 @@ impl Pipeline {
         pipeline.spawn("snapshots", move || snapshots.run(&to_take))?;
         let thread = SequencerThread {
             committer: Some(Committer {
-                writer,
+                journal: Box::new(writer),
                 begun,
                 shared: Arc::clone(&shared),
             }),

@@ -16,7 +16,9 @@ use crate::durable::sequencer::{NotTaken, Sequencer};
 use crate::durable::submission::Submission;
 use crate::journal::format::segment;
 use crate::journal::prepared;
-use crate::journal::{Kind, Reader, Recovered, Storage, StoredFile, Writer, recover};
+use crate::journal::{
+    Appender as _, Kind, Reader, Recovered, Storage, StoredFile, Writer, recover,
+};
 use crate::values::change::Command;
 use crate::values::money::Amount;
 
@@ -152,7 +154,9 @@ impl Journal {
     fn seal(&mut self) {
         let (batch, settlement) = self.sequencer.seal();
         if let Some(batch) = batch {
-            self.writer.append(batch).unwrap();
+            self.writer
+                .append(batch.seal(self.writer.last_hash()))
+                .unwrap();
         }
         self.published.publish(&settlement);
         self.records.extend(settlement.records);

@@ -26,6 +26,7 @@
 //! What a disk is trusted with: it writes a sector of 512 bytes or does not, keeps what it says it has
 //! synced, and changes none of it. Against the last, there are checksums; against the second, nothing helps.
 
+mod appender;
 mod check;
 mod error;
 pub(crate) mod format;
@@ -39,6 +40,7 @@ pub(crate) mod state;
 pub(crate) mod storage;
 mod writer;
 
+pub(crate) use appender::{Appender, Batch};
 pub use check::audit::{Audit, Begins, Expected, SnapshotCheck, SnapshotVerdict, audit};
 pub use check::totals::{Refusals, Sum, Total, Totals};
 pub use error::JournalError;
@@ -56,7 +58,7 @@ pub use scan::{Progress, Torn, Visit};
 pub use snapshot::is_name as is_snapshot;
 pub use storage::directory::Directory;
 pub use storage::{Identity, Storage, StoredFile};
-pub(crate) use writer::{Batch, Tail, Writer};
+pub(crate) use writer::{Tail, Writer};
 
 /// An offset in bytes into all segments laid end to end. No record is at 0.
 pub type Position = u64;

@@ -1,10 +1,11 @@
-//! Appends batches, one at a time.
+//! Appends batches to local files, one at a time.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::appender::{Appender, Sealed};
 use super::error::{JournalError, is_disk_full};
-use super::format::batch::{self, ChainHash, HEADER_BYTES, SECTOR_BYTES};
+use super::format::batch::{ChainHash, SECTOR_BYTES};
 use super::format::head::{self, Head};
 use super::format::segment;
 use super::prepared::{Prepared, fill};
@@ -67,25 +68,6 @@ impl Tail {
     /// A batch of so many bytes has been planned.
     pub(crate) fn advance(&mut self, batch_bytes: usize) {
         self.end += batch_bytes.next_multiple_of(SECTOR_BYTES) as u64;
-    }
-}
-
-/// A batch to be written.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    /// The segment to begin with it, if it does not go to the one before.
-    pub(crate) roll_to: Option<Prepared>,
-    pub(crate) position: Position,
-    pub(crate) first_sequence: u64,
-    /// [`HEADER_BYTES`] bytes for the header, and the records.
-    pub(crate) bytes: Vec<u8>,
-}
-
-impl Batch {
-    /// The position of the segment that it begins, if it begins one.
-    pub(crate) fn begun(&self) -> Option<Position> {
-        let header_bytes = SECTOR_BYTES as u64;
-        self.roll_to.is_some().then(|| self.position - header_bytes)
     }
 }
 
@@ -192,28 +174,21 @@ impl Writer {
             torn: None,
         })
     }
+}
 
-    /// Appends a batch and makes it durable. Once this returns, it is; if this fails, nobody knows, and
-    /// nothing may be appended any more.
-    ///
-    /// # Errors
-    ///
-    /// [`JournalError::Io`] if the disk refuses; [`JournalError::Displaced`] if the segment is not where it was any
-    /// more, and what was written to it goes with this process.
-    pub(crate) fn append(&mut self, batch: Batch) -> Result<(), JournalError> {
-        let begun = batch.begun();
-        let Batch {
-            roll_to,
-            position,
-            first_sequence,
-            mut bytes,
-        } = batch;
-        if let Some(prepared) = roll_to {
+impl Appender for Writer {
+    fn last_hash(&self) -> ChainHash {
+        self.chain
+    }
+
+    fn append(&mut self, batch: Sealed) -> Result<(), JournalError> {
+        debug_assert_eq!(batch.previous, self.chain, "a batch follows the last one");
+        if let Some(prepared) = batch.roll_to {
             let header = segment::Header {
                 ledger: self.ledger,
-                position: begun.unwrap_or_default(),
-                first_sequence,
-                previous: self.chain,
+                position: batch.position - SECTOR_BYTES as u64,
+                first_sequence: batch.first_sequence,
+                previous: batch.previous,
                 segment_bytes: prepared.length(),
             };
             self.segment = prepared.begin(&*self.storage, &header)?;
@@ -226,10 +201,9 @@ impl Writer {
                     &segment::name(header.position),
                 ))?;
         }
-        debug_assert!(bytes.len() > HEADER_BYTES, "a batch holds records");
-        self.chain = batch::seal(&mut bytes, position, first_sequence, self.chain);
+        self.chain = batch.hash;
         self.segment
-            .write_at(&bytes, position - self.segment_position)
+            .write_at(&batch.bytes, batch.position - self.segment_position)
             .and_then(|()| self.segment.sync())
             .map_err(JournalError::file(
                 "write to",

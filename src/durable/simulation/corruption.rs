@@ -23,7 +23,9 @@ use crate::journal::prepared;
 use crate::journal::state::accounts::AccountState;
 use crate::journal::state::keys::Kept;
 use crate::journal::state::ledger_state::LedgerState;
-use crate::journal::{JournalError, Position, Recovered, Recovery, recover, snapshot};
+use crate::journal::{
+    Appender as _, JournalError, Position, Recovered, Recovery, recover, snapshot,
+};
 use crate::values::account_number::AccountNumber;
 use crate::values::change::{Change, Command};
 use crate::values::key_digest::KeyDigest;
@@ -190,7 +192,7 @@ fn try_to_write(disk: &Disk, batches: &[Vec<Command>]) -> Result<Journal, Journa
         let sector = usize::try_from(batch.position - segment).unwrap() / SECTOR_BYTES;
         let sectors = batch.bytes.len().div_ceil(SECTOR_BYTES);
         places.push((segment::name(segment), sector..sector + sectors));
-        writer.append(batch)?;
+        writer.append(batch.seal(writer.last_hash()))?;
         states.push(open(&disk.copy()).unwrap().0);
     }
     Ok(Journal {

@@ -23,7 +23,9 @@ use crate::durable::published::Published;
 use crate::durable::sequencer::{NotTaken, Sequencer, Settlement};
 use crate::durable::submission::{Answer, Reply, Submission};
 use crate::journal::prepared;
-use crate::journal::{Batch, JournalError, Position, Recovered, Storage, Writer, snapshot};
+use crate::journal::{
+    Appender as _, Batch, JournalError, Position, Recovered, Storage, Writer, snapshot,
+};
 use crate::values::change::{Command, NotDone};
 use crate::values::timestamp::Timestamp;
 
@@ -285,7 +287,7 @@ impl<'run> Life<'run> {
             return Ok(());
         };
         self.decided.written = self.decided.durable + 1;
-        self.writer.append(batch)?;
+        self.writer.append(batch.seal(self.writer.last_hash()))?;
         self.settle_durable();
         self.decided.durable += 1;
         self.durable = Some(settlement);

@@ -19,8 +19,8 @@ use crate::journal::prepared;
 use crate::journal::snapshot::{self, reference, take_in_parts};
 use crate::journal::state::ledger_state::{Decision, LedgerState};
 use crate::journal::{
-    Batch, JournalError, Position, Record, Recovered, SnapshotVerdict, Storage, StoredFile, Tail,
-    Writer, encoded_bytes, recover,
+    Appender as _, Batch, JournalError, Position, Record, Recovered, SnapshotVerdict, Storage,
+    StoredFile, Tail, Writer, encoded_bytes, recover,
 };
 use crate::values::account_number::AccountNumber;
 use crate::values::change::{Change, Refusal};
@@ -180,7 +180,9 @@ impl Author {
         };
         self.begun.extend(batch.begun());
         self.tail.advance(batch.bytes.len());
-        self.writer.append(batch).unwrap();
+        self.writer
+            .append(batch.seal(self.writer.last_hash()))
+            .unwrap();
     }
 
     /// Writes a record as it is, whatever the books say.
