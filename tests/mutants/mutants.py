@@ -7,14 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
-from durable import DURABLE
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+FAULTS = ROOT / "tests" / "mutants" / "faults"
 WORK = ROOT / "target" / "mutants"
 COPIED = [
     *["Cargo.toml", "Cargo.lock", "README.md", "src", "crates"],
@@ -41,546 +41,137 @@ RUNS += [(["durable"], ["--features", "durable"])]
 
 # With so many schedules shuttle finds each of the faults that it is asked for, from the same place on each time.
 SHUTTLE = {"SCHEDULES": "20000", "SHUTTLE_RANDOM_SEED": "1"}
-AT_RANDOM = "what_was_done_can_be_explained_under_random_schedules"
 
 # A fault that makes its checks run for longer has been noticed.
 TIMEOUT_S = 300
 
 
+class DoesNotApply(Exception):
+    """The code has changed where the fault is to be."""
+
+
 @dataclass
 class Mutant:
-    """A fault: in `file`, `before` (which stands there once) becomes `after`; each check that is named must then fail."""
+    """A fault: a patch of one file, and the checks that must catch it, by kind."""
 
+    patch: pathlib.Path
     name: str
+    expected: dict[str, str]
     file: str
-    before: str
-    after: str
-    loom: str | None = None
-    shuttle: str | None = None
-    engine: str | None = None
-    unit: str | None = None
-    yields: str | None = None
-    durable: str | None = None
+    base: str
+    hunks: str
+
+    @classmethod
+    def read(cls, patch: pathlib.Path) -> "Mutant":
+        """Reads a patch: a name, the checks, and what `git diff --full-index` prints."""
+        about, _, diff = patch.read_text().partition("diff --git ")
+        name, *checks = about.split("\n")
+        expected = dict(check.split(": ", 1) for check in checks if check)
+        if not expected or not set(expected) <= set(TESTS_OF):
+            sys.exit(f"{patch.name}: the lines after the name are kinds of checks, and their names")
+        head = re.match(r"a/(\S+) .*\nindex ([0-9a-f]{40})\.\..*\n--- .*\n\+\+\+ .*\n", diff)
+        if not head:
+            sys.exit(f"{patch.name}: it is no diff of one file with full object names")
+        return cls(patch, name, expected, head[1], head[2], diff[head.end() :])
 
     def checks(self) -> dict[str, str]:
-        """The checks that must catch it, by kind: those of the kinds that were asked for."""
-        return {kind: getattr(self, kind) for kind in KINDS if getattr(self, kind)}
+        """The checks that must catch it: those of the kinds that were asked for."""
+        return {kind: name for kind, name in self.expected.items() if kind in KINDS}
+
+    def applied(self, text: str) -> str:
+        """The file with the fault in it. Where other lines have changed, by its own lines alone, or by a merge."""
+        try:
+            return self._patched(text)
+        except DoesNotApply:
+            pass
+        try:
+            return self._by_its_lines(text)
+        except DoesNotApply:
+            blob = git("cat-file", "blob", self.base)
+            if blob is None:
+                raise
+            return merged(text, blob, self._patched(blob))
+
+    def located(self, tree: pathlib.Path) -> pathlib.Path:
+        """Its file; where that has been renamed or split, the one file to which it applies."""
+        path = tree / self.file
+        if path.exists() and self._applies(path):
+            return path
+        others = [other for other in sorted((tree / "src").rglob("*.rs")) if self._applies(other)]
+        if len(others) != 1:
+            raise DoesNotApply
+        return others[0]
+
+    def _applies(self, path: pathlib.Path) -> bool:
+        try:
+            self.applied(path.read_text())
+        except DoesNotApply:
+            return False
+        return True
+
+    def _by_its_lines(self, text: str) -> str:
+        """Each run of lines that the fault takes away is there once, wherever that is, and becomes what is put there."""
+        for removed, added in re.findall(r"((?:^-.*\n)*)((?:^\+.*\n)*)", self.hunks, re.MULTILINE):
+            if not removed and not added:
+                continue
+            before, after = (re.sub(r"^.", "", lines, flags=re.MULTILINE) for lines in (removed, added))
+            if not removed or text.count(before) != 1:
+                raise DoesNotApply
+            text = text.replace(before, after)
+        return text
+
+    def _patched(self, text: str) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "file"
+            file.write_text(text)
+            patch = f"--- a/file\n+++ b/file\n{self.hunks}"
+            done = subprocess.run(
+                ["git", "apply", "--whitespace=nowarn"], cwd=folder, input=patch, text=True, capture_output=True
+            )
+            if done.returncode != 0:
+                raise DoesNotApply
+            return file.read_text()
+
+    def refreshed(self, path: pathlib.Path) -> "Mutant":
+        """The same fault as a patch of this file."""
+        text = path.read_text()
+        with tempfile.TemporaryDirectory() as folder:
+            names = [pathlib.Path(folder) / name for name in ("before", "after")]
+            for name, content in zip(names, (text, self.applied(text))):
+                name.write_text(content)
+            diff = subprocess.run(["git", "diff", "--no-index", *names], capture_output=True, text=True).stdout
+        hunks = re.sub(r"^(@@ [^@]* @@).*$", r"\1", diff[diff.index("@@") :], flags=re.MULTILINE)
+        base = git("hash-object", str(path)) or ""
+        return replace(self, file=str(path.relative_to(ROOT)), hunks=hunks, base=base.strip())
+
+    def write(self) -> None:
+        """Writes the patch down."""
+        checks = "".join(f"{kind}: {name}\n" for kind, name in self.expected.items())
+        paths = f"diff --git a/{self.file} b/{self.file}\nindex {self.base}..{'0' * 40} 100644\n"
+        self.patch.write_text(
+            f"{self.name}\n\n{checks}\n{paths}--- a/{self.file}\n+++ b/{self.file}\n{self.hunks}"
+        )
 
 
-MUTANTS = [
-    # Money.
-    Mutant(
-        "withdraw by check-then-act (load, then store)",
-        "engine/account.rs",
-        """            match self
-                .state
-                .compare_exchange_weak(observed, next.get(), AcqRel, Acquire)
-            {
-                Ok(_) => return Ok(next),
-                Err(newer) => observed = newer,
-            }""",
-        """            observed = self.state.swap(next.get(), AcqRel);
-            let _ = observed;
-            return Ok(next);""",
-        loom="when_funds_cover_only_one_withdrawal_exactly_one_is_granted",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "withdraw without the retry",
-        "engine/account.rs",
-        "                Err(newer) => observed = newer,",
-        "                Err(newer) => {\n                    observed = newer;\n                    let _ = observed;\n                    return Ok(next);\n                }",
-        loom="a_deposit_between_two_withdrawals_can_pay_for_the_second",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "close as load and store",
-        "engine/account.rs",
-        "        balance_in(self.state.swap(CLOSED, AcqRel))",
-        "        let state = self.state.load(Acquire);\n        let _ = self.state.swap(CLOSED, AcqRel);\n        balance_in(state)",
-        loom="a_deposit_is_part_of_the_final_balance_or_refused",
-        shuttle=AT_RANDOM,
-        yields="what_was_deposited_comes_out_when_accounts_are_closed_under_load",
-    ),
-    Mutant(
-        "deposit without the CLOSED check",
-        "engine/account.rs",
-        "            let next = decide(balance_in(observed)?)?;",
-        "            let next = decide(balance_in(observed).unwrap_or_default())?;",
-        loom="a_late_depositor_is_refused_or_part_of_the_final_balance",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "settling brings a closed account back",
-        "engine/account.rs",
-        "        let _: Result<Cents, UnknownAccount> = self.replace(|_| Ok(balance));",
-        "        let _ = self.state.swap(balance.get(), AcqRel);",
-        loom="what_is_closed_is_not_settled",
-    ),
-    Mutant(
-        "settling in two steps",
-        "engine/account.rs",
-        "        let _: Result<Cents, UnknownAccount> = self.replace(|_| Ok(balance));",
-        "        for sum in [Cents::ZERO, balance] {\n            let _: Result<Cents, UnknownAccount> = self.replace(|_| Ok(sum));\n        }",
-        loom="a_reader_sees_only_what_was_settled_and_that_in_order",
-    ),
-    Mutant(
-        "settling without an order",
-        "engine/account.rs",
-        "        let _: Result<Cents, UnknownAccount> = self.replace(|_| Ok(balance));",
-        "        if self.balance().is_ok() {\n            let _ = self.state.swap(balance.get(), crate::engine::sync::Ordering::Relaxed);\n        }",
-        loom="who_sees_a_settled_balance_sees_what_was_noted_before",
-    ),
-    Mutant(
-        "a batch keeps what a try that failed decided",
-        "engine/account.rs",
-        "            outcomes.truncate(start);\n            let mut after = balance;",
-        "            let mut after = balance;",
-        loom="several_operations_together_are_one_step_against_any_other",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "a batch decides every operation on the first balance",
-        "engine/account.rs",
-        "                let outcome = operation.on(after);",
-        "                let outcome = operation.on(balance);",
-        loom="several_operations_together_are_one_step_against_several",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "overflow unchecked",
-        "values/money.rs",
-        "        Self::new(self.0 + amount.0.0)",
-        "        Some(Self(self.0 + amount.0.0))",
-        loom="of_two_deposits_that_only_one_has_room_for_exactly_one_is_granted",
-        engine="a_ledger_does_what_the_model_does",
-    ),
-    Mutant(
-        "funds unchecked",
-        "values/money.rs",
-        "        Self::new(self.0 - amount.0.0)",
-        "        Some(Self(self.0 - amount.0.0))",
-        loom="when_funds_cover_only_one_withdrawal_exactly_one_is_granted",
-        shuttle=AT_RANDOM,
-    ),
-    # Coming and going.
-    Mutant(
-        "removal before close",
-        "engine/lifecycle.rs",
-        "    let balance = account.close()?;\n    unlink();\n",
-        "    unlink();\n    let balance = account.close()?;\n",
-        loom="an_account_that_cannot_be_found_any_more_is_closed",
-    ),
-    Mutant(
-        "slot released before the removal",
-        "engine/lifecycle.rs",
-        "    unlink();\n    capacity.release();\n",
-        "    capacity.release();\n    unlink();\n",
-        loom="no_more_accounts_than_allowed_can_ever_be_found",
-    ),
-    Mutant(
-        "slot never released",
-        "engine/lifecycle.rs",
-        "    capacity.release();\n",
-        "    let _ = capacity;\n",
-        loom="two_closings_release_one_slot",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "account published before its slot is reserved",
-        "engine/lifecycle.rs",
-        "    let slot = capacity.reserve()?;\n    let published = publish();\n",
-        "    let published = publish();\n    let slot = capacity.reserve()?;\n",
-        loom="of_two_creations_for_one_slot_exactly_one_succeeds",
-    ),
-    Mutant(
-        "capacity without reservation (check, then add)",
-        "engine/capacity.rs",
-        "        loop {\n            if observed >= self.limit {\n                return Err(CreateError::LimitReached { limit: self.limit });\n            }\n",
-        "        if observed >= self.limit {\n            return Err(CreateError::LimitReached { limit: self.limit });\n        }\n        loop {\n",
-        loom="of_two_creations_for_one_slot_exactly_one_succeeds",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "limit off by one",
-        "engine/capacity.rs",
-        "            if observed >= self.limit {",
-        "            if observed > self.limit {",
-        loom="of_three_creations_for_two_slots_exactly_two_succeed",
-        shuttle=AT_RANDOM,
-        engine="the_limit_holds_while_accounts_come_and_go_and_no_slot_is_lost",
-    ),
-    Mutant(
-        "reservation leaks when dropped",
-        "engine/capacity.rs",
-        "    fn drop(&mut self) {\n        self.capacity.release();\n",
-        "    fn drop(&mut self) {\n        let _ = self.capacity;\n",
-        loom="a_reservation_that_is_dropped_frees_its_slot",
-    ),
-    # The creation index.
-    Mutant(
-        "creation index: a number's first half written before the second",
-        "engine/creation_index/page.rs",
-        "            place.second.store(second, Relaxed);\n            place.first.store(first, Release);\n",
-        "            place.first.store(first, Release);\n            place.second.store(second, Relaxed);\n",
-        loom="a_number_is_read_whole_or_not_at_all",
-    ),
-    Mutant(
-        "creation index: a number written without Release",
-        "engine/creation_index/page.rs",
-        "place.first.store(first, Release)",
-        "place.first.store(first, Relaxed)",
-        loom="a_number_is_read_whole_or_not_at_all",
-    ),
-    Mutant(
-        "creation index: a number read without Acquire",
-        "engine/creation_index/page.rs",
-        "place.first.load(Acquire)",
-        "place.first.load(Relaxed)",
-        loom="a_number_is_read_whole_or_not_at_all",
-    ),
-    Mutant(
-        "creation index: a place not cleared",
-        "engine/creation_index/page.rs",
-        "            place.first.store(0, Release);\n",
-        "            let _ = place;\n",
-        loom="a_number_is_read_until_it_is_removed_and_its_neighbour_stays",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "creation index: a page used up with one account on it",
-        "engine/creation_index/page.rs",
-        "self.removed.fetch_add(1, AcqRel) + 1 == PLACES",
-        "self.removed.fetch_add(1, AcqRel) + 2 == PLACES",
-        loom="a_number_is_read_until_it_is_removed_and_its_neighbour_stays",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "creation index: removals counted by load and store",
-        "engine/creation_index/page.rs",
-        "self.removed.fetch_add(1, AcqRel) + 1 == PLACES",
-        "{ let before = self.removed.load(Acquire); let _ = self.removed.fetch_add(1, AcqRel); before + 1 == PLACES }",
-        loom="the_last_removal_and_no_other_uses_the_page_up_and_finds_it_empty",
-    ),
-    Mutant(
-        "creation index: removals counted without Acquire",
-        "engine/creation_index/page.rs",
-        "self.removed.fetch_add(1, AcqRel)",
-        "self.removed.fetch_add(1, Release)",
-        loom="the_last_removal_and_no_other_uses_the_page_up_and_finds_it_empty",
-    ),
-    Mutant(
-        "creation index: removals counted without Release",
-        "engine/creation_index/page.rs",
-        "self.removed.fetch_add(1, AcqRel)",
-        "self.removed.fetch_add(1, Acquire)",
-        loom="the_last_removal_and_no_other_uses_the_page_up_and_finds_it_empty",
-    ),
-    # Orderings.
-    Mutant(
-        "balance loaded Relaxed",
-        "engine/account.rs",
-        "        balance_in(self.state.load(Acquire))",
-        "        balance_in(self.state.load(crate::engine::sync::Ordering::Relaxed))",
-        loom="who_sees_the_deposit_of_a_transfer_sees_its_withdrawal",
-    ),
-    Mutant(
-        "change decided on a Relaxed load",
-        "engine/account.rs",
-        "        let mut observed = self.state.load(Acquire);",
-        "        let mut observed = self.state.load(crate::engine::sync::Ordering::Relaxed);",
-        loom="who_is_refused_for_want_of_funds_sees_what_came_before",
-    ),
-    Mutant(
-        "change without Release",
-        "engine/account.rs",
-        ".compare_exchange_weak(observed, next.get(), AcqRel, Acquire)",
-        ".compare_exchange_weak(observed, next.get(), Acquire, Acquire)",
-        loom="who_sees_the_deposit_of_a_transfer_sees_its_withdrawal",
-    ),
-    Mutant(
-        "change without Acquire",
-        "engine/account.rs",
-        ".compare_exchange_weak(observed, next.get(), AcqRel, Acquire)",
-        ".compare_exchange_weak(observed, next.get(), crate::engine::sync::Ordering::Release, Acquire)",
-        loom="who_withdraws_from_a_balance_that_came_back_sees_what_came_between",
-    ),
-    Mutant(
-        "failed exchange Relaxed",
-        "engine/account.rs",
-        ".compare_exchange_weak(observed, next.get(), AcqRel, Acquire)",
-        ".compare_exchange_weak(observed, next.get(), AcqRel, crate::engine::sync::Ordering::Relaxed)",
-        loom="who_is_refused_for_want_of_funds_sees_what_came_before",
-    ),
-    Mutant(
-        "close without Release",
-        "engine/account.rs",
-        "self.state.swap(CLOSED, AcqRel)",
-        "self.state.swap(CLOSED, Acquire)",
-        loom="who_finds_an_account_closed_sees_what_came_before_the_closing",
-    ),
-    Mutant(
-        "close without Acquire",
-        "engine/account.rs",
-        "self.state.swap(CLOSED, AcqRel)",
-        "self.state.swap(CLOSED, crate::engine::sync::Ordering::Release)",
-        loom="who_closes_an_account_sees_what_came_before_the_balance_left_on_it",
-    ),
-    Mutant(
-        "slot released Relaxed",
-        "engine/capacity.rs",
-        "self.in_use.fetch_sub(1, Release)",
-        "self.in_use.fetch_sub(1, crate::engine::sync::Ordering::Relaxed)",
-        loom="whoever_gets_the_slot_of_a_closed_account_sees_that_it_is_gone",
-    ),
-    Mutant(
-        "slot reserved without Acquire",
-        "engine/capacity.rs",
-        ".compare_exchange_weak(observed, observed + 1, AcqRel, Acquire)",
-        ".compare_exchange_weak(observed, observed + 1, Release, Acquire)",
-        loom="whoever_gets_a_slot_that_was_taken_and_given_back_sees_that_nobody_is_there",
-    ),
-    # The rules.
-    Mutant(
-        "rule: a withdrawal of everything is refused",
-        "values/operation.rs",
-        "        .checked_sub(amount)\n",
-        "        .checked_sub(amount)\n        .filter(|left| left.get() > 0)\n",
-        loom="a_deposit_between_two_withdrawals_can_pay_for_the_second",
-        engine="a_ledger_does_what_the_model_does",
-    ),
-    Mutant(
-        "rule: a deposit up to the largest balance is refused",
-        "values/operation.rs",
-        "        .checked_add(amount)\n",
-        "        .checked_add(amount)\n        .filter(|sum| *sum < Cents::MAX)\n",
-        loom="of_two_deposits_that_only_one_has_room_for_exactly_one_is_granted",
-        engine="a_ledger_does_what_the_model_does",
-    ),
-    Mutant(
-        "rule: a refusal tells another balance than it was decided on",
-        "values/operation.rs",
-        "WithdrawError::InsufficientFunds { available })",
-        "WithdrawError::InsufficientFunds { available: Cents::ZERO })",
-        loom="what_a_closing_returns_is_what_deposits_and_withdrawals_left",
-    ),
-    Mutant(
-        "rule: a withdrawal in a batch is a deposit",
-        "values/operation.rs",
-        "Ok(after_withdrawal(balance, amount)?)",
-        "Ok(after_deposit(balance, amount)?)",
-        loom="several_operations_together_are_one_step_against_several",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "a deposit alone in its batch only reads",
-        "engine/account.rs",
-        "Operation::Deposit(amount) => self.deposit(amount)?",
-        "Operation::Deposit(_) => self.balance()?",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "money: the largest balance has one cent more",
-        "values/money.rs",
-        "Self(999_999_999_999_999)",
-        "Self(1_000_000_000_000_000)",
-        engine="the_largest_sum_has_fifteen_digits_and_is_all_nines",
-    ),
-    Mutant(
-        "money: a needless zero is printed",
-        "values/money.rs",
-        "if cents % 10 != 0 {",
-        "if cents != 0 {",
-        engine="what_is_printed_is_exact_and_reads_back",
-    ),
-    # Around the map.
-    Mutant(
-        "session: an account is created without a slot",
-        "engine/session.rs",
-        """        lifecycle::open(&self.ledger.capacity, || {
-            self.publish(Account::open(initial), metadata)
-        })""",
-        "        Ok(self.publish(Account::open(initial), metadata))",
-        shuttle=AT_RANDOM,
-        engine="the_limit_holds_while_accounts_come_and_go_and_no_slot_is_lost",
-    ),
-    Mutant(
-        "session: a new account is empty whatever was paid in",
-        "engine/session.rs",
-        "self.publish(Account::open(initial), metadata)",
-        "{ let _ = initial; self.publish(Account::open(Cents::ZERO), metadata) }",
-        shuttle=AT_RANDOM,
-        engine="a_ledger_does_what_the_model_does",
-    ),
-    Mutant(
-        "session: an account stays in the map when it is closed",
-        "engine/session.rs",
-        "        self.accounts.remove(&number);\n",
-        "        let _ = number;\n",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "session: an account stays in the creation index when it is closed",
-        "engine/session.rs",
-        "        self.ledger.creation_index.remove(created);\n",
-        "        let _ = created;\n",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "session: nothing is unlinked",
-        "engine/session.rs",
-        "            || self.unlink(number, entry.created),\n",
-        "            || (),\n",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "session: an account is closed and stays open in its cell",
-        "engine/session.rs",
-        """        lifecycle::close(
-            &entry.account,
-            || self.unlink(number, entry.created),
-            &self.ledger.capacity,
-        )""",
-        """        let left = entry.account.balance()?;
-        self.unlink(number, entry.created);
-        self.ledger.capacity.release();
-        Ok(left)""",
-        shuttle=AT_RANDOM,
-        engine="of_many_who_close_an_account_one_gets_the_balance",
-    ),
-    Mutant(
-        "session: an account is inserted under another number",
-        "engine/session.rs",
-        "        let mut number = AccountNumber::random();\n        let mut entry = Entry {\n            account,\n            created: creation_index.insert(number),",
-        "        let mut number = AccountNumber::random();\n        let mut entry = Entry {\n            account,\n            created: creation_index.insert(AccountNumber::random()),",
-        shuttle=AT_RANDOM,
-        engine="accounts_are_listed_in_order_of_creation_whatever_the_pages",
-    ),
-    Mutant(
-        "session: a listing shows closed accounts",
-        "engine/session.rs",
-        "entry.account.balance().ok()?",
-        "entry.account.balance().unwrap_or_default()",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "session: a listing leaves out the first account",
-        "engine/session.rs",
-        "            .after(cursor)\n            .filter_map",
-        "            .after(cursor)\n            .skip(1)\n            .filter_map",
-        shuttle=AT_RANDOM,
-        engine="accounts_are_listed_in_order_of_creation_whatever_the_pages",
-    ),
-    Mutant(
-        "session: a listing forgets its cursor",
-        "engine/session.rs",
-        "            .after(cursor)\n            .filter_map",
-        "            .after(cursor.and(None))\n            .filter_map",
-        shuttle=AT_RANDOM,
-        engine="a_listing_resumes_after_an_account_that_is_gone",
-    ),
-    Mutant(
-        "batch: commands in a row on different accounts are folded",
-        "engine/batch.rs",
-        "commands.chunk_by(|one, next| one.number == next.number)",
-        "commands.chunk_by(|_, _| true)",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "batch: commands are not folded, but done one by one",
-        "engine/batch.rs",
-        "commands.chunk_by(|one, next| one.number == next.number)",
-        "commands.chunk_by(|_, _| false)",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "batch: an unknown account has no outcome",
-        "engine/batch.rs",
-        "Err(unknown) => outcomes.extend(operations.map(|_| Err(unknown.into()))),",
-        "Err(_) => {}",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "batch: an unknown account has one outcome for the whole run",
-        "engine/batch.rs",
-        "Err(unknown) => outcomes.extend(operations.map(|_| Err(unknown.into()))),",
-        "Err(unknown) => outcomes.push(Err(unknown.into())),",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "batch: outcomes of an earlier batch are kept",
-        "engine/batch.rs",
-        "        outcomes.clear();\n",
-        "",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "ledger: one account too many is counted",
-        "engine/ledger.rs",
-        "        self.capacity.in_use()\n",
-        "        self.capacity.in_use() + 1\n",
-        shuttle=AT_RANDOM,
-        engine="a_ledger_does_what_the_model_does",
-    ),
-    Mutant(
-        "ledger: accounts are counted in the map",
-        "engine/ledger.rs",
-        "        self.capacity.in_use()\n",
-        "        self.creation_index.after(None).count()\n",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "creation index: a place is off by one",
-        "engine/creation_index.rs",
-        "(self.0 / places, (self.0 % places) as usize)",
-        "((self.0 + 1) / places, ((self.0 + 1) % places) as usize)",
-        unit="a_listing_goes_on_anywhere_also_at_the_edge_of_a_page",
-    ),
-    Mutant(
-        "creation index: a creation number is handed out by load and store",
-        "engine/creation_index.rs",
-        "self.next.fetch_add(1, Ordering::Release)",
-        "{ let next = self.next.load(Ordering::Relaxed); self.next.store(next + 1, Ordering::Relaxed); next }",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "creation index: a listing begins with its cursor",
-        "engine/creation_index.rs",
-        "Some(*created) <= cursor",
-        "Some(*created) < cursor",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "creation index: a listing begins a page late",
-        "engine/creation_index.rs",
-        "self.pages.lower_bound(Bound::Included(&first_page))",
-        "self.pages.lower_bound(Bound::Excluded(&first_page))",
-        shuttle=AT_RANDOM,
-        engine="a_listing_resumes_after_an_account_that_is_gone",
-    ),
-    Mutant(
-        "creation index: a page goes with the first of its accounts",
-        "engine/creation_index.rs",
-        "            && page.value().remove(place)\n",
-        "            && (page.value().remove(place) || true)\n",
-        shuttle=AT_RANDOM,
-    ),
-    Mutant(
-        "creation index: a page never goes",
-        "engine/creation_index.rs",
-        "            page.remove();\n",
-        "            let _ = page;\n",
-        unit="a_page_goes_with_its_last_account_and_not_before",
-    ),
-    Mutant(
-        "account numbers: half of the bits hash alike",
-        "values/account_number.rs",
-        "        self.hash = product as u64 ^ (product >> 64) as u64;",
-        "        self.hash = u64::from(product as u32);",
-        unit="every_bit_of_the_hash_varies",
-    ),
-]
-MUTANTS += [Mutant(*fault, durable=check) for *fault, check in DURABLE]
+def git(*arguments: str) -> str | None:
+    """What git prints; nothing if it refuses, as where the history is not there."""
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else None
+
+
+def merged(ours: str, base: str, theirs: str) -> str:
+    """A three-way merge."""
+    with tempfile.TemporaryDirectory() as folder:
+        names = [pathlib.Path(folder) / name for name in ("ours", "base", "theirs")]
+        for name, content in zip(names, (ours, base, theirs)):
+            name.write_text(content)
+        done = subprocess.run(["git", "merge-file", "-p", *names], capture_output=True, text=True)
+        if done.returncode != 0 or done.stdout == ours:
+            raise DoesNotApply
+        return done.stdout
+
+
+MUTANTS = [Mutant.read(patch) for patch in sorted(FAULTS.glob("*.patch"))]
 
 
 class Copy:
@@ -652,9 +243,9 @@ class Copy:
 
     def check(self, mutant: Mutant) -> set[tuple[str, str]]:
         """The checks that catch a mutant, of those that must."""
-        path = self.tree / "src" / mutant.file
+        path = mutant.located(self.tree)
         text = path.read_text()
-        path.write_text(text.replace(mutant.before, mutant.after))
+        path.write_text(mutant.applied(text))
         try:
             return self.failing({kind: {name} for kind, name in mutant.checks().items()}, TIMEOUT_S)
         finally:
@@ -663,10 +254,23 @@ class Copy:
 
 def check_places() -> None:
     """Each fault, also of those that were not asked for, has its place: before hours are spent on the others."""
+    lost = []
     for mutant in MUTANTS:
-        times = (ROOT / "src" / mutant.file).read_text().count(mutant.before)
-        if times != 1:
-            sys.exit(f"{mutant.name}: its place in {mutant.file} is there {times} times, not once")
+        try:
+            mutant.located(ROOT)
+        except DoesNotApply:
+            lost.append(f"{mutant.patch.name}: it does not apply to {mutant.file}, not by a merge either")
+    if lost:
+        lost.append("Put each fault into the code by hand, and the output of `git diff --full-index` into its patch.")
+        sys.exit("\n".join(lost))
+
+
+def refresh() -> None:
+    """Rewrites all patches for the present files."""
+    check_places()
+    for mutant in MUTANTS:
+        mutant.refreshed(mutant.located(ROOT)).write()
+    print(f"{len(MUTANTS)} faults are patches of the present files")
 
 
 def check_without_fault(copy: Copy, mutants: list[Mutant]) -> None:
@@ -682,6 +286,9 @@ def check_without_fault(copy: Copy, mutants: list[Mutant]) -> None:
 
 def main() -> None:
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    if wanted == "--refresh":
+        refresh()
+        return
     mutants = [mutant for mutant in MUTANTS if wanted in mutant.name and mutant.checks()]
     if not mutants:
         sys.exit(f"no mutant has {wanted!r} in its name")
