@@ -289,7 +289,7 @@ impl DurableLedger {
         self.shared.snapshot_failure()
     }
 
-    /// All that whoever runs it should know of: trouble with the disk, snapshots, keys and the clock.
+    /// All that an operator should know of: trouble with the disk, snapshots, keys and the clock.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         self.shared.warnings()

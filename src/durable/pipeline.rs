@@ -342,7 +342,7 @@ impl SequencerThread {
             }
         };
         if let Some(reading) = turn {
-            // Once for all: their records have the same time, and nobody has an answer yet.
+            // Once for all of them: their records have the same time, and nobody has an answer yet.
             let last_at = self.sequencer.last_at();
             self.shared.clock.recorded(last_at, reading);
             let full_until = self.sequencer.keys_full_until();
@@ -364,8 +364,8 @@ impl SequencerThread {
         }
     }
 
-    /// Seals the batch that is forming and makes it durable: a small one here and now, for that is faster than to
-    /// wake another thread for it; a large one beside, so that the next can form meanwhile.
+    /// Seals the batch that is forming and makes it durable: a small one here and now, because that is faster than
+    /// waking another thread; a large one on the disk's thread, so that the next batch can form meanwhile.
     fn hand_over(&mut self) {
         let (batch, settlement) = self.sequencer.seal();
         let Some(batch) = batch else {
@@ -382,7 +382,7 @@ impl SequencerThread {
             }
             // It is never called without.
             None => {
-                let reason = "there is nobody to write";
+                let reason = "the journal's writer is missing";
                 self.shared.fail(settlement, NotDone::ReadOnly, reason);
                 self.fail(reason);
             }
@@ -417,7 +417,7 @@ impl SequencerThread {
     fn lost(&mut self, reason: Option<String>) {
         match reason {
             Some(reason) => self.fail(&reason),
-            // The watch is over, for all is about to be.
+            // The watch ends, because everything is about to.
             None => self.is_lost = never(),
         }
     }

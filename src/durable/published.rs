@@ -1,7 +1,7 @@
 //! What readers see: only what is durable.
 //!
 //! Whoever has the committer publishes, batch after batch, each record in its order. Of a record, the place of its entry
-//! is published before the balance: who sees a balance finds the entry that it comes from. And who was led
+//! is published before the balance: whoever sees a balance finds the entry that it comes from. And whoever was led
 //! to an entry waits until the batch that it is in is published as a whole, so that nobody who was shown an
 //! entry reads the balance before it afterwards.
 
@@ -83,11 +83,11 @@ impl Published {
                 self.publish_entry(&session, record.change, receipt, *position);
             }
         }
-        // ORDERING: Release, pairs with the Acquire load in `newest_sequence`: who sees it sees all of the batch, and no
-        // balance at that position changes any more. Before the watermark: a sequence number is told to nobody who has
-        // not waited for that, so whoever was told one finds it here.
+        // ORDERING: Release, pairs with the Acquire load in `newest_sequence`: whoever sees it sees all of the batch,
+        // and no balance at that position changes any more. Before the watermark: a sequence number is told to nobody
+        // who has not waited for that, so whoever was told one finds it here.
         self.newest.store(newest.sequence, Release);
-        // ORDERING: Release, pairs with the Acquire load in `head`: who sees it sees all of the batch.
+        // ORDERING: Release, pairs with the Acquire load in `head`: whoever sees it sees all of the batch.
         self.watermark.store(last + 1, Release);
     }
 

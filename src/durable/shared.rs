@@ -126,7 +126,7 @@ impl Shared {
         lasts.into_iter().flatten().max()
     }
 
-    /// What whoever runs it should know of.
+    /// What an operator should know of.
     pub(super) fn warnings(&self) -> Vec<Warning> {
         let disk = match self.condition() {
             Condition::Healthy => None,

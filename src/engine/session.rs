@@ -298,7 +298,7 @@ mod tests {
             .collect();
         for (closed, number) in created.iter().enumerate() {
             assert_eq!(session.accounts.len(), 100 - closed);
-            // Its cell is closed: who lists accounts would not see that it is still in the creation index.
+            // Its cell is closed: a listing would not show that it is still in the creation index.
             assert_eq!(ledger.creation_index.after(None).count(), 100 - closed);
             session.close(*number).unwrap();
         }

@@ -8,7 +8,7 @@
 //!
 //! 1. *A page costs its own length, and a logarithm.* What is skipped is skipped in jumps, however long the
 //!    history is.
-//! 2. *Only what is published is read.* Who has seen a receipt or a balance finds its entry, and nobody sees one
+//! 2. *Only what is published is read.* Whoever has seen a receipt or a balance finds its entry, and nobody sees one
 //!    that a crash takes back.
 //! 3. *Nothing is believed.* Of each record read, the account and the entry number are those expected; and
 //!    the sums of each entry that is shown follow from those of the entry before it. Else the journal is

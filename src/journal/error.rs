@@ -10,7 +10,7 @@ use crate::values::timestamp::{Timestamp, about};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// The disk refused.
+    /// The operating system refused.
     #[error("cannot {what} {path}: {source}")]
     Io {
         /// What was tried.
@@ -30,8 +30,8 @@ pub enum JournalError {
     },
     /// Somebody else can change the ledger, or put another in its place.
     #[error(
-        "others can change the ledger in {}: {what}. Mend that, or choose another directory; if nobody can get at it whom \
-         you do not trust, insist on it with --insecure-data (INSECURE_DATA=true)", path.display()
+        "others can change the ledger in {}: {what}. Mend that, or choose another directory. If nobody untrusted can reach \
+         this one, allow it with --insecure-data (INSECURE_DATA=true)", path.display()
     )]
     Exposed {
         /// The directory.

@@ -35,7 +35,7 @@ impl Segments {
     }
 
     /// Keeps a file open. When there are too many all others are closed, which is rare and needs no account of
-    /// what is used; who reads one of them goes on.
+    /// what is used; whoever reads one of them goes on.
     fn keep_open(&mut self, segment: Position, file: Arc<dyn StoredFile>) {
         if self.open.len() >= OPEN_MAX {
             self.open.clear();

@@ -14,7 +14,7 @@
 //!
 //! A torn end is one only in the last segment, and nowhere else.
 //!
-//! Who reads while another process writes may see any part of the batch that is on its way, and none of it is
+//! Whoever reads while another process writes may see any part of the batch that is on its way, and none of it is
 //! damage. So what looks wrong in the last segment is looked at again, until it is whole or stays as it is.
 
 use std::thread;

@@ -39,7 +39,7 @@ impl Memory {
         }
     }
 
-    /// What whoever runs it should know of.
+    /// What an operator should know of.
     pub(super) fn warnings(&self) -> Vec<Warning> {
         let keys = self.keys.full_for(Instant::now());
         let keys = keys.map(|room_in| Warning::KeysFull { room_in });

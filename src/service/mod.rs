@@ -27,8 +27,9 @@ pub use crate::values::timestamp::{Timestamp, about};
 
 /// A ledger that knows when things happened, and to which a request may be sent twice.
 ///
-/// A command with an [`IdempotencyKey`](crate::IdempotencyKey) is done once: the same request with the same key gets the same
-/// answer again, refusals that [are kept](crate::Refusal::is_kept) included, for as long as the [`KeyPolicy`] says.
+/// A command with an [`IdempotencyKey`](crate::IdempotencyKey) is done once: the same request with the same key gets
+/// the same answer again, refusals that [are kept](crate::Refusal::is_kept) included, for as long as the [`KeyPolicy`]
+/// says.
 ///
 /// ```
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -199,7 +200,7 @@ impl Service {
         }
     }
 
-    /// What whoever runs the ledger should know of, such as a clock that is wrong or keys that are all in use.
+    /// What an operator should know of, such as a clock that is wrong or keys that are all in use.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         match &self.mode {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::timestamp::about;
 
-/// Something that whoever runs a ledger should know of. Its text is a sentence for that person.
+/// Something that an operator should know of. Its text is a sentence for that person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {

@@ -45,7 +45,7 @@ pub(crate) enum Fault {
     /// Does one deposit of fifty twice, and tells of once. That is a hundred in a run, each to be seen by
     /// whoever comes next.
     DoubleApply,
-    /// Knows no idempotency keys: who sends a deposit again has it done again.
+    /// Knows no idempotency keys: a deposit that is sent again is done again.
     DoubleApplyOnRetry,
     /// Keeps balances in binary floats, and prints them as the original does. Ten deposits of 0.1 show it, and
     /// no chance is needed.
@@ -61,12 +61,12 @@ pub(crate) enum Fault {
     /// way are deposits, and with their pause they are under way nearly all of the time: of some fifty
     /// closings many meet one, on the hot account each does. The account stays, so whoever asks later sees it.
     ResurrectingDelete,
-    /// Answers that an account is closed, and closes it [`LATER`]. Who asks next finds it open.
+    /// Answers that an account is closed, and closes it [`LATER`]. The next request finds it open.
     DeleteBeforeEffect,
     /// Looks whether an account is open, and closes it later: two are told that they closed it. While one client
     /// closes the hot account a third of what the others do is to close it too.
     CloseCheckThenAct,
-    /// Answers that a deposit is done, and does it [`LATER`]. Who asks next does not find it.
+    /// Answers that a deposit is done, and does it [`LATER`]. The next request does not find it.
     DepositBeforeEffect,
     /// Refuses one withdrawal of fifty though there is enough. Of five thousand that is a hundred.
     RefusedThoughFunded,

@@ -2,7 +2,7 @@
 //!
 //! No part of the crate's interface: this exists only where `cfg(fuzzing)` is set, as `cargo fuzz` does, and in the
 //! crate's own tests, which replay the committed corpus of `fuzz/`. What is fuzzed is private, and nobody should
-//! call it who does not fuzz. A feature could be switched on by any dependent, and would be one more build to keep
+//! call it who do not fuzz. A feature could be switched on by any dependent, and would be one more build to keep
 //! working; a cfg cannot be, and costs nothing.
 
 #![expect(clippy::panic, reason = "a rule that is broken is told by panicking")]

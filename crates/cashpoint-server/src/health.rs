@@ -14,7 +14,7 @@ use super::wire::{HealthResponse, StatusResponse};
 /// `GET /health`: how the service is, in numbers.
 #[utoipa::path(get, path = "/health", tag = "health",
     summary = "Health check",
-    description = "How the service is, in numbers; and what whoever runs it should know of.",
+    description = "How the service is, in numbers; and what an operator should know of.",
     responses(
         (status = 200, description = "The service is well", body = HealthResponse),
         (status = 503, description = "Balances can be read, and nothing can be changed: `status` and `journal` say why",

@@ -1,6 +1,6 @@
 //! The handlers of history. It is on disk, and only a durable ledger has one.
 //!
-//! Reads of the disk block, so they run on threads of their own, a few at a time: who reads much history waits
+//! Reads of the disk block, so they run on threads of their own, a few at a time: whoever reads much history waits
 //! for others who do, and never keeps a balance or a deposit waiting.
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! A listing beside writers: who is there throughout is listed once, with a balance that it had; who comes or
-//! goes meanwhile, at most once.
+//! A listing beside writers: an account that is there throughout is listed once, with a balance that it had; one that
+//! comes or goes meanwhile, at most once.
 //!
 //! The page, the accounts, the capacity and their coming and going are the shipped ones. The map is
 //! replaced by a link for each account, and the order of page and link, which is that of

@@ -57,7 +57,7 @@ fn call(ledger: &DurableLedger, number: AccountNumber, caller: usize) -> Vec<Ans
     submissions
         .flat_map(|commands| {
             let answers = ledger.submit(commands.to_vec()).wait();
-            // Who is answered sees what was said, or something later.
+            // Whoever is answered sees what was said, or something later.
             for receipt in answers.iter().flatten() {
                 ledger.balance(receipt.number).expect("it is visible");
             }

@@ -52,7 +52,7 @@ pub(in crate::journal) struct Rights {
 /// What was found, a sentence each, with how to mend it.
 #[derive(Debug, Default)]
 pub(in crate::journal) struct Findings {
-    /// What somebody can do who is not trusted.
+    /// What somebody untrusted can do.
     pub(in crate::journal) exposed: Vec<String>,
     /// What a group of ours can do.
     pub(in crate::journal) shared: Vec<String>,

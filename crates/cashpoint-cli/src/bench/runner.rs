@@ -27,7 +27,7 @@ pub(crate) struct Plan {
     pub(crate) cases: Vec<Case>,
     /// How often each is measured.
     pub(crate) rounds: usize,
-    /// For how long each time.
+    /// How long each round lasts.
     pub(crate) duration: Duration,
     /// How long a target is driven before each measurement.
     pub(crate) warm_up: Duration,

@@ -49,7 +49,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = ENGINE_EXAMPLES)]
 struct EngineArgs {
-    /// How many threads; several numbers, with commas, are measured by turns [default: 1, 2, 4, …, all].
+    /// How many threads. Several numbers, separated by commas, are measured by turns [default: 1, 2, 4, …, all].
     #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
     threads: Vec<NonZeroUsize>,
 
@@ -61,7 +61,7 @@ struct EngineArgs {
     #[arg(long, default_value = "256", value_name = "NUMBER")]
     batch: NonZeroUsize,
 
-    /// What is done: read, deposit, withdraw, transact (deposits and withdrawals), mixed (8:1:1), or parts
+    /// What to do: read, deposit, withdraw, transact (deposits and withdrawals), mixed (8:1:1), or parts
     /// of reads, deposits and withdrawals such as 90:5:5. Several are measured by turns.
     #[arg(
         long,
@@ -107,7 +107,7 @@ struct Durable {
     #[arg(long, value_name = "DIRECTORY")]
     data: Option<PathBuf>,
 
-    /// How many threads call it; several numbers, with commas, are measured by turns.
+    /// How many threads call it. Several numbers, separated by commas, are measured by turns.
     #[arg(
         long,
         value_delimiter = ',',
@@ -145,7 +145,7 @@ struct Http {
     /// The server's address, such as http://localhost:8000 [default: a server of its own].
     url: Option<Uri>,
 
-    /// How many connections; several numbers, with commas, are measured by turns.
+    /// How many connections. Several numbers, separated by commas, are measured by turns.
     #[arg(
         long,
         value_delimiter = ',',
@@ -162,7 +162,7 @@ struct Http {
     #[arg(long, value_name = "NUMBER")]
     client_threads: Option<NonZeroUsize>,
 
-    /// What is done: read, deposit, withdraw, transact (deposits and withdrawals), mixed (8:1:1), or parts
+    /// What to do: read, deposit, withdraw, transact (deposits and withdrawals), mixed (8:1:1), or parts
     /// of reads, deposits and withdrawals such as 90:5:5. Several are measured by turns.
     #[arg(
         long,
@@ -214,7 +214,7 @@ struct Compare {
 /// How fast operations are begun.
 #[derive(Debug, Args)]
 struct Pace {
-    /// Begin so many operations a second, whether earlier ones are done or not, and count latency from when
+    /// Start this many operations a second, whether or not earlier ones are done, and measure latency from when
     /// each was to begin. Without it each worker begins the next when it has the answer to the last.
     #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
     rate: Option<f64>,
@@ -231,19 +231,19 @@ struct Common {
     #[arg(long, default_value = "uniform")]
     skew: Skew,
 
-    /// How often each case is measured.
+    /// How many rounds each case is measured for.
     #[arg(long, default_value = "5", value_name = "NUMBER", value_parser = rounds)]
     rounds: usize,
 
-    /// For how long each time.
+    /// How long each round lasts.
     #[arg(long, default_value = "1", value_name = "SECONDS", value_parser = duration)]
     duration: Duration,
 
-    /// How long to drive it before each measurement.
+    /// How long to run the load before each round.
     #[arg(long, default_value = "0.3", value_name = "SECONDS", value_parser = settings::delay)]
     warm_up: Duration,
 
-    /// What the operations are drawn from: equal seeds, equal operations.
+    /// The seed that the operations are drawn from: equal seeds, equal operations.
     #[arg(long, default_value = "1", value_name = "NUMBER")]
     seed: u64,
 

@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     existing: bool,
 
     /// Use the directory although others can change the ledger: they own it, one above it or a file in it, or may write
-    /// there. Only where nobody can get at it who is not trusted, as in a container of its own.
+    /// there. Use it only where nobody untrusted can reach the directory, as in a container of its own.
     #[arg(long, env = "INSECURE_DATA", value_parser = settings::switch)]
     insecure_data: bool,
 

@@ -91,7 +91,7 @@ struct Http {
     #[arg(long, value_name = "PROCESS", requires = "url")]
     pid: Option<u32>,
 
-    /// How often to kill it [default: 5, or 1 without --restart-cmd].
+    /// How many times to kill it [default: 5, or 1 without --restart-cmd].
     #[arg(
         long,
         value_name = "NUMBER",
@@ -131,7 +131,7 @@ struct Common {
     #[arg(long, default_value = "100", value_name = "NUMBER", value_parser = accounts)]
     accounts: usize,
 
-    /// What the operations are drawn from. When they meet is up to the machine.
+    /// The seed that the operations are drawn from. How they interleave is up to the machine.
     #[arg(long, default_value = "1", value_name = "NUMBER")]
     seed: u64,
 

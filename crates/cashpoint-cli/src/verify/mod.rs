@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - Nobody is convicted who is not guilty. What convicts is an answer that the contract does not have, a history
+//! - Nobody innocent is convicted. What convicts is an answer that the contract does not have, a history
 //!   that no order of its operations explains, an account above the limit, or money that is not where it was
 //!   acknowledged. Timeouts and broken connections are unknown outcomes: what was asked may have been done, now,
 //!   later or never, and the rest of the history decides.

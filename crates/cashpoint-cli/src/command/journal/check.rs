@@ -21,7 +21,7 @@ use crate::present::progress::ReadingBar;
 /// that nothing before was rewritten. Where old segments were taken away, it begins at the oldest snapshot whose segments
 /// are all there, and says so.
 ///
-/// Records from the future, by the clock of this machine, are whole, and are told on standard error.
+/// Records from the future, by this machine's clock, are no damage. They are reported on standard error.
 ///
 /// It only reads, also while a server writes. The exit code is 0 if all is whole, 1 if something is not, 2 if nothing
 /// could be looked at, or if what was found could not be written.

@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     refusals: bool,
 
-    /// No more records than this.
+    /// At most this many records.
     #[arg(long, value_name = "NUMBER")]
     limit: Option<u64>,
 
