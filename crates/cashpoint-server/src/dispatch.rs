@@ -1,5 +1,7 @@
 //! From a request to its handler.
 
+use std::sync::Arc;
+
 use bytes::Buf;
 use futures_util::Stream;
 use hyper::{Method, StatusCode};
@@ -7,29 +9,32 @@ use hyper::{Method, StatusCode};
 use super::answer::{self, Refusal};
 use super::api::Api;
 use super::decode::{self, RequestBody};
-use super::front::{BrokenBody, Handler, Response};
+use super::front::{Asked, BrokenBody, Handler, Response};
 use super::routes::{self, Endpoint};
 use super::sent::Sent;
 use super::{accounts, health, history, query};
 
-impl Handler for Api {
-    async fn handle(
-        &self,
-        method: &Method,
-        path: &str,
-        sent: Option<&Sent>,
-        body: impl Stream<Item = Result<impl Buf, BrokenBody>> + Send + Unpin,
+impl Handler for Arc<Api> {
+    async fn handle<B: Buf>(
+        self: Arc<Self>,
+        asked: Asked<impl Stream<Item = Result<B, BrokenBody>> + Send + Unpin>,
     ) -> Response {
+        let Asked {
+            method,
+            path,
+            sent,
+            body,
+        } = asked;
         // It is read whatever becomes of the request: what is left unread would end the connection.
-        let content = match sent {
+        let content = match &sent {
             Some(sent) => self.bodies.read(body, sent.content_length).await,
             None => Ok(Vec::new()),
         };
-        let sent = sent.unwrap_or(Sent::NOTHING);
+        let sent = sent.as_deref().unwrap_or(Sent::NOTHING);
         let answered = match (content, &sent.turned_away) {
             (Err(refusal), _) => Err(refusal),
             (Ok(_), Some(why)) => Err(Refusal::TurnedAway(why.clone())),
-            (Ok(content), None) => self.answer(method, path, sent, &content).await,
+            (Ok(content), None) => self.answer(&method, path.as_str(), sent, &content).await,
         };
         answered.unwrap_or_else(Refusal::into_response)
     }

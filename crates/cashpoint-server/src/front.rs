@@ -24,40 +24,50 @@ pub(super) type Response = warp::reply::Response;
 /// A body broke off, or is not what its head says.
 pub(super) type BrokenBody = warp::Error;
 
+/// The path of a request, as it was sent.
+pub(super) type Path = FullPath;
+
+/// A request.
+#[derive(Debug)]
+pub(super) struct Asked<B> {
+    pub(super) method: Method,
+    pub(super) path: Path,
+    /// What came with it beside method and path, if anything did.
+    pub(super) sent: Option<Arc<Sent>>,
+    /// Its body, not read yet.
+    pub(super) body: B,
+}
+
 /// What answers requests.
 pub(super) trait Handler: Send + Sync + 'static {
-    /// Answers a request. `sent` is what came with it, if anything did.
-    fn handle(
-        &self,
-        method: &Method,
-        path: &str,
-        sent: Option<&Sent>,
-        body: impl Stream<Item = Result<impl Buf, BrokenBody>> + Send + Unpin,
+    /// Answers a request. It takes the request whole: one more future on the way took 1.7 % of the instructions.
+    fn handle<B: Buf>(
+        self: Arc<Self>,
+        asked: Asked<impl Stream<Item = Result<B, BrokenBody>> + Send + Unpin>,
     ) -> impl Future<Output = Response> + Send;
 }
 
 /// Has `handler` answer every request of one connection.
-pub(super) fn service<H: Handler>(
-    handler: &Arc<H>,
+pub(super) fn service<H: Handler + Clone>(
+    handler: &H,
 ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
 + Clone
 + use<H> {
     // A counter of its own for each connection: it goes up and down with each request, and the cores would
     // fight for one that all connections share.
-    let handler = Arc::new(Arc::clone(handler));
+    let handler = Arc::new(handler.clone());
     let filter = warp::method()
         .and(warp::path::full())
         .and(warp::ext::optional())
         .and(warp::body::stream())
-        .then(
-            move |method: Method, path: FullPath, sent: Option<Arc<Sent>>, body| {
-                let handler = Arc::clone(&handler);
-                async move {
-                    let sent = sent.as_deref();
-                    handler.handle(&method, path.as_str(), sent, body).await
-                }
-            },
-        );
+        .then(move |method, path, sent, body| {
+            Arc::clone(&handler).handle(Asked {
+                method,
+                path,
+                sent,
+                body,
+            })
+        });
     warp::service(filter)
 }
 
