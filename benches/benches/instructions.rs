@@ -26,7 +26,7 @@ const IN_SESSION_MAX: u64 = 60;
 const PER_OPERATION_MAX: u64 = 112;
 
 /// The most for an operation of a batch of which no two in a row are on one account.
-const IN_BATCH_MAX: u64 = 125;
+const IN_BATCH_MAX: u64 = 127;
 
 /// What is left over for entering and leaving, once for all operations.
 const AROUND_MAX: u64 = 1_000;

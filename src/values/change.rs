@@ -102,17 +102,12 @@ impl Effect {
 /// Why a change was refused, by a rule of the ledger. A refusal has changed nothing.
 ///
 /// Whoever serves a ledger has to have an answer for each, so this is exhaustive: one more is a change of the interface.
+// In this order the refusal of a deposit becomes one of these without an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// See [`UnknownAccount`].
     #[error("account not found")]
     UnknownAccount,
-    /// The balance was below the amount.
-    #[error("insufficient funds: {available} available")]
-    InsufficientFunds {
-        /// The balance that the refusal was decided on.
-        available: Cents,
-    },
     /// The balance would have exceeded [`Cents::MAX`].
     #[error(
         "a balance of {balance} cannot grow by that much: the largest is {}",
@@ -121,6 +116,12 @@ pub enum Refusal {
     BalanceLimit {
         /// The balance that the refusal was decided on.
         balance: Cents,
+    },
+    /// The balance was below the amount.
+    #[error("insufficient funds: {available} available")]
+    InsufficientFunds {
+        /// The balance that the refusal was decided on.
+        available: Cents,
     },
     /// There were as many accounts as allowed.
     #[error("maximum number of accounts ({limit}) reached")]
