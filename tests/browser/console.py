@@ -1,6 +1,7 @@
 """The console, as a person uses it: what is typed, pressed and seen."""
 
 import os
+import re
 from pathlib import Path
 
 from selenium.webdriver.common.by import By
@@ -150,8 +151,18 @@ class Console(Page):
         return [tuple(row) for row in self.driver.execute_script(script)]
 
     def wait_for_transactions(self, expected: list[tuple[str, str, str, str]]) -> None:
+        """A pattern stands for any key that it fits."""
+
+        def fits(shown: tuple, row: tuple) -> bool:
+            pairs = zip(shown, row, strict=True)
+            return all(it.fullmatch(text) if isinstance(it, re.Pattern) else it == text for text, it in pairs)
+
+        def is_there() -> bool:
+            shown = self.transactions()
+            return len(shown) == len(expected) and all(map(fits, shown, expected))
+
         try:
-            self.wait(lambda: self.transactions() == expected, "the statement")
+            self.wait(is_there, "the statement")
         except Exception as error:
             raise AssertionError(f"the statement shows {self.transactions()}, not {expected}") from error
 

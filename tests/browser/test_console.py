@@ -1,6 +1,7 @@
 """The console at `/`."""
 
 import json
+import re
 import subprocess
 import uuid
 
@@ -11,6 +12,11 @@ from selenium.webdriver.common.keys import Keys
 from service import value_of
 
 LARGEST_BALANCE = "9999999999999.99"
+SHOWN_LARGEST = "9,999,999,999,999.99"
+
+# What the console sends for a key, in a statement.
+KEY = re.compile("[0-9a-f]{32}")
+
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
@@ -19,7 +25,7 @@ def test_it_shows_the_service_alive_and_keeps_looking(console, service):
     assert console.text("#health-status") == "healthy"
     assert console.text("#health-accounts") == "0"
     assert console.text("#health-limit") == "1000"
-    assert console.text("#health-largest") == "10000.0"
+    assert console.text("#health-largest") == "10,000.00"
     assert console.text("#health-version") == health["version"]
     service.create()
     console.wait_for_text("#health-accounts", "1")
@@ -31,17 +37,17 @@ def test_it_leads_to_the_documentation(console):
 
 
 def test_an_account_from_its_creation_to_its_end(console, service):
-    assert "Created with 100.5." in console.run("create", "100.50")
+    assert "Created with 100.50." in console.run("create", "100.50")
     number = console.account()
     assert console.status("create").startswith("201 Created")
     assert value_of(console.body("create"))["account_number"] == number
-    assert console.balance() == service.balance(number) == "100.5"
+    assert console.balance() == "100.50" and service.balance(number) == "100.5"
 
-    assert console.check_balance() == "100.5"
+    assert console.check_balance() == "100.50"
     assert console.status("balance").startswith("200 OK")
-    assert "the account holds 100.8." in console.run("deposit", "0.30")
+    assert "the account holds 100.80." in console.run("deposit", "0.30")
     assert console.status("deposit").startswith("200 OK")
-    assert console.balance() == service.balance(number) == "100.8"
+    assert console.balance() == "100.80" and service.balance(number) == "100.8"
 
     assert "the account holds 80.79." in console.run("withdraw", "20.01")
     assert console.balance() == service.balance(number) == "80.79"
@@ -61,19 +67,51 @@ def test_an_account_from_its_creation_to_its_end(console, service):
     assert service.accounts() == []
 
 
+def test_the_account_stays_chosen_when_the_page_is_loaded_again(console, service):
+    number = service.create("5")
+    # As copied from a table, with what stands around it.
+    console.choose(f"  {number} ")
+    assert console.account() == number
+    console.driver.refresh()
+    console.wait(lambda: console.balance() == "5.00", "the balance of the account in the address")
+    assert console.account() == number
+
+
+@pytest.mark.refusals
+def test_a_click_after_an_answer_that_got_lost_does_not_do_it_twice(console, service):
+    number = service.create("5")
+    console.choose(number)
+    # The service does it, and the answer is lost on the way.
+    script = """const real = window.fetch; window.fetch = async (...request) => {
+        await real(...request); window.fetch = real; throw new TypeError("lost"); }"""
+    console.driver.execute_script(script)
+    assert "does not answer" in console.run("deposit", "1")
+    assert "the account holds 6.00." in console.run("deposit", "1")
+    assert service.balance(number) == "6.0"
+    # Once it is answered, the next click is another deposit.
+    console.press("deposit")
+    console.wait(lambda: console.balance() == "7.00", "the second deposit")
+
+
+def test_the_page_says_where_money_is_kept(browser, start, tmp_path):
+    for flags, words in ([], "in memory"), (["--data", str(tmp_path / "data")], "on disk"):
+        console = Console(browser, start(*flags).url)
+        console.wait_for_text("#health-mode", words)
+
+
 def test_ten_deposits_of_a_tenth_can_be_withdrawn_as_one(console, service):
     number = service.create()
     console.choose(number)
     for _ in range(10):
         console.run("deposit", "0.1")
-    assert console.balance() == "1.0"
-    assert "holds 0.0." in console.run("withdraw", "1.0")
+    assert console.balance() == "1.00"
+    assert "holds 0.00." in console.run("withdraw", "1.0")
     console.press("delete")
     assert console.wait_for_dialog() == "No money is left on it."
 
 
 def test_without_an_amount_an_account_begins_empty(console, service):
-    assert "Created with 0.0." in console.run("create", "")
+    assert "Created with 0.00." in console.run("create", "")
     assert service.balance(console.account()) == "0.0"
 
 
@@ -103,7 +141,7 @@ def test_everything_works_from_the_keyboard(console, service):
     assert console.driver.switch_to.active_element.get_attribute("id") == "account"
     ActionChains(console.driver).send_keys(Keys.ENTER).perform()
     console.wait_for_text("#balance .status", "200 OK")
-    assert console.balance() == "7.5"
+    assert console.balance() == "7.50"
 
 
 def test_a_double_click_is_one_deposit(console, service):
@@ -284,16 +322,17 @@ def test_markup_stays_text(console, service):
 def test_the_largest_balance_is_shown_to_the_cent(browser, start):
     service = start("--max-transaction-amount", LARGEST_BALANCE)
     console = Console(browser, service.url)
-    assert console.text("#health-largest") == LARGEST_BALANCE
-    assert LARGEST_BALANCE in console.run("create", LARGEST_BALANCE)
+    assert console.text("#health-largest") == SHOWN_LARGEST
+    assert SHOWN_LARGEST in console.run("create", LARGEST_BALANCE)
     number = console.account()
-    assert console.balance() == LARGEST_BALANCE
+    assert console.balance() == SHOWN_LARGEST
     assert f'"balance":{LARGEST_BALANCE},' in console.body("create")
-    console.wait_for_rows([(number, LARGEST_BALANCE)])
+    console.wait_for_rows([(number, SHOWN_LARGEST)])
     console.run("deposit", "0.01")
     assert console.is_refused("deposit")
-    assert "9999999999999.98" in console.run("withdraw", "0.01")
-    assert console.balance() == service.balance(number) == "9999999999999.98"
+    assert "9,999,999,999,999.98" in console.run("withdraw", "0.01")
+    assert console.balance() == "9,999,999,999,999.98"
+    assert service.balance(number) == "9999999999999.98"
     console.resize(360)
     assert console.what_sticks_out(360) == []
 
@@ -306,7 +345,7 @@ def test_digits_that_no_binary_float_holds_are_shown_as_they_came(console, servi
           ? new Response(`{"account_number":"n","balance":${arguments[0]}}`) : real(path, options)"""
     console.driver.execute_script(script, digits)
     console.choose("n")
-    assert console.check_balance() == digits
+    assert console.check_balance() == "123,456,789,012,345,678,901,234,567,890.12"
     assert console.body("balance") == f'{{"account_number":"n","balance":{digits}}}'
 
 
@@ -314,7 +353,7 @@ def test_digits_that_no_binary_float_holds_are_shown_as_they_came(console, servi
 
 
 def test_all_accounts_are_reached_page_by_page(browser, service):
-    numbers = [(service.create(str(n)), f"{n}.0") for n in range(1, 13)]
+    numbers = [(service.create(str(n)), f"{n}.00") for n in range(1, 13)]
     console = Console(browser, service.url)
     pages = [numbers[0:5], numbers[5:10], numbers[10:12]]
     console.wait_for_rows(pages[0])
@@ -341,15 +380,15 @@ def test_an_account_is_used_and_deleted_from_the_list(browser, service):
     numbers = [service.create(str(n)) for n in range(1, 7)]
     console = Console(browser, service.url)
     console.find("#list-rows tr:nth-child(2) .use").click()
-    assert console.account() == numbers[1] and console.balance() == "2.0"
+    assert console.account() == numbers[1] and console.balance() == "2.00"
 
     console.find("#list-next").click()
-    console.wait_for_rows([(numbers[5], "6.0")])
+    console.wait_for_rows([(numbers[5], "6.00")])
     console.find("#list-rows .delete").click()
-    assert "6.0 is left on it." in console.wait_for_dialog()
+    assert "6.00 is left on it." in console.wait_for_dialog()
     console.find("#confirm .danger").click()
     # The last page is gone with its last account: the one before it is shown.
-    console.wait_for_rows([(number, f"{n}.0") for n, number in enumerate(numbers[:5], 1)])
+    console.wait_for_rows([(number, f"{n}.00") for n, number in enumerate(numbers[:5], 1)])
     assert numbers[5] not in [it["account_number"] for it in service.accounts()]
 
 
@@ -367,7 +406,7 @@ def test_a_statement_shows_what_happened_and_follows_it(browser, durable):
     console.run("create", "100.50")
     number = console.account()
     assert console.run("statement") == "1 transaction shown."
-    opened = ("Opened", "", "+100.5", "100.5")
+    opened = ("Opened", KEY, "+100.50", "100.50")
     console.wait_for_transactions([opened])
     assert console.status("statement").startswith("200 OK")
     assert in_a_shell(console.curl("statement")) == console.body("statement")
@@ -375,10 +414,10 @@ def test_a_statement_shows_what_happened_and_follows_it(browser, durable):
     assert times[0].text == durable.accounts()[0]["created_at"].replace("T", " ")[:19]
 
     console.run("deposit", "0.30")
-    deposit = ("Deposit", "", "+0.3", "100.8")
+    deposit = ("Deposit", KEY, "+0.30", "100.80")
     console.wait_for_transactions([deposit, opened])
     console.run("withdraw", "20.01")
-    withdrawal = ("Withdrawal", "", "−20.01", "80.79")
+    withdrawal = ("Withdrawal", KEY, "−20.01", "80.79")
     console.wait_for_transactions([withdrawal, deposit, opened])
     console.find("#statement-order").send_keys("oldest")
     assert console.transactions() and not console.find("#statement-table").is_displayed()
@@ -392,7 +431,7 @@ def test_a_statement_shows_what_happened_and_follows_it(browser, durable):
     durable.call("DELETE", f"/accounts/{number}")
     console.choose(number)
     console.run("statement")
-    console.wait_for_transactions([opened, deposit, withdrawal, ("Closed", "", "−80.79", "0.0")])
+    console.wait_for_transactions([opened, deposit, withdrawal, ("Closed", "", "−80.79", "0.00")])
     assert console.find("#statement-table").is_displayed()
 
 
@@ -403,8 +442,8 @@ def test_a_statement_is_read_page_by_page(browser, durable):
     console = Console(browser, durable.url)
     console.choose(number)
     console.run("statement")
-    rows = [("Deposit", "", f"+{n}.0", f"{n * (n + 1) // 2}.5") for n in range(22, 0, -1)]
-    rows.append(("Opened", "", "+0.5", "0.5"))
+    rows = [("Deposit", "", f"+{n}.00", f"{n * (n + 1) // 2}.50") for n in range(22, 0, -1)]
+    rows.append(("Opened", "", "+0.50", "0.50"))
     console.wait_for_transactions(rows[:10])
     for begin in (10, 20):
         console.find("#statement-next").click()
@@ -433,9 +472,9 @@ def test_a_statement_fits_and_can_be_seen(browser, start, tmp_path, width):
     console.run("statement")
     console.wait_for_transactions(
         [
-            ("Deposit", random_key, "+12.5", "12.51"),
-            ("Withdrawal", f"{key[:40]}…", "−9999999999999.98", "0.01"),
-            ("Opened", "", f"+{LARGEST_BALANCE}", LARGEST_BALANCE),
+            ("Deposit", random_key, "+12.50", "12.51"),
+            ("Withdrawal", f"{key[:40]}…", "−9,999,999,999,999.98", "0.01"),
+            ("Opened", "", f"+{SHOWN_LARGEST}", SHOWN_LARGEST),
         ]
     )
     assert console.what_sticks_out(width) == []
@@ -490,3 +529,16 @@ def test_it_fits_and_can_be_seen(browser, service, width, scheme):
     console.wait_for_dialog()
     assert console.what_sticks_out(width) == []
     console.screenshot(f"console-{width}-{scheme}-dialog", whole=False)
+
+
+def test_a_first_visit_can_be_seen(browser, durable):
+    """The picture in README: `docs/console.png` is a copy of it."""
+    console = Console(browser, durable.url)
+    console.prefer(color_scheme="light", reduced_motion="reduce")
+    console.resize(1280, 1000)
+    console.run("create", "1000")
+    console.run("deposit", "0.10")
+    console.run("withdraw", "500")
+    console.check_balance()
+    console.driver.execute_script("scrollTo(0, 0); document.activeElement.blur()")
+    console.screenshot("readme", whole=False)

@@ -164,7 +164,7 @@ def test_the_console_works_at_its_own_url_and_on_the_machine(visitor, start):
     for at in (url, f"http://127.0.0.1:{port}", f"http://localhost:{port}"):
         console = Console(visitor, at)
         assert "Created with 5.0" in console.run("create", "5"), at
-        assert console.run("deposit", "1.5").startswith("1.5 put in"), at
+        assert console.run("deposit", "1.5").startswith("1.50 put in"), at
         console.press("delete")
         console.wait_for_dialog()
         console.find("#confirm button[value=delete]").click()

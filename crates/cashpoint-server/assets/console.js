@@ -2,7 +2,10 @@
 // the same, with the status and the body of the answer.
 //
 // Money is text here. It is sent as the text that was typed, and shown as the digits that the service
-// printed; no amount ever becomes a JavaScript number, which would be a binary float.
+// printed, in groups and with two decimals; no amount ever becomes a JavaScript number, which would be a binary float.
+//
+// Whatever changes something is sent with an idempotency key. Where no answer came, the same request goes out with the
+// same key again, so that a second click does not do it twice.
 
 const HEALTH_INTERVAL_MS = 3000;
 const HEALTH_TIMEOUT_MS = 2500;
@@ -19,7 +22,7 @@ const element = (id) => document.getElementById(id);
 // ---------------------------------------------------------------------------------------------------
 // Requests and answers
 
-/** @typedef {{method: string, path: string, body?: string}} Request */
+/** @typedef {{method: string, path: string, body?: string, key?: string}} Request */
 /** @typedef {{status: number, reason: string, text: string, value: any, took_ms: number}} Answer */
 
 /** A request that sends `value` as JSON. */
@@ -37,8 +40,14 @@ function accountPath(number, operation = "") {
  * @param {Request} request
  * @returns {Promise<Answer | null>} `null` if the service does not answer
  */
-async function send({ method, path, body }, signal) {
-  const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+async function send({ method, path, body, key }, signal) {
+  const headers = {};
+  if (body !== undefined) {
+    headers["Content-Type"] = "application/json";
+  }
+  if (key !== undefined) {
+    headers["Idempotency-Key"] = key;
+  }
   const started_ms = performance.now();
   try {
     const response = await fetch(path, { method, headers, body, signal, cache: "no-store" });
@@ -62,6 +71,21 @@ function parsed(text) {
     // No body, or the page of some proxy.
     return null;
   }
+}
+
+/** A key of 128 random bits. `crypto.randomUUID` is only there on https and on localhost. */
+function randomKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// ---------------------------------------------------------------------------------------------------
+// Money
+
+/** An amount as people write it: two decimals, the digits in groups. What is no amount stays as it is. */
+function money(text) {
+  const [, whole, cents = ""] = /^(\d+)(?:\.(\d+))?$/.exec(text) ?? [];
+  return whole === undefined ? text : `${whole.replace(/\B(?=(\d{3})+$)/g, ",")}.${cents.padEnd(2, "0")}`;
 }
 
 // ---------------------------------------------------------------------------------------------------
@@ -210,6 +234,7 @@ class Step {
     this.outcome = element(`${id}-outcome`);
     this.exchange = new Exchange(element(id));
     this.isRunning = false;
+    this.unanswered = null;
     this.form.addEventListener("input", () => this.preview());
     this.preview();
   }
@@ -235,8 +260,11 @@ class Step {
 
   async perform(request) {
     this.exchange.ask(request);
-    const answer = await send(request);
+    const answer = await send({ ...request, key: this.keyOf(request) });
     this.exchange.answer(answer);
+    if (answer !== null) {
+      this.unanswered = null;
+    }
     if (answer !== null && answer.status < 400) {
       this.say(this.succeeded(answer.value, request) ?? "");
     } else {
@@ -244,6 +272,18 @@ class Step {
     }
     void showHealth();
     return answer;
+  }
+
+  /** The key of a request that changes something: that of the last one, if it was the same and had no answer. */
+  keyOf({ method, path, body = "" }) {
+    if (method === "GET") {
+      return undefined;
+    }
+    const what = `${method} ${path} ${body}`;
+    if (this.unanswered?.what !== what) {
+      this.unanswered = { what, key: randomKey() };
+    }
+    return this.unanswered.key;
   }
 
   /** Says what happened. */
@@ -354,7 +394,7 @@ const create = new Step(
   },
   ({ account_number, balance }) => {
     choose(account_number, balance);
-    return `Created with ${balance}. The steps below use it.`;
+    return `Created with ${money(balance)}. The steps below use it.`;
   },
 );
 
@@ -373,7 +413,7 @@ const deposit = new Step(
   () => post(pathOfChosen("/deposit"), { amount: element("deposit-amount").value }),
   ({ account_number, transaction_amount, new_balance }) => {
     showBalance(account_number, new_balance);
-    return `${transaction_amount} put in: the account holds ${new_balance}.`;
+    return `${money(transaction_amount)} put in: the account holds ${money(new_balance)}.`;
   },
 );
 
@@ -382,7 +422,7 @@ const withdraw = new Step(
   () => post(pathOfChosen("/withdraw"), { amount: element("withdraw-amount").value }),
   ({ account_number, transaction_amount, new_balance }) => {
     showBalance(account_number, new_balance);
-    return `${transaction_amount} taken out: the account holds ${new_balance}.`;
+    return `${money(transaction_amount)} taken out: the account holds ${money(new_balance)}.`;
   },
 );
 
@@ -433,7 +473,8 @@ const stepsOfChosen = [balance, deposit, withdraw, statement, remove];
 /** Makes an account the one that the steps work on. */
 function choose(number, itsBalance) {
   accountField.value = number;
-  element("balance-now").textContent = itsBalance;
+  element("balance-now").textContent = money(itsBalance);
+  keepInAddress(number);
   hideStatement();
   for (const step of stepsOfChosen) {
     // What a step has just shown stays: it is about the account that was chosen then.
@@ -446,8 +487,19 @@ function choose(number, itsBalance) {
 /** Shows the balance of an account, if it is still the one that is chosen. */
 function showBalance(number, itsBalance) {
   if (number === accountField.value) {
-    element("balance-now").textContent = itsBalance;
+    element("balance-now").textContent = money(itsBalance);
   }
+}
+
+/** Keeps the account in the address of the page, so that it is still chosen when the page is loaded again. */
+function keepInAddress(number) {
+  const place = number === "" ? location.pathname : `#account=${encodeURIComponent(number)}`;
+  history.replaceState(null, "", place);
+}
+
+/** The account in the address of the page. */
+function accountInAddress() {
+  return new URLSearchParams(location.hash.slice(1)).get("account") ?? "";
 }
 
 /** Runs a step on the account that is chosen; if none is, says so. */
@@ -479,7 +531,7 @@ function showListing({ accounts, total_accounts, has_more, next_after }) {
 function row({ account_number, balance, last_updated }) {
   const fragment = element("list-row").content.cloneNode(true);
   fragment.querySelector(".number").textContent = account_number;
-  fragment.querySelector(".money").textContent = balance;
+  fragment.querySelector(".money").textContent = money(balance);
   fragment.querySelector(".time").textContent = toSeconds(last_updated);
   const use = fragment.querySelector(".use");
   use.setAttribute("aria-label", `Use account ${account_number}`);
@@ -540,8 +592,8 @@ function transactionRow({ type, amount, balance_after, timestamp, idempotency_ke
   fragment.querySelector(".time").textContent = toSeconds(timestamp);
   fragment.querySelector(".kind").textContent = kind;
   showKey(fragment.querySelector(".number"), idempotency_key ?? "");
-  fragment.querySelector(".amount").textContent = sign + amount;
-  fragment.querySelector(".after").textContent = balance_after;
+  fragment.querySelector(".amount").textContent = sign + money(amount);
+  fragment.querySelector(".after").textContent = money(balance_after);
   return fragment;
 }
 
@@ -566,6 +618,12 @@ async function refreshStatement() {
     await statement.run();
   }
 }
+
+/** What a mode means for those whose money it is. */
+const MODES = {
+  memory: "in memory: gone when it stops",
+  durable: "durable: on disk when it is answered",
+};
 
 /** Only a durable service has statements; the other one says how to become one. */
 function showMode(mode) {
@@ -598,7 +656,7 @@ function isConfirmed(number, left) {
   element("confirm-text").textContent =
     left === "0.0"
       ? "No money is left on it."
-      : `${left} is left on it. That money is gone with the account; withdraw it first to keep it.`;
+      : `${money(left)} is left on it. That money is gone with the account; withdraw it first to keep it.`;
   dialog.returnValue = "keep";
   dialog.showModal();
   return new Promise((resolve) => {
@@ -622,7 +680,8 @@ async function showHealth() {
     showMode(mode);
     element("health-accounts").textContent = accounts_count;
     element("health-limit").textContent = max_accounts;
-    element("health-largest").textContent = max_transaction_amount;
+    element("health-largest").textContent = money(max_transaction_amount);
+    element("health-mode").textContent = MODES[mode] ?? mode;
     element("health-version").textContent = version;
   }
 }
@@ -679,8 +738,13 @@ element("statement-order").addEventListener("input", () => {
 });
 accountField.addEventListener("input", () => {
   accountField.removeAttribute("aria-invalid");
-  choose(accountField.value, "–");
+  // What was copied often has blanks around it, and no number has one.
+  choose(accountField.value.trim(), "–");
 });
 
+if (accountInAddress() !== "") {
+  choose(accountInAddress(), "–");
+  void balance.run();
+}
 void watchHealth();
 void refreshListing();
