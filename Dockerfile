@@ -33,7 +33,7 @@ COPY crates/cashpoint-server/assets/vendor/*.LICENSE* crates/cashpoint-server/as
 # Nobody, by number: there is no /etc/passwd.
 USER 65534:65534
 EXPOSE 8000
-# With the default numbers of accounts and of idempotency keys, whatever clients do then fits 512 MB: see README, Deployment.
+# With the default numbers of accounts and of idempotency keys, whatever clients do then fits 512 MB: see docs/operating.md, Deployment.
 ENV MAX_CONNECTIONS=500
 # Asks the port that PORT names, 8000 without it.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 CMD ["/cashpoint", "health"]

@@ -70,5 +70,5 @@ pub use values::timestamp::Timestamp;
 pub use values::warning::{NextStart, Warning};
 
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/embedding.md")]
+struct Embedding;

@@ -1,4 +1,4 @@
-//! All contestants by turns, in one run: the figures that `BENCHMARKS.md` compares.
+//! All contestants by turns, in one run: the figures that `docs/benchmarking.md` compares.
 //!
 //! `cargo bench -p cashpoint-benches --bench ratios [-- --rounds 11] [-- 1k]`
 

@@ -164,6 +164,89 @@ fn every_module_is_on_the_map() {
     assert!(on_it.len() >= 150, "only {} modules are found", on_it.len());
 }
 
+/// The headings of a document, as links name them.
+fn anchors(markdown: &str) -> BTreeSet<String> {
+    let headings = prose(markdown)
+        .into_iter()
+        .filter(|line| line.starts_with('#'));
+    let is_kept = |it: &char| it.is_alphanumeric() || "-_ ".contains(*it);
+    let anchor = |heading: &str| {
+        let text = heading.trim_start_matches('#').trim().to_lowercase();
+        text.chars()
+            .filter(is_kept)
+            .collect::<String>()
+            .replace(' ', "-")
+    };
+    headings.map(anchor).collect()
+}
+
+/// The lines that are no code.
+fn prose(markdown: &str) -> Vec<&str> {
+    let mut is_code = false;
+    let lines = markdown.lines().filter(|line| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence
+    });
+    lines.collect()
+}
+
+/// Where the links of a document lead that lead to this repository.
+fn links(markdown: &str) -> Vec<String> {
+    let text = prose(markdown).join("\n");
+    let targets = text.split("](").skip(1).filter_map(|it| it.split_once(')'));
+    let targets = targets.map(|(target, _)| target.to_owned());
+    targets
+        .filter(|it| !it.contains("://") && !it.starts_with("../../"))
+        .collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut documents = Vec::new();
+    files(&root().join("docs"), &mut documents);
+    for entry in fs::read_dir(root()).unwrap() {
+        documents.push(entry.unwrap().path());
+    }
+    documents.retain(|path| path.extension().is_some_and(|it| it == "md"));
+    let (mut count, mut broken) = (0, Vec::new());
+    for path in &documents {
+        let text = fs::read_to_string(path).unwrap();
+        for link in links(&text) {
+            count += 1;
+            let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
+            let target = match file {
+                "" => path.clone(),
+                file => path.parent().unwrap().join(file),
+            };
+            let is_there = match anchor {
+                "" => target.exists(),
+                anchor => fs::read_to_string(&target).is_ok_and(|it| anchors(&it).contains(anchor)),
+            };
+            if !is_there {
+                broken.push(format!("{}: {link}", path.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+    assert!(count >= 50, "only {count} links are found");
+}
+
+#[test]
+fn links_and_headings_are_found() {
+    let text = "# A `b`: c\n[x](y.md#z) and [w](#a-b-c)\n```sh\n# no [x](no)\n```\n";
+    assert_eq!(links(text), ["y.md#z", "#a-b-c"]);
+    assert!(anchors(text).iter().eq(["a-b-c"]));
+}
+
+/// README is read by everybody, so it is short.
+#[test]
+fn readme_is_short() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let words = readme.split_whitespace().count();
+    assert!(words <= 1_600, "{words} words");
+}
+
 /// A function that does not fit a screen, or a file that nobody reads to its end, is more than one idea.
 #[test]
 fn no_function_and_no_file_is_too_long_to_read() {

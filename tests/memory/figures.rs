@@ -1,4 +1,4 @@
-//! The figures of README: what an account and a key take, while they come to be. Each is measured in a process of its own.
+//! The figures of `docs/operating.md`: what an account and a key take, while they come to be. Each is measured in a process of its own.
 
 use std::fs;
 use std::path::Path;
@@ -102,12 +102,12 @@ pub(super) fn bytes_each(mode: &str, what: &str, key_len: usize) -> u64 {
     after_kb.saturating_sub(before_kb) * 1024 / (COUNT - first) as u64
 }
 
-/// The two figures in README's row of this name: in memory, and durable.
+/// The two figures in the row of this name in `docs/operating.md`: in memory, and durable.
 fn stated(row: &str) -> [u64; 2] {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    let readme = fs::read_to_string(readme).unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operating.md");
+    let page = fs::read_to_string(page).unwrap();
     let begin = format!("| {row} |");
-    let row = readme
+    let row = page
         .lines()
         .find_map(|line| line.trim().strip_prefix(&begin))
         .expect(row);
@@ -120,7 +120,7 @@ fn stated(row: &str) -> [u64; 2] {
 }
 
 #[test]
-fn an_account_and_a_key_take_what_the_readme_says() {
+fn an_account_and_a_key_take_what_is_stated() {
     let mut wrong = Vec::new();
     for (row, what, key_lens) in [
         ("an open account", "account", &[0][..]),
@@ -131,7 +131,7 @@ fn an_account_and_a_key_take_what_the_readme_says() {
             for key_len in key_lens {
                 let role = format!("{mode} {what} {key_len}");
                 let (measured, _) = super::measure("figure", Path::new(&role));
-                println!("{role}: {measured} bytes, {stated} in README");
+                println!("{role}: {measured} bytes, {stated} are stated");
                 // A closed account leaves nothing in memory, but for what the allocator has not given back.
                 if measured.abs_diff(stated) * 100 > stated * TOLERANCE_PERCENT + 500 {
                     wrong.push(role);

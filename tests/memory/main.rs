@@ -4,7 +4,7 @@
 //! process of its own. Linux only: it is read from `/proc`.
 //!
 //! `cargo test --test memory` measures a small ledger. The real binary with a million accounts and keys, as in
-//! VERIFICATION.md, takes some minutes and 2 GB of disk:
+//! docs/verifying.md, takes some minutes and 2 GB of disk:
 //!
 //! ```sh
 //! cargo test --release --test memory -- --ignored --nocapture a_million
@@ -32,7 +32,7 @@ use std::time::Duration;
 use cashpoint::durable::{DurableConfig, DurableLedger, SUBMISSION_MAX};
 use cashpoint::{AccountNumber, Amount, Cents, Change, Command};
 
-/// Whether so much may be in memory at any time, where there is so much at rest: README gives a ledger a fifth more,
+/// Whether so much may be in memory at any time, where there is so much at rest: `docs/operating.md` gives a ledger a fifth more,
 /// and ten megabytes.
 fn is_within_peak(peak_kb: u64, rest_kb: u64) -> bool {
     peak_kb <= rest_kb * 120 / 100 + 10_000

@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FAULTS = ROOT / "tests" / "mutants" / "faults"
 WORK = ROOT / "target" / "mutants"
 COPIED = [
-    *["Cargo.toml", "Cargo.lock", "README.md", "src", "crates"],
+    *["Cargo.toml", "Cargo.lock", "docs", "src", "crates"],
     *["loom-tests", "shuttle-tests", "tests", "benches", "examples"],
 ]
 
