@@ -196,6 +196,40 @@ fn a_server_of_its_own_is_measured_shown_and_compared() {
         !compared.contains("is better") && !compared.contains("is worse"),
         "{compared}"
     );
+    compared_by_a_program(&json);
+}
+
+/// As in a pipeline: a run that is far slower is below a threshold, and the run itself is not.
+fn compared_by_a_program(run: &PathBuf) {
+    let slower = fresh("slower.json");
+    let mut report = report(run);
+    for case in report["cases"].as_array_mut().unwrap() {
+        for round in case["rounds"].as_array_mut().unwrap() {
+            round["per_second"] = 1.0.into();
+        }
+    }
+    std::fs::write(&slower, report.to_string()).unwrap();
+    let compare = |b: &PathBuf, flags: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cashpoint"));
+        let command = command
+            .args(["bench", "compare"])
+            .args([run, b])
+            .args(flags);
+        command.output().unwrap()
+    };
+    assert_success(&compare(run, &["--threshold", "10"]));
+    let worse = compare(&slower, &["--threshold", "10"]);
+    assert_eq!(worse.status.code(), Some(1), "{}", text(&worse));
+    assert!(
+        text(&worse).contains("ops/s is 0.00 of A"),
+        "{}",
+        text(&worse)
+    );
+    let json = compare(&slower, &["--json"]);
+    assert_success(&json);
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["rows"][0]["measure"], "ops/s");
+    assert_eq!(json["rows"][0]["verdict"], "B is worse");
 }
 
 #[test]

@@ -73,6 +73,47 @@ fn version_is_that_of_health() {
 }
 
 #[test]
+fn the_settings_in_force_are_printed_with_where_they_come_from() {
+    let printed = cashpoint()
+        .args(["serve", "--print-config", "--port", "9"])
+        .env("MAX_ACCOUNTS", "7")
+        .output()
+        .expect("the binary starts");
+    assert!(printed.status.success(), "{}", text(&printed));
+    let settings = text(&printed);
+    for (setting, source) in [
+        ("HOST=0.0.0.0", "default"),
+        ("PORT=9", "--port"),
+        ("MAX_ACCOUNTS=7", "MAX_ACCOUNTS"),
+        ("DATA=", "not set"),
+    ] {
+        let line = settings.lines().find(|line| line.starts_with(setting));
+        let line = line.unwrap_or_else(|| panic!("no {setting} in {settings}"));
+        assert_eq!(line.split("# ").nth(1), Some(source), "{line}");
+    }
+    // A setting that is wrong is told as ever.
+    assert!(
+        !run(&["serve", "--print-config", "--port", "x"])
+            .status
+            .success()
+    );
+}
+
+#[test]
+fn shells_and_man_know_the_commands() {
+    for arguments in [
+        &["completions", "bash"][..],
+        &["completions", "zsh"],
+        &["completions", "fish"],
+        &["man"],
+    ] {
+        let printed = run(arguments);
+        assert!(printed.status.success(), "{arguments:?}");
+        assert!(text(&printed).contains("verify"), "{arguments:?}");
+    }
+}
+
+#[test]
 fn an_unknown_command_or_flag_is_refused() {
     for arguments in [&["fly"][..], &["serve", "--fly"], &["serve", "--port"]] {
         let output = run(arguments);
@@ -93,6 +134,10 @@ fn the_health_command_says_by_its_exit_code_whether_a_server_is_healthy() {
     let server = Server::start();
     let url = format!("http://127.0.0.1:{}/health", server.port());
     let output = run(&["health", &url]);
+    assert!(output.status.success(), "{}", text(&output));
+
+    // `http://` goes without saying, and `/health` too.
+    let output = run(&["health", &format!("127.0.0.1:{}", server.port())]);
     assert!(output.status.success(), "{}", text(&output));
 
     let by_port = cashpoint()

@@ -1,10 +1,11 @@
 //! What `cashpoint verify` says, writes and exits with.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cashpoint::AccountNumber;
 use cashpoint_server::Config;
@@ -219,6 +220,29 @@ fn who_is_stopped_does_not_wait_for_a_server_that_does_not_start() {
     );
 }
 
+/// What is no server of the contract at all is told at once, and not rule by rule.
+#[test]
+fn somebody_else_is_told_in_a_paragraph() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let page = "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 13\r\n\r\n<h1>Hi\n\n</h1>";
+            let _ = stream.write_all(page.as_bytes());
+        }
+    });
+    let begun = Instant::now();
+    let output = verify(&["http", &address]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("does not speak the contract"), "{said}");
+    assert!(said.contains("GET /health → 404 <h1>Hi  </h1>"), "{said}");
+    assert_eq!(said.lines().count(), 4, "{said}");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
 #[test]
 fn bad_input_is_explained() {
     for (arguments, code, explanation) in [
@@ -228,6 +252,16 @@ fn bad_input_is_explained() {
             &["http", "http://127.0.0.1:1", "--restart-cmd", "exit 7"],
             3,
             "the restart command failed: exit status: 7",
+        ),
+        (
+            &[
+                "http",
+                "127.0.0.1:1",
+                "--restart-cmd",
+                "echo no such port >&2; exit 7",
+            ],
+            3,
+            "exit status: 7; it said: no such port",
         ),
         (&["http", "--restart-cmd", "true"], 2, "<URL>"),
         (&["http", "--only", "everything"], 2, "possible values"),

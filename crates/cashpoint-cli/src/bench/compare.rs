@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table};
+use serde::Serialize;
 
 use super::report::{BenchReport, CaseReport, RoundReport};
 use super::table::{STYLE, title};
@@ -15,57 +16,141 @@ use crate::present::quantity::{rate, time};
 /// would lie above all of the other by chance once in ten times with three rounds, in 126 with five.
 const ROUNDS_MIN: usize = 3;
 
-/// The comparison as text: B against A.
-pub(crate) fn compare(a: &BenchReport, b: &BenchReport) -> Result<String, Broken> {
-    let mut table = Table::new();
-    table
-        .load_style(STYLE)
-        .set_header(["case", "", "A", "B", "B / A", "lowest", "highest", ""]);
-    for column in table.column_iter_mut().skip(2).take(5) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    let mut found = 0;
-    for case_a in &a.cases {
-        let name = case_a.name(&a.workers);
-        let same = |case: &&CaseReport| case.name(&b.workers) == name;
-        let Some(case_b) = b.cases.iter().find(same) else {
-            continue;
-        };
-        for measure in MEASURES {
-            if let Some(ratio) = Ratio::new(case_a, case_b, measure.of) {
-                found += 1;
-                table.add_row([
-                    if measure.name == "ops/s" {
-                        name.clone()
-                    } else {
-                        String::new()
-                    },
-                    measure.name.to_owned(),
-                    (measure.text)(ratio.a),
-                    (measure.text)(ratio.b),
-                    format!("{:.2}", ratio.of_medians),
-                    format!("{:.2}", ratio.lowest),
-                    format!("{:.2}", ratio.highest),
-                    ratio.verdict(measure).to_owned(),
-                ]);
+/// Two reports, measure by measure.
+#[derive(Debug, Serialize)]
+pub(crate) struct Comparison {
+    /// What was measured, and how.
+    a: String,
+    b: String,
+    /// Whether both were measured on machines that look alike, with the same settings.
+    same_machine: bool,
+    same_settings: bool,
+    rows: Vec<Row>,
+}
+
+/// One measure of a case that both have.
+#[derive(Debug, Serialize)]
+struct Row {
+    case: String,
+    measure: &'static str,
+    /// The medians over the rounds: operations a second, or nanoseconds.
+    a: f64,
+    b: f64,
+    /// Of the medians, and of the single rounds that are furthest apart.
+    ratio: f64,
+    lowest: f64,
+    highest: f64,
+    verdict: &'static str,
+    #[serde(skip)]
+    more_is_better: bool,
+    #[serde(skip)]
+    text: fn(f64) -> String,
+}
+
+impl Comparison {
+    /// B against A.
+    pub(crate) fn new(a: &BenchReport, b: &BenchReport) -> Result<Self, Broken> {
+        let mut rows = Vec::new();
+        for case_a in &a.cases {
+            let name = case_a.name(&a.workers);
+            let same = |case: &&CaseReport| case.name(&b.workers) == name;
+            let Some(case_b) = b.cases.iter().find(same) else {
+                continue;
+            };
+            for measure in MEASURES {
+                let Some(ratio) = Ratio::new(case_a, case_b, measure.of) else {
+                    continue;
+                };
+                rows.push(Row {
+                    case: name.clone(),
+                    measure: measure.name,
+                    a: ratio.a,
+                    b: ratio.b,
+                    ratio: ratio.of_medians,
+                    lowest: ratio.lowest,
+                    highest: ratio.highest,
+                    verdict: ratio.verdict(measure),
+                    more_is_better: measure.more_is_better,
+                    text: measure.text,
+                });
             }
         }
+        if rows.is_empty() {
+            return Err(Broken::new(
+                "the two reports have no case in common that was measured in both",
+            ));
+        }
+        Ok(Self {
+            a: title(a),
+            b: title(b),
+            same_machine: a.machine == b.machine,
+            same_settings: a.settings == b.settings,
+            rows,
+        })
     }
-    if found == 0 {
-        return Err(Broken::new(
-            "the two reports have no case in common that was measured in both",
-        ));
+
+    /// As a table for people.
+    pub(crate) fn text(&self) -> String {
+        let mut table = Table::new();
+        table
+            .load_style(STYLE)
+            .set_header(["case", "", "A", "B", "B / A", "lowest", "highest", ""]);
+        for column in table.column_iter_mut().skip(2).take(5) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        for row in &self.rows {
+            // The name once, before the first of its measures.
+            let is_first = row.measure == MEASURES.first().map_or("", |it| it.name);
+            table.add_row([
+                if is_first {
+                    row.case.clone()
+                } else {
+                    String::new()
+                },
+                row.measure.to_owned(),
+                (row.text)(row.a),
+                (row.text)(row.b),
+                format!("{:.2}", row.ratio),
+                format!("{:.2}", row.lowest),
+                format!("{:.2}", row.highest),
+                row.verdict.to_owned(),
+            ]);
+        }
+        let mut text = format!("A: {}\n\nB: {}\n\n{table}\n", self.a, self.b);
+        if !self.same_machine {
+            let _ = writeln!(text, "The machines differ: the ratios are of machines too.");
+        }
+        if !self.same_settings {
+            let _ = writeln!(text, "The settings differ: see above.");
+        }
+        let _ = writeln!(text, "{EXPLANATION}");
+        text
     }
-    let mut text = format!("A: {}\n\nB: {}\n\n{table}\n", title(a), title(b));
-    if a.machine != b.machine {
-        let _ = writeln!(text, "The machines differ: the ratios are of machines too.");
+
+    /// For programs.
+    pub(crate) fn json(&self) -> Result<String, Broken> {
+        let json = serde_json::to_string_pretty(self).map_err(Broken::new)?;
+        Ok(json + "\n")
     }
-    if a.settings != b.settings {
-        let _ = writeln!(text, "The settings differ: see above.");
+
+    /// The cases in which the median of B is worse than that of A by more than so many percent, and not within the
+    /// noise, a line each.
+    pub(crate) fn worse_by_more_than(&self, percent: f64) -> Vec<String> {
+        let least = 1.0 - percent / 100.0;
+        let rows = self.rows.iter().filter(|row| {
+            let speed = match row.more_is_better {
+                true => row.ratio,
+                false => 1.0 / row.ratio,
+            };
+            row.verdict == WORSE && speed < least
+        });
+        rows.map(|row| format!("{}: {} is {:.2} of A", row.case, row.measure, row.ratio))
+            .collect()
     }
-    let _ = writeln!(text, "{EXPLANATION}");
-    Ok(text)
 }
+
+/// What is said of a measure that is worse beyond the noise.
+const WORSE: &str = "B is worse";
 
 const EXPLANATION: &str = "\
 B / A is the ratio of the medians over the rounds; lowest and highest are the ratios of single rounds that are
@@ -142,7 +227,7 @@ impl Ratio {
             (false, _) => "too few rounds to tell",
             (true, false) => "within the noise",
             (true, true) if more == measure.more_is_better => "B is better",
-            (true, true) => "B is worse",
+            (true, true) => WORSE,
         }
     }
 }
@@ -226,8 +311,39 @@ mod tests {
             workers: 3,
             ..case(&[1.0])
         }];
-        assert!(compare(&a, &b).is_err());
+        assert!(Comparison::new(&a, &b).is_err());
         b.cases.push(case(&[1.0]));
-        assert!(compare(&a, &b).unwrap().contains("too few rounds"));
+        let compared = Comparison::new(&a, &b).unwrap();
+        assert!(compared.text().contains("too few rounds"));
+        assert!(compared.json().unwrap().contains("\"measure\": \"ops/s\""));
+    }
+
+    #[test]
+    fn only_what_is_worse_by_more_than_the_threshold_and_beyond_the_noise_fails() {
+        let compared = |b: &[f64]| {
+            let mut reports = [[10.0, 10.1, 10.2].as_slice(), b].map(|rates| {
+                let mut report = BenchReport::new("a".to_owned(), "threads", Vec::new());
+                report.cases = vec![case(rates)];
+                report
+            });
+            let [a, b] = &mut reports;
+            Comparison::new(a, b).unwrap()
+        };
+        assert_eq!(compared(&[9.0, 9.1, 9.2]).worse_by_more_than(5.0).len(), 1);
+        assert!(
+            compared(&[9.0, 9.1, 9.2])
+                .worse_by_more_than(20.0)
+                .is_empty()
+        );
+        assert!(
+            compared(&[9.0, 9.1, 11.0])
+                .worse_by_more_than(5.0)
+                .is_empty()
+        );
+        assert!(
+            compared(&[12.0, 12.1, 12.2])
+                .worse_by_more_than(5.0)
+                .is_empty()
+        );
     }
 }

@@ -35,7 +35,7 @@ mod table;
 mod target;
 mod workload;
 
-pub(crate) use compare::compare;
+pub(crate) use compare::Comparison;
 pub(crate) use durable::Submissions;
 pub(crate) use engine::Calls;
 pub(crate) use file_system::file_system;

@@ -12,8 +12,8 @@ use http::Uri;
 
 use super::{Failure, files, output, settings, stop_at_interrupt};
 use crate::bench::{
-    self, BenchReport, Calls, Case, Manner, Mix, Plan, Skew, Subject, Submissions, file_system,
-    page, table,
+    self, BenchReport, Calls, Case, Comparison, Manner, Mix, Plan, Skew, Subject, Submissions,
+    file_system, page, table,
 };
 
 /// Measure the engine, the durable ledger or a server, look at the result, and compare two of them.
@@ -143,6 +143,7 @@ Examples:
 #[command(after_help = HTTP_EXAMPLES)]
 struct Http {
     /// The server's address, such as http://localhost:8000 [default: a server of its own].
+    #[arg(value_parser = settings::url)]
     url: Option<Uri>,
 
     /// How many connections. Several numbers, separated by commas, are measured by turns.
@@ -202,14 +203,27 @@ Examples:
 /// Shows how many times faster B is than A, with the spread over the rounds, and whether that is more than
 /// noise.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  cashpoint bench compare before.json after.json")]
+#[command(after_help = COMPARE_EXAMPLES)]
 struct Compare {
     /// The report to compare with.
     a: PathBuf,
 
     /// The report that is compared.
     b: PathBuf,
+
+    /// Fail, with exit code 1, if a median of B is worse than that of A by more than this, beyond the noise.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    threshold: Option<f64>,
+
+    /// Print the comparison as JSON, for programs.
+    #[arg(long)]
+    json: bool,
 }
+
+const COMPARE_EXAMPLES: &str = "\
+Examples:
+  cashpoint bench compare before.json after.json
+  cashpoint bench compare before.json after.json --threshold 10     in a pipeline";
 
 /// How fast operations are begun.
 #[derive(Debug, Args)]
@@ -224,7 +238,7 @@ struct Pace {
 #[derive(Debug, Args)]
 struct Common {
     /// How many accounts to open.
-    #[arg(long, default_value = "1000", value_name = "NUMBER", value_parser = accounts)]
+    #[arg(long, default_value = "500", value_name = "NUMBER", value_parser = accounts)]
     accounts: usize,
 
     /// How operations are spread over the accounts: uniform, zipf, zipf:EXPONENT, or hot (one account).
@@ -263,7 +277,24 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
         What::Http(http) => http.run(),
         What::Compare(files) => {
             let (a, b) = (BenchReport::read(&files.a)?, BenchReport::read(&files.b)?);
-            output::print(&bench::compare(&a, &b)?)
+            files.show(&Comparison::new(&a, &b)?)
+        }
+    }
+}
+
+impl Compare {
+    fn show(&self, compared: &Comparison) -> Result<(), Failure> {
+        output::print(&match self.json {
+            true => compared.json()?,
+            false => compared.text(),
+        })?;
+        let worse = self.threshold.map(|it| compared.worse_by_more_than(it));
+        match worse.filter(|it| !it.is_empty()) {
+            Some(worse) => Err(Failure(format!(
+                "B is worse by more than the threshold:\n  {}",
+                worse.join("\n  ")
+            ))),
+            None => Ok(()),
         }
     }
 }
@@ -416,6 +447,13 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn batch(text: &str) -> Result<usize, String> {
     settings::count(text, SUBMISSION_MAX)
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|percent| (0.0..100.0).contains(percent))
+        .ok_or_else(|| "must be a number from 0 to below 100".to_owned())
 }
 
 fn rate(text: &str) -> Result<f64, String> {

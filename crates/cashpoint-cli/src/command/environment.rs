@@ -3,26 +3,65 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command, Error, Parser, ValueHint};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command, Error, Parser, ValueHint};
 
 /// Reads the command line.
 ///
 /// # Errors
 ///
 /// What is to be said, and with which exit code, where it is wrong or asks for help.
-pub(super) fn parse<P: Parser>() -> Result<P, Error> {
+pub(super) fn parse<P: Parser>() -> Result<(P, ArgMatches), Error> {
     let mut command = without_empty(P::command());
     let parsed = command
         .try_get_matches_from_mut(env::args_os())
-        .and_then(|matches| P::from_arg_matches(&matches).map_err(|it| it.format(&mut command)));
-    parsed.or_else(|error| match error.kind() {
+        .and_then(|matches| match P::from_arg_matches(&matches) {
+            Ok(parsed) => Ok((parsed, matches)),
+            Err(error) => Err(error.format(&mut command)),
+        });
+    parsed.map_err(|error| match error.kind() {
         // Help names every variable, also an empty one.
-        ErrorKind::DisplayHelp => P::try_parse(),
-        _ => Err(with_variable(error, &mut command)),
+        ErrorKind::DisplayHelp => P::try_parse().err().unwrap_or(error),
+        _ => with_variable(error, &mut command),
     })
+}
+
+/// The settings of a command that have a variable, a line each as in a file of variables, with where each comes from.
+pub(super) fn in_force<P: Parser>(name: &str, matches: &ArgMatches) -> String {
+    let mut text = String::new();
+    let command = P::command();
+    let (Some(called), Some(matches)) = (
+        command.find_subcommand(name),
+        matches.subcommand_matches(name),
+    ) else {
+        return text;
+    };
+    for argument in called.get_arguments() {
+        let (Some(variable), Some(flag)) = (argument.get_env(), argument.get_long()) else {
+            continue;
+        };
+        let id = argument.get_id().as_str();
+        let values = matches.get_raw(id);
+        let values: Vec<_> = values
+            .into_iter()
+            .flatten()
+            .map(|value| value.display().to_string())
+            .collect();
+        let source = match matches.value_source(id) {
+            Some(ValueSource::CommandLine) => format!("--{flag}"),
+            Some(ValueSource::EnvVariable) => variable.display().to_string(),
+            Some(_) => "default".to_owned(),
+            None => "not set".to_owned(),
+        };
+        let setting = format!("{}={}", variable.display(), values.join(","));
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "{setting:<40} # {source}");
+    }
+    text
 }
 
 /// The command without the variables that are empty: hosting platforms set those that they have no value for to nothing.

@@ -17,6 +17,7 @@ use crate::client::{Address, Connection};
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The service, or its health page [default: the service on this machine, by HOST and PORT].
+    #[arg(value_parser = settings::url)]
     url: Option<Uri>,
 
     /// Where the service on this machine listens.

@@ -21,7 +21,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -29,7 +30,7 @@ use crate::client::Broken;
 
 /// A lock-free ledger service, exact to the cent.
 #[derive(Debug, Parser)]
-#[command(name = "cashpoint", version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(name = "cashpoint", version = VERSION, arg_required_else_help = true, after_help = EXAMPLES)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -42,7 +43,33 @@ enum Command {
     Bench(bench::Arguments),
     Verify(verify::Arguments),
     Journal(journal::Arguments),
+    /// Print a script that has a shell complete commands and options.
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page.
+    #[command(after_help = "Example:\n  cashpoint man | man -l -")]
+    Man,
 }
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  source <(cashpoint completions bash)
+  cashpoint completions zsh > ~/.zfunc/_cashpoint
+  cashpoint completions fish > ~/.config/fish/completions/cashpoint.fish";
+
+/// With the commit that it was built from, where that is known.
+const VERSION: &str = match env!("CASHPOINT_COMMIT").is_empty() {
+    true => env!("CARGO_PKG_VERSION"),
+    false => concat!(
+        env!("CARGO_PKG_VERSION"),
+        " (",
+        env!("CASHPOINT_COMMIT"),
+        ")"
+    ),
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -118,6 +145,13 @@ fn answer(said: &clap::Error) -> ExitCode {
     }
 }
 
+/// Prints what `write` writes.
+fn printed(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<ExitCode, Failure> {
+    let mut text = Vec::new();
+    write(&mut text).map_err(|error| Failure(error.to_string()))?;
+    output::print(&String::from_utf8_lossy(&text)).map(|()| ExitCode::SUCCESS)
+}
+
 /// Runs the command that the process was started with, and returns its exit code: 0 if it succeeded, 1
 /// if it failed, 2 if the command line or a variable of the environment is wrong. `cashpoint verify` has a
 /// fourth: 3 where there is no verdict.
@@ -125,16 +159,25 @@ fn answer(said: &clap::Error) -> ExitCode {
 pub(crate) fn run() -> ExitCode {
     // Without it the command does what it does, as long as no file is too large.
     let _ = survive_file_size_limit();
-    let arguments = match environment::parse::<CommandLine>() {
-        Ok(arguments) => arguments,
+    let (arguments, matches) = match environment::parse::<CommandLine>() {
+        Ok(parsed) => parsed,
         Err(said) => return answer(&said),
     };
     let result = match arguments.command {
+        Command::Serve(arguments) if arguments.print_config => {
+            let settings = environment::in_force::<CommandLine>("serve", &matches);
+            output::print(&settings).map(|()| ExitCode::SUCCESS)
+        }
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Health(arguments) => health::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Bench(arguments) => bench::run(arguments).map(|()| ExitCode::SUCCESS),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Journal(arguments) => Ok(journal::run(arguments)),
+        Command::Completions { shell } => printed(|out| {
+            clap_complete::generate(shell, &mut CommandLine::command(), "cashpoint", out);
+            Ok(())
+        }),
+        Command::Man => printed(|out| clap_mangen::Man::new(CommandLine::command()).render(out)),
     };
     match result {
         Ok(code) => code,

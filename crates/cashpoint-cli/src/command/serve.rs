@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,10 @@ const OTHER_FILES: u64 = 64 + cashpoint_server::STANDING_MAX as u64;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
+    /// Print the settings in force, with where each comes from, and stop.
+    #[arg(long)]
+    pub(super) print_config: bool,
+
     /// The address to listen on; 127.0.0.1 for this machine only.
     #[arg(long, env = "HOST", default_value = "0.0.0.0", value_parser = settings::host)]
     host: String,
@@ -281,13 +285,19 @@ async fn serve(arguments: &Arguments, config: Config) -> Result<(), Failure> {
     if config.allowed_origins == AllowedOrigins::Any {
         tell_of_open_door(arguments.environment);
     }
+    if !address.ip().is_loopback() {
+        info!("there is no authentication: whoever reaches this address may move money");
+    }
+    let data = arguments.data.as_deref().map(Path::display);
     info!(
         version = env!("CARGO_PKG_VERSION"),
+        mode = if data.is_some() { "durable" } else { "memory" },
+        data = data.map(tracing::field::display),
         max_accounts = arguments.max_accounts,
         max_transaction_amount = %arguments.max_transaction_amount,
         max_connections = config.connections_max,
-        "listening on http://{}",
-        reachable(address)
+        "listening on {}",
+        told(address)
     );
     let (failed, failure) = oneshot::channel();
     let watched = Arc::clone(&service);
@@ -344,16 +354,18 @@ async fn listen(host: &str, port: u16) -> Result<TcpListener, Failure> {
     })
 }
 
-/// The address to open in a browser: where the service listens on all addresses, this machine's.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let mut address = address;
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
+/// Where the service listens, with the address to open in a browser. Where it listens on all addresses, that is this
+/// machine's own.
+fn told(address: SocketAddr) -> String {
+    if !address.ip().is_unspecified() {
+        return format!("http://{address}");
     }
-    address
+    let mut here = address;
+    here.set_ip(match address {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+    });
+    format!("http://{here}, and on every other address of this machine ({address})")
 }
 
 /// Is ready at the first SIGINT or SIGTERM, or at the end of standard input if that is asked for. A second

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cashpoint::{Amount, Cents};
 use cashpoint_server::{HostName, Origin};
+use http::Uri;
 
 /// The most accounts that may be asked for.
 const MAX_ACCOUNTS_MAX: usize = 1_000_000_000;
@@ -73,6 +74,16 @@ pub(super) fn max_connections(text: &str) -> Result<usize, String> {
 pub(super) fn origin(text: &str) -> Result<Origin, String> {
     text.parse()
         .map_err(|error| format!("must be the URL of a site: {error}"))
+}
+
+/// The address of a server. `http://` goes without saying.
+pub(super) fn url(text: &str) -> Result<Uri, String> {
+    let text = match text.contains("://") {
+        true => text.to_owned(),
+        false => format!("http://{text}"),
+    };
+    text.parse()
+        .map_err(|error| format!("must be an address such as http://localhost:8000: {error}"))
 }
 
 pub(super) fn host_name(text: &str) -> Result<HostName, String> {

@@ -67,6 +67,7 @@ struct EngineArgs {
 #[command(group = ArgGroup::new("restarts").args(["restart_cmd", "pid"]).multiple(true))]
 struct Http {
     /// The server's address, such as http://localhost:8000 [default: a server of its own].
+    #[arg(value_parser = settings::url)]
     url: Option<Uri>,
 
     /// How many connections use it at a time, each with one request under way; 64 at most for each account.
@@ -83,7 +84,7 @@ struct Http {
 
     /// Kill the server with SIGKILL under load, start it again with this command, and look what it remembers.
     /// Without --pid the command also starts it the first time. The server is to be the command's own process, or
-    /// a child of it: all of them are killed.
+    /// a child of it: all of them are killed. What it logs is shown only if it fails; redirect it to keep it.
     #[arg(long, value_name = "COMMAND", requires = "url")]
     restart_cmd: Option<String>,
 

@@ -25,6 +25,12 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// So many things: `1 account`, `1,000 accounts`.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(number))
+}
+
 /// A time in nanoseconds, in the unit that fits.
 pub(crate) fn time(nanoseconds: u64) -> String {
     let value = nanoseconds as f64;
@@ -63,6 +69,9 @@ mod tests {
         assert_eq!(rate(118_700_000.0), "119,000,000");
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(grouped(100), "100");
+        assert_eq!(counted(0, "account"), "0 accounts");
+        assert_eq!(counted(1, "account"), "1 account");
+        assert_eq!(counted(1_000, "account"), "1,000 accounts");
         assert_eq!(time(999), "999 ns");
         assert_eq!(time(1_250), "1.25 µs");
         assert_eq!(time(12_500_000), "12.5 ms");

@@ -19,7 +19,7 @@ use super::report::{Finding, PhaseReport, Recorded};
 use super::subject::{Oddities, Subject};
 use crate::client::Broken;
 use crate::present::progress::Progress;
-use crate::present::quantity::{grouped, rate};
+use crate::present::quantity::{counted, rate};
 
 /// How many operations a slice has, and listings may add as many. A record is 56 bytes, and three slices are held
 /// at most.
@@ -65,8 +65,8 @@ pub(super) fn run(
         report.undecided("nobody answered any more");
     }
     if inventory.unread > 0 {
-        let unread = grouped(inventory.unread as u64);
-        report.undecided(format!("{unread} accounts could not be read at the end"));
+        let unread = counted(inventory.unread as u64, "account");
+        report.undecided(format!("{unread} could not be read at the end"));
     }
     report.oddities(oddities);
     if stop.load(Relaxed) {
@@ -188,11 +188,11 @@ impl Heard {
         let per_second = |seconds: f64| rate(operations as f64 / seconds.max(1e-9));
         report.recorded = Some(recorded);
         report.fact(format!(
-            "{} operations on {} accounts, {} withdrawals refused for want of funds, {} outcomes unknown",
-            grouped(operations),
-            grouped(self.accounts),
-            grouped(self.refused),
-            grouped(self.unknown)
+            "{} on {}, {} refused for want of funds, {} unknown",
+            counted(operations, "operation"),
+            counted(self.accounts, "account"),
+            counted(self.refused, "withdrawal"),
+            counted(self.unknown, "outcome")
         ));
         report.fact(format!(
             "recorded in {:.1} s ({}/s), checked at {} a second of one processor",
@@ -202,8 +202,8 @@ impl Heard {
         ));
         if self.judge.given_up > 0 {
             report.undecided(format!(
-                "{} accounts had too many operations open or unanswered at a time to be judged",
-                grouped(self.judge.given_up)
+                "{} had too many operations open or unanswered at a time to be judged",
+                counted(self.judge.given_up, "account")
             ));
         }
         if operations == self.unknown {
@@ -236,8 +236,8 @@ pub(super) fn tell_totals(report: &mut PhaseReport, totals: &Totals) {
     }
     report.totals = Some(*totals);
     report.fact(format!(
-        "{} accounts open at the end: opened with {}, {} paid in, {} taken out, {} unknown, {} there",
-        grouped(totals.accounts),
+        "{} open at the end: opened with {}, {} paid in, {} taken out, {} unknown, {} there",
+        counted(totals.accounts, "account"),
         money(totals.initial_cents),
         money(totals.credited_cents),
         money(totals.debited_cents),

@@ -8,8 +8,9 @@ use std::time::Duration;
 use cashpoint::{AccountNumber, Cents};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
-use super::contract::largest_told;
+use super::contract::{BUSY, largest_told};
 use super::history::{Action, Outcome};
 use super::shown::shown;
 use super::subject::{Created, Oddities, Room, Session, Subject};
@@ -39,6 +40,34 @@ impl HttpSubject {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Fails if it is no server of the contract at all: of three requests that each of them answers with a JSON object,
+    /// it answers none so. One that has no time now may be one.
+    pub(super) fn speak(&self) -> Result<(), Broken> {
+        let mut connection = Connection::new(&self.address, self.timeout);
+        let mut said = Vec::new();
+        for (method, path, body) in [
+            ("GET", "/health", None),
+            ("GET", "/accounts", None),
+            ("POST", "/accounts/0/deposit", Some("{}")),
+        ] {
+            let Ok(answer) = connection.exchange(method, path, body) else {
+                return Ok(());
+            };
+            let is_object = serde_json::from_slice::<Map<String, Value>>(&answer.body()).is_ok();
+            if is_object || BUSY.contains(&answer.status) {
+                return Ok(());
+            }
+            let body = answer.body();
+            let shown = shown(body.get(..SAMPLE_BYTES).unwrap_or(&body));
+            said.push(format!("  {method} {path} → {} {shown}", answer.status));
+        }
+        Err(Broken(format!(
+            "{} does not speak the contract: is it the right address? It answered\n{}",
+            self.address.url,
+            said.join("\n")
+        )))
     }
 }
 
@@ -74,6 +103,9 @@ impl Subject for HttpSubject {
         })
     }
 }
+
+/// How much is shown of an answer that is none of the contract.
+const SAMPLE_BYTES: usize = 80;
 
 /// A worker's connection.
 struct HttpSession<'a> {

@@ -7,6 +7,8 @@
 //!
 //! [`Judge::forget_unknown`]: super::judge::Judge::forget_unknown
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::AtomicBool;
@@ -19,6 +21,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use super::histories::{Heard, Setup, open, tell_totals};
 use super::load::{Inventory, Load, Worker};
 use super::report::{Finding, PhaseReport};
+use super::shown::shown;
 use super::subject::Subject;
 use crate::client::Broken;
 use crate::present::progress::Progress;
@@ -41,6 +44,9 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// How often it is asked meanwhile.
 const ASK_PAUSE: Duration = Duration::from_millis(20);
+
+/// How much is shown of what a command said that failed.
+const LAST_WORDS_BYTES: u64 = 400;
 
 /// The same until it is gone: somebody else may start it again at once.
 const GONE_PAUSE: Duration = Duration::from_millis(1);
@@ -68,6 +74,8 @@ enum Process {
 pub(super) struct Keeper<'a> {
     restarts: &'a Restarts,
     process: Process,
+    /// What the command says, which is no part of the verdict.
+    log: File,
 }
 
 impl<'a> Keeper<'a> {
@@ -91,7 +99,13 @@ impl<'a> Keeper<'a> {
             }
             (None, _) => Process::Unknown,
         };
-        let mut keeper = Self { restarts, process };
+        let log =
+            tempfile::tempfile().map_err(|error| Broken(format!("no room for a log: {error}")))?;
+        let mut keeper = Self {
+            restarts,
+            process,
+            log,
+        };
         if matches!(keeper.process, Process::Unknown) {
             keeper.start(subject, stop)?;
         }
@@ -106,6 +120,7 @@ impl<'a> Keeper<'a> {
                     .process_group(0)
                     .stdin(Stdio::null())
                     .stdout(Stdio::null())
+                    .stderr(self.log.try_clone().map_err(Broken::new)?)
                     .spawn();
                 Process::Own(child.map_err(|error| Broken(format!("{command}: {error}")))?)
             }
@@ -118,20 +133,39 @@ impl<'a> Keeper<'a> {
                 && let Ok(Some(status)) = child.try_wait()
                 && !status.success()
             {
-                return Err(Broken(format!("the restart command failed: {status}")));
+                return Err(Broken(format!(
+                    "the restart command failed: {status}{}",
+                    self.last_words()
+                )));
             }
             if stop.load(Relaxed) {
                 return Err(Broken::new("stopped while the server was started"));
             }
             if Instant::now() > deadline {
                 return Err(Broken(format!(
-                    "the server did not come back within {} s: {broken}",
-                    PATIENCE.as_secs()
+                    "the server did not come back within {} s: {broken}{}",
+                    PATIENCE.as_secs(),
+                    self.last_words()
                 )));
             }
             thread::sleep(ASK_PAUSE);
         }
         Ok(())
+    }
+
+    /// The end of what the command said, if it said anything.
+    fn last_words(&self) -> String {
+        let mut said = Vec::new();
+        let mut log = &self.log;
+        let length = log.metadata().map_or(0, |it| it.len());
+        let from = length.saturating_sub(LAST_WORDS_BYTES);
+        let read = log
+            .seek(SeekFrom::Start(from))
+            .and_then(|_| log.take(LAST_WORDS_BYTES).read_to_end(&mut said));
+        match read {
+            Ok(1..) => format!("; it said: {}", shown(&said)),
+            _ => String::new(),
+        }
     }
 
     /// Kills it, without a warning.

@@ -124,8 +124,9 @@ fn verify_server(
         Some(restarts) => Some(Keeper::new(restarts, &server, stop)?),
         None => None,
     };
-    // Nobody there is no verdict, and no list of rules that were broken.
+    // Nobody there is no verdict, and no list of rules that were broken; nor is somebody else.
     server.reach()?;
+    server.speak()?;
     if plan.includes(Phase::Contract) {
         report.add(hold_rules(&server, stop));
     }
@@ -243,7 +244,10 @@ fn hold_rules(server: &HttpSubject, stop: &AtomicBool) -> PhaseReport {
         }
     }
     progress.finish();
-    phase.fact(format!("{kept} of {} rules are kept", rules.len()));
+    let broken = phase.findings.len();
+    let not_checked = rules.len() - kept - broken;
+    let summary = format!("{kept} kept, {broken} broken, {not_checked} not checked");
+    phase.facts.insert(0, summary);
     if deviates_as_original > 0 {
         phase.fact(format!(
             "{deviates_as_original} of the others are where the contract asks for more than the service that it \

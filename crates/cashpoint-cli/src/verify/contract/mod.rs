@@ -47,6 +47,7 @@ use serde::Serialize;
 use crate::client::Address;
 pub(super) use customer::largest_told;
 use probe::Probe;
+pub(super) use request::BUSY;
 use stop::Stop;
 
 /// How many times the timeout of a request a rule may take before it begins no more of them.

@@ -6,7 +6,7 @@ use crate::client::{self, Address, Response};
 use crate::verify::shown::{SHOWN_MAX_CHARS, shown};
 
 /// Statuses of those who have no time now: it took too long, too many came, nobody is there behind the proxy.
-const BUSY: [u16; 5] = [408, 429, 502, 503, 504];
+pub(in crate::verify) const BUSY: [u16; 5] = [408, 429, 502, 503, 504];
 
 /// The header field that goes without saying.
 const JSON: &str = "Content-Type: application/json";
