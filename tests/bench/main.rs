@@ -82,7 +82,7 @@ fn the_engine_is_measured_and_its_books_balance() {
         ]);
         assert_success(&output);
         assert!(
-            text(&output).contains("books: 1,000 accounts hold what was acknowledged, to the cent")
+            text(&output).contains("books: 500 accounts hold what was acknowledged, to the cent")
         );
         let report = report(&json);
         let cases = report["cases"].as_array().unwrap();
