@@ -24,13 +24,15 @@ RUN target="$(uname -m)-unknown-linux-gnu" \
     && cargo build --release --locked --package cashpoint-cli --target "$target" \
     && mv "target/$target/release/cashpoint" /cashpoint
 RUN ./licenses.sh /licenses
+RUN mkdir /data
 
 FROM scratch
 COPY --from=build /cashpoint /cashpoint
 COPY LICENSE /LICENSE
 COPY --from=build /licenses /licenses
 COPY crates/cashpoint-server/assets/vendor/*.LICENSE* crates/cashpoint-server/assets/vendor/*.NOTICE /licenses/
-# Nobody, by number: there is no /etc/passwd.
+# Nobody, by number: there is no /etc/passwd. A new volume that is mounted at /data belongs to this user, too.
+COPY --from=build --chown=65534:65534 --chmod=700 /data /data
 USER 65534:65534
 EXPOSE 8000
 # With the default numbers of accounts and of idempotency keys, whatever clients do then fits 512 MB: see docs/operating.md, Deployment.

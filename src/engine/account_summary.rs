@@ -9,6 +9,7 @@ use crate::values::timestamp::Timestamp;
 
 /// An account as a listing found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AccountSummary {
     /// Its number.
     pub number: AccountNumber,

@@ -45,6 +45,7 @@ type PinnedMap<'ledger, Metadata> =
 
 /// An account right after money moved on it.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Updated<'session, Metadata> {
     /// The account's balance right after it.
     pub balance: Cents,
@@ -54,6 +55,7 @@ pub struct Updated<'session, Metadata> {
 
 /// An account as a listing found it.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct AccountView<'session, Metadata> {
     /// Its number.
     pub number: AccountNumber,

@@ -85,6 +85,7 @@ pub enum Order {
 
 /// A page of an account's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Statement {
     /// The entries.
     pub entries: Vec<StatementEntry>,
@@ -94,6 +95,7 @@ pub struct Statement {
 
 /// Something that happened on an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StatementEntry {
     /// Its place in the one order of everything that the ledger recorded.
     pub sequence: u64,

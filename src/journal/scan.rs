@@ -30,6 +30,7 @@ use super::{LedgerId, POSITION_MAX, Position};
 
 /// How far a journal has been read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress {
     /// The position up to which it is read.
     pub position: Position,
@@ -41,6 +42,7 @@ pub struct Progress {
 
 /// The end of the last segment that a crash has torn.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Torn {
     /// The file.
     pub segment: String,

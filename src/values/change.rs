@@ -65,6 +65,7 @@ impl Change {
 
 /// What a change did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Receipt {
     /// The account: the new one where one was opened.
     pub number: AccountNumber,
@@ -79,6 +80,7 @@ pub struct Receipt {
 
 /// What a change did to an account, without the time: that belongs to the whole change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Effect {
     /// The account: the new one where one was opened.
     pub number: AccountNumber,

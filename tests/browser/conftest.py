@@ -71,6 +71,7 @@ def browser(driver, request, start):
     driver.get("about:blank")
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "UTC"})
     driver.get_log("performance"), driver.get_log("browser")
     yield driver
     driver.get("about:blank")  # Whatever the page still had under way ends here.

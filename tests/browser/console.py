@@ -62,6 +62,10 @@ class Page:
         ]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
+    def at(self, timezone: str) -> None:
+        """Puts the person into a time zone."""
+        self.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": timezone})
+
     def screenshot(self, name: str, whole: bool = True) -> None:
         """Keeps a picture of the whole page, or of the part that is seen."""
         width = self.driver.execute_script("return innerWidth")

@@ -25,7 +25,8 @@ if ((${#missing[@]})); then
 fi
 needs_binary
 
-python_environment "$root/tests/browser/requirements.txt"
+# All that is needed is listed; of axe-playwright-python only the file of axe-core.
+PIP_NO_DEPS=1 python_environment "$root/tests/browser/requirements.txt"
 
 export PYTHONDONTWRITEBYTECODE=1
 export CASHPOINT_BINARY=$binary

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import uuid
+from datetime import datetime, timedelta
 
 import pytest
 from console import Console
@@ -410,8 +411,18 @@ def test_a_statement_shows_what_happened_and_follows_it(browser, durable):
     console.wait_for_transactions([opened])
     assert console.status("statement").startswith("200 OK")
     assert in_a_shell(console.curl("statement")) == console.body("statement")
-    times = console.find_all("#statement-rows .time")
-    assert times[0].text == durable.accounts()[0]["created_at"].replace("T", " ")[:19]
+    console.at("UTC")
+    console.run("statement")
+    time = console.find("#statement-rows .time")
+    created = durable.accounts()[0]["created_at"]
+    assert time.text == created.replace("T", " ")[:19]
+    # By the clock of whoever looks; UTC on hover.
+    console.at("Asia/Kolkata")
+    console.run("statement")
+    local = datetime.fromisoformat(created) + timedelta(hours=5, minutes=30)
+    console.wait_for_text("#statement-rows .time", local.isoformat(" ", "seconds"))
+    shown = console.find("#statement-rows .time").get_attribute("title")
+    assert shown == f"{created.replace('T', ' ')} UTC"
 
     console.run("deposit", "0.30")
     deposit = ("Deposit", KEY, "+0.30", "100.80")

@@ -55,3 +55,10 @@ def test_redoc_searches(browser, service):
     page.wait(lambda: page.find_all(".search-input"), "the search field")
     page.find(".search-input").send_keys("withdraw")
     page.wait(lambda: page.find_all("[data-role='search:results'] li"), "what was found")
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_the_documentation_leads_back(browser, service, path):
+    page = Page(browser, service.url + path)
+    page.find("a.back").click()
+    page.wait_for_text("h1", "Money, exact to the cent.")

@@ -91,6 +91,46 @@ fn the_settings_in_force_are_printed_with_where_they_come_from() {
         let line = line.unwrap_or_else(|| panic!("no {setting} in {settings}"));
         assert_eq!(line.split("# ").nth(1), Some(source), "{line}");
     }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let set = "port = 9\nmax-accounts = 5\nallowed-host = [\"a.example\", \"b.example\"]\nexisting = true\n";
+    std::fs::write(file.path(), set).unwrap();
+    let file = file.path().to_str().unwrap();
+    let printed = cashpoint()
+        .args(["serve", "--print-config", "--config", file])
+        .env("MAX_ACCOUNTS", "7")
+        .output()
+        .expect("the binary starts");
+    let settings = text(&printed);
+    // Flag, environment, file, default.
+    for (setting, source) in [
+        ("PORT=9", "--config"),
+        ("MAX_ACCOUNTS=7", "MAX_ACCOUNTS"),
+        ("ALLOWED_HOST=a.example,b.example", "--config"),
+        ("EXISTING=true", "--config"),
+        ("HOST=0.0.0.0", "default"),
+    ] {
+        let line = settings.lines().find(|line| line.starts_with(setting));
+        let line = line.unwrap_or_else(|| panic!("no {setting} in {settings}"));
+        assert_eq!(line.split("# ").nth(1), Some(source), "{line}");
+    }
+    // What is wrong in a file is told, and nothing is served.
+    for (set, told) in [
+        ("port = 99999", "0 (any free port) to 65535"),
+        ("prot = 9", "prot is no setting"),
+        ("port = {}", "port is neither"),
+        ("port", "--config"),
+    ] {
+        std::fs::write(file, set).unwrap();
+        let refused = run(&["serve", "--config", file]);
+        assert_eq!(refused.status.code(), Some(2), "{set}: {}", text(&refused));
+        assert!(text(&refused).contains(told), "{set}: {}", text(&refused));
+    }
+    let refused = run(&["serve", "--config", "/nowhere/a.toml"]);
+    assert!(
+        text(&refused).contains("/nowhere/a.toml"),
+        "{}",
+        text(&refused)
+    );
     // A setting that is wrong is told as ever.
     assert!(
         !run(&["serve", "--print-config", "--port", "x"])

@@ -200,18 +200,49 @@ class Exchange {
   }
 }
 
-/** The nodes that show a JSON text as it came, with its tokens coloured. */
+/**
+ * The nodes that show a JSON text, with its tokens coloured and a line for each member. The text of the nodes is what
+ * came: the lines are only drawn, so that what is copied is what was answered.
+ */
 function coloured(text) {
   const nodes = [];
   let end = 0;
+  let depth = 0;
+  const lineBreak = () => {
+    const node = document.createElement("span");
+    node.className = "break";
+    node.dataset.indent = `\n${"  ".repeat(depth)}`;
+    nodes.push(node);
+  };
+  const punctuation = (between) => {
+    for (const [index, character] of [...between].entries()) {
+      const isEmpty = "{[".includes(between[index - 1] ?? " ");
+      if ("}]".includes(character)) {
+        depth -= 1;
+        if (!isEmpty) {
+          lineBreak();
+        }
+      }
+      nodes.push(character);
+      if ("{[".includes(character)) {
+        depth += 1;
+        if (!"}]".includes(between[index + 1] ?? " ")) {
+          lineBreak();
+        }
+      } else if (character === ",") {
+        lineBreak();
+      }
+    }
+  };
   for (const match of text.matchAll(JSON_TOKENS)) {
     const token = document.createElement("span");
     token.className = Object.keys(match.groups).find((kind) => match.groups[kind] !== undefined);
     token.textContent = match[0];
-    nodes.push(text.slice(end, match.index), token);
+    punctuation(text.slice(end, match.index));
+    nodes.push(token);
     end = match.index + match[0].length;
   }
-  nodes.push(text.slice(end));
+  punctuation(text.slice(end));
   return nodes;
 }
 
@@ -532,7 +563,7 @@ function row({ account_number, balance, last_updated }) {
   const fragment = element("list-row").content.cloneNode(true);
   fragment.querySelector(".number").textContent = account_number;
   fragment.querySelector(".money").textContent = money(balance);
-  fragment.querySelector(".time").textContent = toSeconds(last_updated);
+  showTime(fragment.querySelector(".time"), last_updated);
   const use = fragment.querySelector(".use");
   use.setAttribute("aria-label", `Use account ${account_number}`);
   use.addEventListener("click", () => {
@@ -559,9 +590,15 @@ async function refreshListing() {
   }
 }
 
-/** A time without the parts of a second. */
-function toSeconds(time) {
-  return time.replace("T", " ").slice(0, "yyyy-mm-dd hh:mm:ss".length);
+/** Shows a time, which came in UTC, by the clock of whoever looks at it. UTC is told on hover. */
+function showTime(node, time) {
+  const inUtc = new Date(`${time}Z`);
+  // The same instant with the offset taken off, so that what is printed as UTC is local.
+  const local = new Date(inUtc.getTime() - inUtc.getTimezoneOffset() * 60_000);
+  const isTime = !Number.isNaN(inUtc.getTime());
+  const shown = isTime ? local.toISOString() : time;
+  node.textContent = shown.replace("T", " ").slice(0, "yyyy-mm-dd hh:mm:ss".length);
+  node.title = `${time.replace("T", " ")} UTC`;
 }
 
 // ---------------------------------------------------------------------------------------------------
@@ -589,7 +626,7 @@ function showStatement({ account_number, transactions, next_cursor }) {
 function transactionRow({ type, amount, balance_after, timestamp, idempotency_key }) {
   const fragment = element("statement-row").content.cloneNode(true);
   const [kind, sign] = KINDS[type] ?? [type, ""];
-  fragment.querySelector(".time").textContent = toSeconds(timestamp);
+  showTime(fragment.querySelector(".time"), timestamp);
   fragment.querySelector(".kind").textContent = kind;
   showKey(fragment.querySelector(".number"), idempotency_key ?? "");
   fragment.querySelector(".amount").textContent = sign + money(amount);

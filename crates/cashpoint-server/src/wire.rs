@@ -173,12 +173,12 @@ impl From<StatementEntry> for TransactionItem {
     fn from(entry: StatementEntry) -> Self {
         let StatementEntry {
             sequence,
-            entry: _,
             kind,
             amount,
             balance_after,
             at,
             key,
+            ..
         } = entry;
         Self {
             sequence,
@@ -280,10 +280,10 @@ impl From<AccountSummary> for AccountItem {
     fn from(summary: AccountSummary) -> Self {
         let AccountSummary {
             number,
-            created: _,
             balance,
             created_at,
             last_updated,
+            ..
         } = summary;
         Self {
             account_number: number,

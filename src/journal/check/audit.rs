@@ -65,6 +65,7 @@ pub struct Audit {
 
 /// Where the records begin of a journal whose old segments were taken away.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Begins {
     /// The sequence number of the first record.
     pub sequence: u64,
@@ -76,6 +77,7 @@ pub struct Begins {
 
 /// What is to be said of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SnapshotCheck {
     /// The file.
     pub name: String,
@@ -102,6 +104,7 @@ pub enum SnapshotVerdict {
 
 /// A hash that was noted earlier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Expected {
     /// The hash.
     pub hash: ChainHash,

@@ -25,6 +25,7 @@ impl fmt::Display for Sum {
 
 /// Granted records of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Total {
     /// How many there are.
     pub count: u64,
@@ -34,6 +35,7 @@ pub struct Total {
 
 /// Refusals that were recorded, because their requests had a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refusals {
     /// The account was not open.
     pub unknown_account: u64,
@@ -64,6 +66,7 @@ impl Refusals {
 
 /// What the records add up to, by themselves: nothing here is taken from balances.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Totals {
     /// Accounts opened, with their initial balances.
     pub openings: Total,

@@ -42,6 +42,7 @@ pub(in crate::journal) const RECORD_BYTES_MAX: usize =
 
 /// One change, what came of it, and where the account's earlier entries are.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Record {
     /// Its place in the one order of all records, from 1, without gaps.
     pub sequence: u64,
@@ -59,6 +60,7 @@ pub struct Record {
 
 /// Where a record stands among its account's entries. All 0 for a refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Link {
     /// Which entry of the account it is, from 1.
     pub entry: u64,

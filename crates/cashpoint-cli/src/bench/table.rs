@@ -11,20 +11,18 @@ use crate::present::quantity::{grouped, rate, size, time};
 /// How tables look: lines above, below and under the header.
 pub(super) const STYLE: TableStyle = UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
 
-/// The report as text.
-pub(crate) fn table(report: &BenchReport) -> String {
-    let mut table = Table::new();
-    table.load_style(STYLE).set_header(HEADER);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    for case in &report.cases {
-        if case.rounds.is_empty() {
-            table.add_row([case.name(&report.workers), "not measured".to_owned()]);
-        } else {
-            table.add_row(row(case, &report.workers));
-        }
-    }
+/// A spread of more than this, in percent of the median on either side, is told: such rounds say little.
+const SPREAD_TOLD: f64 = 15.0;
+
+/// The report as text, for a terminal of so many columns if it is for one: there a table that is too wide for it leaves
+/// out what is asked for least.
+pub(crate) fn table(report: &BenchReport, columns: Option<usize>) -> String {
+    let whole = cases(report, &HEADER);
+    let width = whole.lines().map(|line| line.chars().count()).max();
+    let table = match columns.zip(width) {
+        Some((columns, width)) if width > columns => cases(report, &NARROW),
+        _ => whole,
+    };
     let mut text = format!("{}\n{table}\n", title(report));
     for case in &report.cases {
         let name = case.name(&report.workers);
@@ -42,13 +40,49 @@ pub(crate) fn table(report: &BenchReport) -> String {
     for (name, seen) in &report.seen {
         let _ = writeln!(text, "{name}: {seen}");
     }
+    if report.cases.iter().any(is_spread_wide) {
+        let _ = writeln!(
+            text,
+            "spread: rounds lie more than {SPREAD_TOLD} % beside their median: the machine was busy. Run it again, or \
+             with more --rounds, before you believe a difference"
+        );
+    }
     let _ = writeln!(text, "{}", books(&report.books));
     text
+}
+
+/// The table of all cases, with these columns.
+fn cases(report: &BenchReport, header: &[&str]) -> String {
+    let mut table = Table::new();
+    table.load_style(STYLE).set_header(header.to_vec());
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for case in &report.cases {
+        if case.rounds.is_empty() {
+            table.add_row([case.name(&report.workers), "not measured".to_owned()]);
+        } else {
+            let cells = HEADER.iter().zip(row(case, &report.workers));
+            let shown = cells.filter(|(name, _)| header.contains(name));
+            table.add_row(shown.map(|(_, cell)| cell));
+        }
+    }
+    table.to_string()
+}
+
+#[expect(clippy::float_arithmetic, reason = "ratios of rates, not money")]
+fn is_spread_wide(case: &CaseReport) -> bool {
+    let (lowest, highest) = case.per_second_range();
+    let off = |rate: f64| 100.0 * (rate / case.per_second() - 1.0).abs();
+    !case.rounds.is_empty() && off(lowest).max(off(highest)) > SPREAD_TOLD
 }
 
 const HEADER: [&str; 10] = [
     "case", "ops/s", "spread", "p50", "p90", "p99", "p99.9", "max", "CPU", "memory",
 ];
+
+/// What fits 80 columns.
+const NARROW: [&str; 6] = ["case", "ops/s", "spread", "p50", "p99", "max"];
 
 fn row(case: &CaseReport, workers: &str) -> [String; 10] {
     let latency = case.latency;
@@ -115,4 +149,65 @@ pub(super) fn books(books: &Reconciliation) -> String {
         let _ = write!(text, " ({cents} cents were sent and never answered for)");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::report::{Latency, RoundReport};
+
+    fn report(rates: &[f64]) -> BenchReport {
+        let long_ns = 999_999_999;
+        let latency = Latency {
+            p50: long_ns,
+            p90: long_ns,
+            p99: long_ns,
+            p99_9: long_ns,
+            max: long_ns,
+        };
+        let rounds = rates.iter().map(|rate| RoundReport {
+            began_s: 0.0,
+            per_second: *rate,
+            latency,
+            slices: Vec::new(),
+            processors: Some(1.5),
+            memory: Some(1 << 30),
+        });
+        let mut report = BenchReport::new("a server".to_owned(), "connections", Vec::new());
+        report.cases = vec![CaseReport {
+            mix: "withdraw".to_owned(),
+            workers: 16_384,
+            rounds: rounds.collect(),
+            latency,
+            percentiles: Vec::new(),
+            refused: 0,
+            errors: [].into(),
+        }];
+        report
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_the_table_fits() {
+        let report = report(&[100_000.0, 110_000.0, 120_000.0]);
+        let rows = |columns| {
+            let text = table(&report, columns);
+            let widest = text
+                .lines()
+                .filter(|line| line.starts_with(['─', '═', ' ']));
+            let widest = widest.map(|line| line.chars().count()).max().unwrap();
+            (widest, text)
+        };
+        let (whole, text) = rows(None);
+        assert!(whole > 80 && text.contains("p99.9"), "{text}");
+        let (narrow, text) = rows(Some(80));
+        assert!(narrow <= 80 && !text.contains("p99.9"), "{text}");
+        assert_eq!(rows(Some(200)).0, whole);
+    }
+
+    #[test]
+    fn a_wide_spread_is_told() {
+        let wide = "the machine was busy";
+        assert!(table(&report(&[80.0, 100.0, 101.0]), None).contains(wide));
+        assert!(!table(&report(&[95.0, 100.0, 101.0]), None).contains(wide));
+    }
 }

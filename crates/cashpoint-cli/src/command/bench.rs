@@ -409,7 +409,7 @@ impl Common {
         let stop = stop_at_interrupt()?;
         let report = bench::run(subject, &plan, &stop)?;
         // The files are worth more than what is on the screen: they are written in any case.
-        let printed = output::print(&table(&report));
+        let printed = output::print(&table(&report, output::columns()));
         if let Some(file) = &self.json {
             files::write(file, &report.json()?)?;
         }

@@ -10,33 +10,59 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Error, Parser, ValueHint};
 
+use super::config_file::{self, Settings};
+
+/// A command line that was read.
+pub(super) struct Parsed<P> {
+    pub(super) arguments: P,
+    matches: ArgMatches,
+    from_file: Settings,
+}
+
 /// Reads the command line.
 ///
 /// # Errors
 ///
 /// What is to be said, and with which exit code, where it is wrong or asks for help.
-pub(super) fn parse<P: Parser>() -> Result<(P, ArgMatches), Error> {
+pub(super) fn parse<P: Parser>() -> Result<Parsed<P>, Error> {
+    let from_file = config_file::read(env::args_os())?;
     let mut command = without_empty(P::command());
+    if !from_file.is_empty() {
+        let name = called(&command).get_name().to_owned();
+        let mut applied = Ok(());
+        command = command.mut_subcommand(name, |it| {
+            config_file::apply(it.clone(), &from_file).unwrap_or_else(|error| {
+                applied = Err(error);
+                it
+            })
+        });
+        applied?;
+    }
     let parsed = command
         .try_get_matches_from_mut(env::args_os())
         .and_then(|matches| match P::from_arg_matches(&matches) {
-            Ok(parsed) => Ok((parsed, matches)),
+            Ok(arguments) => Ok((arguments, matches)),
             Err(error) => Err(error.format(&mut command)),
         });
-    parsed.map_err(|error| match error.kind() {
+    let (arguments, matches) = parsed.map_err(|error| match error.kind() {
         // Help names every variable, also an empty one.
         ErrorKind::DisplayHelp => P::try_parse().err().unwrap_or(error),
         _ => with_variable(error, &mut command),
+    })?;
+    Ok(Parsed {
+        arguments,
+        matches,
+        from_file,
     })
 }
 
 /// The settings of a command that have a variable, a line each as in a file of variables, with where each comes from.
-pub(super) fn in_force<P: Parser>(name: &str, matches: &ArgMatches) -> String {
+pub(super) fn in_force<P: Parser>(name: &str, parsed: &Parsed<P>) -> String {
     let mut text = String::new();
     let command = P::command();
     let (Some(called), Some(matches)) = (
         command.find_subcommand(name),
-        matches.subcommand_matches(name),
+        parsed.matches.subcommand_matches(name),
     ) else {
         return text;
     };
@@ -54,6 +80,7 @@ pub(super) fn in_force<P: Parser>(name: &str, matches: &ArgMatches) -> String {
         let source = match matches.value_source(id) {
             Some(ValueSource::CommandLine) => format!("--{flag}"),
             Some(ValueSource::EnvVariable) => variable.display().to_string(),
+            Some(_) if parsed.from_file.contains_key(flag) => format!("--{}", config_file::FLAG),
             Some(_) => "default".to_owned(),
             None => "not set".to_owned(),
         };

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod config_file;
 mod ending;
 mod environment;
 mod files;
@@ -159,13 +160,13 @@ fn printed(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<ExitCod
 pub(crate) fn run() -> ExitCode {
     // Without it the command does what it does, as long as no file is too large.
     let _ = survive_file_size_limit();
-    let (arguments, matches) = match environment::parse::<CommandLine>() {
+    let parsed = match environment::parse::<CommandLine>() {
         Ok(parsed) => parsed,
         Err(said) => return answer(&said),
     };
-    let result = match arguments.command {
-        Command::Serve(arguments) if arguments.print_config => {
-            let settings = environment::in_force::<CommandLine>("serve", &matches);
+    let result = match parsed.arguments.command {
+        Command::Serve(ref arguments) if arguments.print_config => {
+            let settings = environment::in_force("serve", &parsed);
             output::print(&settings).map(|()| ExitCode::SUCCESS)
         }
         Command::Serve(arguments) => serve::run(&arguments),

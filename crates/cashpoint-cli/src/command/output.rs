@@ -21,6 +21,12 @@ pub(super) fn standard() -> io::Result<BufWriter<File>> {
     Ok(BufWriter::with_capacity(PIECE_BYTES, file))
 }
 
+/// How many columns standard output has, where it is a terminal.
+pub(super) fn columns() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
+    Some(width.0.into())
+}
+
 /// Prints all of `text`. It is no failure if nobody reads it any more: a program that reads only the beginning, as
 /// `head` does, closes the pipe.
 pub(super) fn print(text: &str) -> Result<(), Failure> {

@@ -33,6 +33,11 @@ const OTHER_FILES: u64 = 64 + cashpoint_server::STANDING_MAX as u64;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
+    /// Take settings from this file of TOML, by the names of the flags: `max-accounts = 5000`. Flags and variables come
+    /// first.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
     /// Print the settings in force, with where each comes from, and stop.
     #[arg(long)]
     pub(super) print_config: bool,

@@ -9,6 +9,7 @@ use http::Uri;
 
 use super::{Failure, files, output, settings};
 use crate::client::Broken;
+use crate::present::colour;
 use crate::verify::{self, Phase, Plan, Restarts, Verdict};
 
 /// The exit code where there is no verdict: the server could not be reached, the run was stopped, or the report
@@ -222,7 +223,11 @@ impl Common {
         }
         let report = verify()?;
         // First of all, for a file may not be writable any more.
-        let printed = output::print(&verify::text(&report));
+        let text = verify::text(&report);
+        let printed = output::print(&match colour::is_wanted() {
+            true => colour::painted(&text),
+            false => text,
+        });
         let json = match &self.json {
             Some(file) => files::write(file, &report.json()?),
             None => Ok(()),

@@ -1,11 +1,14 @@
 //! How far long work is, on standard error, where that is a terminal.
 
+use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+
+use super::quantity::rate;
 
 /// How often the user is told.
 const REDRAW_PAUSE: Duration = Duration::from_millis(100);
@@ -26,7 +29,13 @@ impl Progress {
     pub(crate) fn with_template(template: &str, length: u64) -> Self {
         let bar = ProgressBar::new(length);
         let style = ProgressStyle::with_template(template);
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        // indicatif's own has four decimals.
+        let per_second = |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // What cannot be written is not shown.
+            let _ = write!(out, "{}/s", rate(state.per_sec()));
+        };
+        bar.set_style(style.with_key("per_sec", per_second));
         Self(bar)
     }
 
