@@ -233,6 +233,52 @@ fn compared_by_a_program(run: &PathBuf) {
 }
 
 #[test]
+fn a_durable_server_of_its_own_leaves_its_ledger_and_the_figures_in_every_form() {
+    let place = tempfile::tempdir().unwrap();
+    let ledger = place.path().join("ledger");
+    let [csv, markdown] = ["durable.csv", "durable.md"].map(fresh);
+    let output = bench(&[
+        "http",
+        "--data",
+        ledger.to_str().unwrap(),
+        "--connections",
+        "2",
+        "--mix",
+        "withdraw",
+        "--accounts",
+        "10",
+        "--rounds",
+        "2",
+        "--csv",
+        csv.to_str().unwrap(),
+        "--markdown",
+        markdown.to_str().unwrap(),
+    ]);
+    assert_success(&output);
+    let said = text(&output);
+    assert!(
+        said.contains("durable in") && said.contains("file system"),
+        "{said}"
+    );
+    let check = Command::new(env!("CARGO_BIN_EXE_cashpoint"))
+        .args(["journal", "check"])
+        .arg(&ledger)
+        .output()
+        .unwrap();
+    assert_success(&check);
+    let csv = std::fs::read_to_string(csv).unwrap();
+    assert_eq!(csv.lines().count(), 2, "{csv}");
+    assert!(
+        csv.starts_with("mix,connections,rounds,per_second"),
+        "{csv}"
+    );
+    let markdown = std::fs::read_to_string(markdown).unwrap();
+    assert!(markdown.contains("| case | ops/s |"), "{markdown}");
+    let beside = bench(&["http", "127.0.0.1:1", "--data", ledger.to_str().unwrap()]);
+    assert_eq!(beside.status.code(), Some(2), "{}", text(&beside));
+}
+
+#[test]
 fn accounts_opened_on_a_server_are_closed_again() {
     let server = FaultyServer::start(Fault::None);
     let output = bench(&[

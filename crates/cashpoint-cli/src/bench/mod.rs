@@ -43,6 +43,6 @@ pub(crate) use http::Manner;
 pub(crate) use page::page;
 pub(crate) use report::BenchReport;
 pub(crate) use runner::{Plan, Subject, run};
-pub(crate) use table::table;
+pub(crate) use table::{csv, markdown, table};
 pub(crate) use target::Case;
 pub(crate) use workload::{Mix, Skew};

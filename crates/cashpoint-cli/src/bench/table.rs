@@ -6,6 +6,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 use super::report::{BenchReport, CaseReport, Reconciliation};
+use crate::client::Broken;
 use crate::present::quantity::{grouped, rate, size, time};
 
 /// How tables look: lines above, below and under the header.
@@ -49,6 +50,65 @@ pub(crate) fn table(report: &BenchReport, columns: Option<usize>) -> String {
     }
     let _ = writeln!(text, "{}", books(&report.books));
     text
+}
+
+/// The cases as a table of Markdown, with what was measured above it.
+pub(crate) fn markdown(report: &BenchReport) -> String {
+    let line = |cells: &[String]| {
+        let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
+    let mut text = format!("{}\n\n", title(report).replace('\n', "  \n"));
+    text += &line(&HEADER.map(str::to_owned));
+    text += &format!("|---|{}\n", "---:|".repeat(HEADER.len() - 1));
+    for case in report.cases.iter().filter(|case| !case.rounds.is_empty()) {
+        text += &line(&row(case, &report.workers));
+    }
+    let _ = writeln!(text, "\n{}", books(&report.books));
+    text
+}
+
+/// The cases as comma-separated values: rates in operations a second, latencies in nanoseconds, of all rounds together.
+pub(crate) fn csv(report: &BenchReport) -> Result<String, Broken> {
+    let mut out = csv::Writer::from_writer(Vec::new());
+    out.write_record([
+        "mix",
+        report.workers.as_str(),
+        "rounds",
+        "per_second",
+        "lowest",
+        "highest",
+        "p50_ns",
+        "p90_ns",
+        "p99_ns",
+        "p99_9_ns",
+        "max_ns",
+        "refused",
+        "errors",
+    ])
+    .map_err(Broken::new)?;
+    for case in report.cases.iter().filter(|case| !case.rounds.is_empty()) {
+        let (lowest, highest) = case.per_second_range();
+        let latency = case.latency;
+        out.write_record([
+            case.mix.clone(),
+            case.workers.to_string(),
+            case.rounds.len().to_string(),
+            case.per_second().to_string(),
+            lowest.to_string(),
+            highest.to_string(),
+            latency.p50.to_string(),
+            latency.p90.to_string(),
+            latency.p99.to_string(),
+            latency.p99_9.to_string(),
+            latency.max.to_string(),
+            case.refused.to_string(),
+            case.errors.values().sum::<u64>().to_string(),
+        ])
+        .map_err(Broken::new)?;
+    }
+    let written = out.into_inner().map_err(Broken::new)?;
+    String::from_utf8(written).map_err(Broken::new)
 }
 
 /// The table of all cases, with these columns.
@@ -202,6 +262,27 @@ mod tests {
         let (narrow, text) = rows(Some(80));
         assert!(narrow <= 80 && !text.contains("p99.9"), "{text}");
         assert_eq!(rows(Some(200)).0, whole);
+    }
+
+    #[test]
+    fn other_programs_get_rows_of_the_same_figures() {
+        let mut report = report(&[100.0, 110.5, 120.0]);
+        report.cases[0].mix = "90:5,5 | x".to_owned();
+        let csv = csv(&report).unwrap();
+        let mut rows = csv::Reader::from_reader(csv.as_bytes());
+        assert_eq!(&rows.headers().unwrap()[1], "connections");
+        let row = rows.records().next().unwrap().unwrap();
+        assert_eq!(
+            (&row[0], &row[1], &row[3], &row[6]),
+            ("90:5,5 | x", "16384", "110.5", "999999999")
+        );
+        let markdown = markdown(&report);
+        let rows: Vec<_> = markdown
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .collect();
+        assert_eq!(rows.len(), 3, "{markdown}");
+        assert!(rows[2].contains("90:5,5 \\| x"), "{markdown}");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A server of our own, in a child process.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -21,12 +23,13 @@ pub(crate) struct OwnServer {
 }
 
 impl OwnServer {
-    /// Starts one for so many accounts.
-    pub(crate) fn start(accounts: usize) -> Result<Self, Broken> {
+    /// Starts one for so many accounts, in memory or on a directory.
+    pub(crate) fn start(accounts: usize, data: Option<&Path>) -> Result<Self, Broken> {
         let broken = |error| Broken(format!("the server does not start: {error}"));
         let mut child = Command::new(std::env::current_exe().map_err(broken)?)
             .args(["serve", "--host", "127.0.0.1", "--port", "0", "--log-format", "json"])
             .args(["--max-accounts", &accounts.to_string(), "--stop-with-stdin"])
+            .args(data.iter().flat_map(|it| [OsStr::new("--data"), it.as_os_str()]))
             .env_clear()
             // A Ctrl-C on the terminal is for this process alone: the books are checked after it.
             .process_group(0)

@@ -185,6 +185,11 @@ struct Http {
     #[arg(long, value_name = "PROCESS")]
     pid: Option<u32>,
 
+    /// Have the server of its own keep its ledger in this directory, which must be empty or not be there, and leave it
+    /// there.
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "url")]
+    data: Option<PathBuf>,
+
     #[command(flatten)]
     pace: Pace,
 
@@ -196,7 +201,8 @@ const HTTP_EXAMPLES: &str = "\
 Examples:
   cashpoint bench http --html report.html
   cashpoint bench http http://localhost:8000 --pid $(pgrep -x cashpoint) --json run.json
-  cashpoint bench http --connections 32 --mix mixed --skew zipf --rate 20000";
+  cashpoint bench http --connections 32 --mix mixed --skew zipf --rate 20000
+  cashpoint bench http --data bench-ledger --mix withdraw     durable, on this disk";
 
 /// Compare two reports that were written with --json.
 ///
@@ -268,6 +274,14 @@ struct Common {
     /// Write the report to this file as a page with plots.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+
+    /// Write the cases to this file as comma-separated values, in plain numbers.
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+
+    /// Write the cases to this file as a table of Markdown.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -356,11 +370,18 @@ impl Http {
             timeout: self.timeout,
             initial: self.initial_balance,
             process: self.pid,
+            data: self.data,
         };
-        let settings = vec![
+        let mut settings = vec![
             ("pipelining".to_owned(), manner.pipelining.to_string()),
             ("client threads".to_owned(), manner.threads.to_string()),
         ];
+        if let Some(directory) = &manner.data {
+            std::fs::create_dir_all(directory)
+                .and_then(|()| file_system(directory))
+                .map(|disk| settings.push(("file system".to_owned(), disk)))
+                .map_err(|error| Failure(format!("{}: {error}", directory.display())))?;
+        }
         let connections: Vec<_> = self
             .connections
             .into_iter()
@@ -381,7 +402,8 @@ impl Common {
         rate: Option<f64>,
         mut settings: Vec<(String, String)>,
     ) -> Result<(), Failure> {
-        for file in self.json.iter().chain(&self.html) {
+        let files = [&self.json, &self.html, &self.csv, &self.markdown];
+        for file in files.into_iter().flatten() {
             files::check_writable(file)?;
         }
         settings.push(("skew".to_owned(), self.skew.to_string()));
@@ -415,6 +437,12 @@ impl Common {
         }
         if let Some(file) = &self.html {
             files::write(file, &page(&report)?)?;
+        }
+        if let Some(file) = &self.csv {
+            files::write(file, &bench::csv(&report)?)?;
+        }
+        if let Some(file) = &self.markdown {
+            files::write(file, &bench::markdown(&report))?;
         }
         printed?;
         report.verdict().map_err(Failure::from)

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
@@ -103,6 +104,9 @@ fn tell(what: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{what}");
 }
 
+/// How long a command that is stopped at once takes to say what it leaves behind.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(100);
+
 /// The exit code of a command that is stopped at once, as shells have it.
 const INTERRUPTED: i32 = 130;
 
@@ -112,6 +116,11 @@ fn stop_at_interrupt() -> Result<Arc<AtomicBool>, Broken> {
     let set = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         if set.swap(true, Relaxed) {
+            // Nobody may be reading what is told: it ends all the same.
+            thread::spawn(|| {
+                tell("stopped at once: accounts that were opened on a server may be left there")
+            });
+            thread::sleep(LAST_WORDS_MAX);
             std::process::exit(INTERRUPTED);
         }
         // Beside this thread: it has to see the second one, also if nobody reads what is told.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use super::books::Totals;
 use super::evidence::Evidence;
@@ -23,10 +24,27 @@ pub(crate) struct VerifyReport {
     pub(super) cashpoint: String,
     /// When the run began, in UTC.
     pub(super) began: String,
-    /// How it was verified, as pairs of a name and a value for a person.
+    /// How it was verified, as pairs of a name and a value for a person. Programs get numbers as numbers.
+    #[serde(serialize_with = "with_numbers")]
     pub(super) settings: Vec<(String, String)>,
     pub(super) verdict: Verdict,
     pub(super) phases: Vec<PhaseReport>,
+}
+
+/// Pairs, in which what is a whole number is one.
+fn with_numbers<S: Serializer>(
+    settings: &[(String, String)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let pairs = settings.iter().map(|(name, value)| {
+        let value = value.replace(',', "").parse::<u64>();
+        (name, value)
+    });
+    let texts = settings.iter().map(|(_, value)| value);
+    serializer.collect_seq(pairs.zip(texts).map(|((name, number), text)| match number {
+        Ok(number) => (name, Value::from(number)),
+        Err(_) => (name, Value::from(text.as_str())),
+    }))
 }
 
 /// What is to be said of a subject, or of one phase of its verification.

@@ -98,7 +98,7 @@ pub(crate) fn verify_http(
             verify_server(address.url.clone(), address, restarts, plan, stop)
         }
         None => {
-            let own = OwnServer::start(2 * plan.accounts + plan.workers + ROOM)?;
+            let own = OwnServer::start(2 * plan.accounts + plan.workers + ROOM, None)?;
             let subject = "a cashpoint server of its own, in memory".to_owned();
             verify_server(subject, own.address()?, restarts, plan, stop)
         }

@@ -9,6 +9,7 @@ mod client;
 mod connection;
 mod event_loop;
 
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(crate) struct Manner {
     pub(crate) initial: Amount,
     /// The server's process, where it is known.
     pub(crate) process: Option<u32>,
+    /// Where a server of our own keeps its ledger, if not in memory.
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// A server with the accounts that were opened on it for the occasion.
@@ -70,7 +73,7 @@ impl HttpTarget {
         mut manner: Manner,
         done: &(dyn Fn(u64) + Sync),
     ) -> Result<Self, Broken> {
-        let own = OwnServer::start(accounts)?;
+        let own = OwnServer::start(accounts, manner.data.as_deref())?;
         manner.process = Some(own.process());
         Self::open_on(own.address()?, Some(own), accounts, manner, done)
     }
@@ -130,7 +133,15 @@ impl HttpTarget {
 impl Target for HttpTarget {
     fn description(&self) -> String {
         match self.own {
-            Some(_) => "a cashpoint server of its own, in memory".to_owned(),
+            Some(_) => match &self.manner.data {
+                Some(directory) => {
+                    format!(
+                        "a cashpoint server of its own, durable in {}",
+                        directory.display()
+                    )
+                }
+                None => "a cashpoint server of its own, in memory".to_owned(),
+            },
             None => self.address.url.clone(),
         }
     }
