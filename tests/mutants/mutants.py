@@ -126,7 +126,13 @@ class Mutant:
             file.write_text(text)
             patch = f"--- a/file\n+++ b/file\n{self.hunks}"
             done = subprocess.run(
-                ["git", "apply", "--whitespace=nowarn"], cwd=folder, input=patch, text=True, capture_output=True
+                ["git", "apply", "--whitespace=nowarn"],
+                cwd=folder,
+                # Whatever repository the folder may be in has nothing to do with it.
+                env=os.environ | {"GIT_CEILING_DIRECTORIES": str(pathlib.Path(folder).parent)},
+                input=patch,
+                text=True,
+                capture_output=True,
             )
             if done.returncode != 0:
                 raise DoesNotApply

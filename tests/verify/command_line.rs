@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cashpoint::AccountNumber;
 use cashpoint_server::Config;
@@ -233,14 +233,12 @@ fn somebody_else_is_told_in_a_paragraph() {
             let _ = stream.write_all(page.as_bytes());
         }
     });
-    let begun = Instant::now();
     let output = verify(&["http", &address]);
     let said = text(&output);
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("does not speak the contract"), "{said}");
     assert!(said.contains("GET /health → 404 <h1>Hi  </h1>"), "{said}");
     assert_eq!(said.lines().count(), 4, "{said}");
-    assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
