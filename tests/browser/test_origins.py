@@ -38,10 +38,11 @@ VAIN_ATTACKS = {
     "text": "(url, body) => fetch(url, {method: 'POST', mode: 'no-cors', body})",
     "form": """(url, body) => {
         const frame = document.createElement('iframe');
-        frame.name = 'answer';
+        // One name for two frames would have the second form take the first one's place, sent or not.
+        frame.name = `answer-${document.forms.length}`;
         document.body.append(frame);
         const form = document.createElement('form');
-        Object.assign(form, {method: 'POST', action: url, enctype: 'text/plain', target: 'answer'});
+        Object.assign(form, {method: 'POST', action: url, enctype: 'text/plain', target: frame.name});
         const field = document.createElement('input');
         [field.name, field.value] = [body.replace('}', ', "x": "'), '"}'];
         form.append(field);
