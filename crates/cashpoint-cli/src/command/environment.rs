@@ -25,8 +25,13 @@ pub(super) struct Parsed<P> {
 ///
 /// What is to be said, and with which exit code, where it is wrong or asks for help.
 pub(super) fn parse<P: Parser>() -> Result<Parsed<P>, Error> {
-    let from_file = config_file::read(env::args_os())?;
     let mut command = without_empty(P::command());
+    let is_file = |it: &Arg| it.get_long() == Some(config_file::FLAG);
+    // A command without that flag says itself that it has none.
+    let from_file = match called(&command).get_arguments().any(is_file) {
+        true => config_file::read(env::args_os())?,
+        false => Settings::new(),
+    };
     if !from_file.is_empty() {
         let name = called(&command).get_name().to_owned();
         let mut applied = Ok(());
