@@ -131,6 +131,19 @@ fn the_settings_in_force_are_printed_with_where_they_come_from() {
         "{}",
         text(&refused)
     );
+    // Who has no such setting says so, wherever it stands.
+    for arguments in [
+        &["--config", file][..],
+        &["health", "--config", file],
+        &["journal", "check", "data", "--config", file],
+        &["verify", "http", "--config", "/nowhere"],
+    ] {
+        std::fs::write(file, "port = 9").unwrap();
+        let refused = run(arguments);
+        let said = text(&refused);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains("unexpected argument '--config'"), "{said}");
+    }
     // A setting that is wrong is told as ever.
     assert!(
         !run(&["serve", "--print-config", "--port", "x"])
@@ -176,9 +189,11 @@ fn the_health_command_says_by_its_exit_code_whether_a_server_is_healthy() {
     let output = run(&["health", &url]);
     assert!(output.status.success(), "{}", text(&output));
 
-    // `http://` goes without saying, and `/health` too.
-    let output = run(&["health", &format!("127.0.0.1:{}", server.port())]);
-    assert!(output.status.success(), "{}", text(&output));
+    // `http://` goes without saying, and `/health` too, and a slash at the end is none.
+    for end in ["", "/", "/health/"] {
+        let output = run(&["health", &format!("127.0.0.1:{}{end}", server.port())]);
+        assert!(output.status.success(), "{end}: {}", text(&output));
+    }
 
     let by_port = cashpoint()
         .arg("health")

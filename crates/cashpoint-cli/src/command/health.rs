@@ -58,10 +58,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 impl Arguments {
     fn url(&self) -> String {
         match &self.url {
-            Some(url) if matches!(url.path(), "" | "/") => {
-                format!("{}/health", url.to_string().trim_end_matches('/'))
+            Some(url) => {
+                let said = url.to_string();
+                let said = said.trim_end_matches('/');
+                match url.path().trim_end_matches('/') {
+                    "" => format!("{said}/health"),
+                    _ => said.to_owned(),
+                }
             }
-            Some(url) => url.to_string(),
             None => format!("http://{}/health", self.local_authority()),
         }
     }
