@@ -11,9 +11,11 @@
 mod faulty_server;
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use faulty_server::{Fault, FaultyServer};
@@ -274,8 +276,40 @@ fn a_durable_server_of_its_own_leaves_its_ledger_and_the_figures_in_every_form()
     );
     let markdown = std::fs::read_to_string(markdown).unwrap();
     assert!(markdown.contains("| case | ops/s |"), "{markdown}");
+    // A ledger that is there is not filled.
+    let again = bench(&["http", "--data", ledger.to_str().unwrap()]);
+    assert_eq!(again.status.code(), Some(1), "{}", text(&again));
+    assert!(text(&again).contains("is not empty"), "{}", text(&again));
     let beside = bench(&["http", "127.0.0.1:1", "--data", ledger.to_str().unwrap()]);
     assert_eq!(beside.status.code(), Some(2), "{}", text(&beside));
+}
+
+#[test]
+fn who_stops_it_at_once_is_told_what_is_left_behind() {
+    let place = tempfile::tempdir().unwrap();
+    let begun = Command::new(env!("CARGO_BIN_EXE_cashpoint"))
+        // Enough for the first signal to come to an end a while later.
+        .args(["bench", "durable", "--accounts", "200000", "--duration", "60"])
+        .current_dir(&place)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let left = || std::fs::read_dir(&place).unwrap().next();
+    while left().is_none() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let process = Pid::from_child(&begun);
+    for _ in 0..2 {
+        kill_process(process, Signal::INT).unwrap();
+        thread::sleep(Duration::from_millis(50));
+    }
+    let output = begun.wait_with_output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    let left = left().unwrap().unwrap().file_name();
+    let (_, told) = said.split_once("left behind: the ledger in ").unwrap();
+    assert!(told.trim().ends_with(left.to_str().unwrap()), "{said}");
 }
 
 #[test]

@@ -22,6 +22,7 @@ use cashpoint::durable::{DurableConfig, DurableLedger, PendingAll, SUBMISSION_MA
 use cashpoint::journal::{self, is_snapshot};
 use cashpoint::{AccountNumber, Cents, Change, Command, CommandError, NotDone};
 
+use super::file_system::needs_empty;
 use super::record::{Measurements, Round, in_threads};
 use super::target::{Case, Target};
 use super::workload::{AMOUNT, Action, Step, Steps};
@@ -71,13 +72,7 @@ impl Durable {
         submissions: Submissions,
         done: &dyn Fn(u64),
     ) -> Result<Self, Broken> {
-        let is_in_use = |mut entries: fs::ReadDir| entries.next().is_some();
-        if fs::read_dir(&submissions.directory).is_ok_and(is_in_use) {
-            let directory = submissions.directory.display();
-            return Err(Broken(format!(
-                "{directory} is not empty: the bench needs a directory that it may fill"
-            )));
-        }
+        needs_empty(&submissions.directory)?;
         let mut durable = Self {
             ledger: None,
             numbers: Vec::with_capacity(accounts),

@@ -1,9 +1,13 @@
-//! Which file system a directory is on: what a sync costs depends on little else.
+//! The directory of a ledger that is measured: which file system it is on, for what a sync costs depends on little
+//! else, and whether it may be filled.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use sysinfo::{DiskRefreshKind, Disks};
+
+use crate::client::Broken;
 
 /// What `directory` is on, or will be once it is made, such as `ext4 at /home`.
 pub(crate) fn file_system(directory: &Path) -> io::Result<String> {
@@ -29,6 +33,18 @@ fn existing(directory: &Path) -> io::Result<PathBuf> {
     let directory = std::path::absolute(directory)?;
     let there = directory.ancestors().find(|it| it.exists());
     there.unwrap_or(&directory).canonicalize()
+}
+
+/// Refuses a directory with something in it: a bench must not fill the ledger of somebody.
+pub(super) fn needs_empty(directory: &Path) -> Result<(), Broken> {
+    let is_in_use = |mut entries: fs::ReadDir| entries.next().is_some();
+    match fs::read_dir(directory).is_ok_and(is_in_use) {
+        true => Err(Broken(format!(
+            "{} is not empty: the bench needs a directory that it may fill",
+            directory.display()
+        ))),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Has the cases measured by turns, checks the books, and tells the user how far it is.
 
+use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread;
@@ -48,6 +49,19 @@ pub(crate) enum Subject {
     Durable(Submissions),
     /// The server at this address; without one, a server of our own.
     Server(Option<Uri>, Manner),
+}
+
+impl Subject {
+    /// What is left behind when the process is ended at once, if anything is.
+    pub(crate) fn leaves(&self) -> Option<String> {
+        let ledger = |directory: &Path| format!("the ledger in {}", directory.display());
+        match self {
+            Self::Engine(_) => None,
+            Self::Durable(submissions) => Some(ledger(&submissions.directory)),
+            Self::Server(Some(url), _) => Some(format!("the accounts that were opened on {url}")),
+            Self::Server(None, manner) => manner.data.as_deref().map(ledger),
+        }
+    }
 }
 
 /// How often the target is looked at and the user told.

@@ -339,10 +339,10 @@ impl Durable {
         let directory = match self.data {
             Some(directory) => directory,
             None => {
-                let made = tempfile::Builder::new()
-                    .prefix("cashpoint-bench-")
-                    .tempdir_in(".")
-                    .map_err(unusable)?;
+                let here = std::env::current_dir().map_err(unusable)?;
+                let mut named = tempfile::Builder::new();
+                let made = named.prefix("cashpoint-bench-").tempdir_in(here);
+                let made = made.map_err(unusable)?;
                 temporary.insert(made).path().to_owned()
             }
         };
@@ -428,7 +428,7 @@ impl Common {
             seed: self.seed,
             settings,
         };
-        let stop = stop_at_interrupt()?;
+        let stop = stop_at_interrupt(subject.leaves())?;
         let report = bench::run(subject, &plan, &stop)?;
         // The files are worth more than what is on the screen: they are written in any case.
         let printed = output::print(&table(&report, output::columns()));

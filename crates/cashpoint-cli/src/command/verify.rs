@@ -168,8 +168,12 @@ impl EngineArgs {
     fn run(self) -> Result<Verdict, Failure> {
         let phases = vec![Phase::Histories, Phase::Limit];
         let plan = self.common.plan(phases, self.threads, Duration::ZERO);
-        self.common
-            .report(|| Ok(verify::verify_engine(&plan, &*super::stop_at_interrupt()?)))
+        self.common.report(|| {
+            Ok(verify::verify_engine(
+                &plan,
+                &*super::stop_at_interrupt(None)?,
+            ))
+        })
     }
 }
 
@@ -196,7 +200,9 @@ impl Http {
             kills: self.kills.unwrap_or(kills_default),
         });
         self.common.report(|| {
-            let stop = super::stop_at_interrupt()?;
+            let leaves = self.url.as_ref();
+            let leaves = leaves.map(|url| format!("the accounts that were opened on {url}"));
+            let stop = super::stop_at_interrupt(leaves)?;
             verify::verify_http(self.url.as_ref(), restarts.as_ref(), &plan, &stop)
         })
     }

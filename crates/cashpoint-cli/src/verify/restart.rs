@@ -115,6 +115,9 @@ impl<'a> Keeper<'a> {
     fn start(&mut self, subject: &dyn Subject, stop: &AtomicBool) -> Result<(), Broken> {
         self.process = match &self.restarts.command {
             Some(command) => {
+                // What an earlier life said is over: with a line for each request it would fill the disk.
+                self.log.set_len(0).map_err(Broken::new)?;
+                self.log.rewind().map_err(Broken::new)?;
                 let child = Command::new("sh")
                     .args(["-c", command])
                     .process_group(0)

@@ -17,6 +17,7 @@ use std::time::Duration;
 use cashpoint::{AccountNumber, Amount};
 use http::Uri;
 
+use super::file_system::needs_empty;
 use super::record::{Measurements, Round, in_threads};
 use super::target::{Case, Target};
 use crate::client::{Address, Broken, OwnServer};
@@ -73,6 +74,7 @@ impl HttpTarget {
         mut manner: Manner,
         done: &(dyn Fn(u64) + Sync),
     ) -> Result<Self, Broken> {
+        manner.data.as_deref().map_or(Ok(()), needs_empty)?;
         let own = OwnServer::start(accounts, manner.data.as_deref())?;
         manner.process = Some(own.process());
         Self::open_on(own.address()?, Some(own), accounts, manner, done)
