@@ -29,6 +29,15 @@ fn shown(directory: &std::path::Path, arguments: &[&str]) -> Vec<u64> {
     sequences
 }
 
+/// Two decimals, and the digits in groups, from what the service prints.
+fn for_people(cents: i64) -> String {
+    let text = text(cents);
+    let (whole, decimals) = text.split_once('.').unwrap();
+    let groups: Vec<_> = whole.as_bytes().rchunks(3).rev().collect();
+    let groups = groups.iter().map(|group| str::from_utf8(group).unwrap());
+    format!("{}.{decimals:0<2}", groups.collect::<Vec<_>>().join(","))
+}
+
 fn expected(known: &Known, is_wanted: impl Fn(&Entry) -> bool) -> Vec<u64> {
     let wanted = known.entries.iter().filter(|entry| is_wanted(entry));
     let sequences: Vec<_> = wanted.map(|entry| entry.sequence).collect();
@@ -60,8 +69,8 @@ fn each_record_is_a_line_that_says_all_of_it() {
         assert_eq!(word(), record["timestamp"]);
         assert_eq!(word(), entry.kind);
         assert_eq!(word(), entry.number.clone().unwrap_or_else(dash));
-        assert_eq!(word(), text(entry.amount));
-        assert_eq!(word(), entry.balance.map_or_else(dash, text));
+        assert_eq!(word(), for_people(entry.amount));
+        assert_eq!(word(), entry.balance.map_or_else(dash, for_people));
         assert_eq!(word(), entry.key.clone().unwrap_or_else(dash));
         assert_eq!(
             words.next(),

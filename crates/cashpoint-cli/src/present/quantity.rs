@@ -25,6 +25,11 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// Money that is not below zero, from cents: `1,234.50`.
+pub(crate) fn money(cents: u64) -> String {
+    format!("{}.{:02}", grouped(cents / 100), cents % 100)
+}
+
 /// So many things: `1 account`, `1,000 accounts`.
 pub(crate) fn counted(number: u64, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };

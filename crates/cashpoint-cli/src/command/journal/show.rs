@@ -4,18 +4,20 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use cashpoint::IdempotencyKey;
 use cashpoint::journal::{Kind, Record, Replay};
+use cashpoint::{Cents, IdempotencyKey};
 use cashpoint_server::moment::time_text;
 use clap::{Args, ValueEnum};
 
 use super::{PartArguments, Trouble};
 use crate::command::output;
 use crate::export::{Line, Part};
+use crate::present::quantity::money;
 
 /// Print records, one a line, in the order in which they happened.
 ///
-/// Reads from the first segment on and checks it on the way. Times are in UTC. A refusal is in the journal only if it is
+/// Reads from the first segment on and checks it on the way. Times are in UTC; amounts have two decimals here, and are with
+/// --json as the service prints them. A refusal is in the journal only if it is
 /// kept under an idempotency key.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -147,6 +149,7 @@ impl Shower {
         if self.json {
             return Line::new(record).write(&mut self.out);
         }
+        let money_text = |amount: Cents| money(amount.get().unsigned_abs());
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         write!(
             self.out,
@@ -155,8 +158,8 @@ impl Shower {
             time_text(record.at),
             Kind::from(record.change),
             or_dash(record.number().map(|number| number.to_string())),
-            record.amount().to_string(),
-            or_dash(record.balance_after().map(|balance| balance.to_string())),
+            money_text(record.amount()),
+            or_dash(record.balance_after().map(money_text)),
             record.key.as_ref().map_or("-", IdempotencyKey::as_str),
         )?;
         match record.outcome {
