@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Has hledger and beancount read what `cashpoint journal export` writes, and holds every account, the total, every
+# Has hledger, beancount and a validator of JSON schemas read what `cashpoint journal export` writes, and holds every account, the total, every
 # movement and every idempotency key that they find against `cashpoint journal check` and against what was answered.
 #
 #   tests/exports/run.sh [BINARY]
@@ -63,6 +63,16 @@ compare "$out/service" "$out/service/answered.json"
 JOURNAL=$out/days/data cargo test --quiet --locked --manifest-path "$root/Cargo.toml" --package cashpoint-cli --test journal \
   -- --ignored writes_a_journal_that_takes_days >/dev/null
 compare "$out/days"
+
+# Reports are what their schemas say.
+"$binary" bench engine --accounts 10 --rounds 2 --duration 0.1 --json "$out/bench.json" >/dev/null
+"$binary" bench compare "$out/bench.json" "$out/bench.json" --json >"$out/compare.json"
+"$binary" verify http --operations 10000 --json "$out/verify.json" >/dev/null
+cp "$out/service/check.json" "$out/journal-check.json"
+for report in bench compare verify journal-check; do
+  "$binary" schema $report >"$out/$report.schema.json"
+  "$venv/bin/python" "$root/tests/exports/validate.py" "$out/$report.json" "$out/$report.schema.json"
+done
 
 # A part begins with balances carried forward, and is accepted by itself.
 for part in '--from 1000' '--from 2026-02-01 --to 2026-02-02' '--to 2026-02-01T12:00:00'; do

@@ -97,7 +97,9 @@ impl Tally {
 }
 
 /// What came of a check of the books.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema, serde::Deserialize,
+)]
 pub(crate) struct Check {
     /// How many accounts were looked at.
     pub(super) accounts: u64,

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::report::{BenchReport, CaseReport, RoundReport};
@@ -17,7 +18,7 @@ use crate::present::quantity::{rate, time};
 const ROUNDS_MIN: usize = 3;
 
 /// Two reports, measure by measure.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Comparison {
     /// What was measured, and how.
     a: String,
@@ -29,7 +30,7 @@ pub(crate) struct Comparison {
 }
 
 /// One measure of a case that both have.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Row {
     case: String,
     measure: &'static str,

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use hdrhistogram::Histogram;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::books::Check;
@@ -16,7 +17,7 @@ use crate::client::Broken;
 const FORMAT: u32 = 1;
 
 /// A whole run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema, Deserialize)]
 pub(crate) struct BenchReport {
     /// The version of this form.
     pub(super) format: u32,
@@ -44,7 +45,7 @@ pub(crate) struct BenchReport {
 }
 
 /// Whether the money is where it must be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Reconciliation {
     Checked(Check),
@@ -53,7 +54,7 @@ pub(super) enum Reconciliation {
 }
 
 /// Where it was measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema, Deserialize)]
 pub(super) struct Machine {
     pub(super) system: String,
     pub(super) processor: String,
@@ -81,7 +82,7 @@ impl Machine {
 }
 
 /// One case, over all its rounds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema, Deserialize)]
 pub(super) struct CaseReport {
     /// The mix of operations.
     pub(super) mix: String,
@@ -97,7 +98,7 @@ pub(super) struct CaseReport {
 }
 
 /// One round of a case.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema, Deserialize)]
 pub(super) struct RoundReport {
     /// When it began, in seconds since the run began.
     pub(super) began_s: f64,
@@ -113,7 +114,7 @@ pub(super) struct RoundReport {
 }
 
 /// Latencies in nanoseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema, Deserialize)]
 pub(super) struct Latency {
     pub(super) p50: u64,
     pub(super) p90: u64,

@@ -10,6 +10,7 @@ mod journal;
 mod ledger;
 mod logging;
 mod output;
+mod schema;
 mod serve;
 mod settings;
 mod verify;
@@ -45,6 +46,7 @@ enum Command {
     Bench(bench::Arguments),
     Verify(verify::Arguments),
     Journal(journal::Arguments),
+    Schema(schema::Arguments),
     /// Print a script that has a shell complete commands and options.
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -110,16 +112,19 @@ const LAST_WORDS_MAX: Duration = Duration::from_millis(100);
 /// The exit code of a command that is stopped at once, as shells have it.
 const INTERRUPTED: i32 = 130;
 
-/// Is set at the first Ctrl-C or SIGTERM. A second one ends the process at once.
-fn stop_at_interrupt() -> Result<Arc<AtomicBool>, Broken> {
+/// Is set at the first Ctrl-C or SIGTERM. A second one ends the process at once, and says what it `leaves` behind.
+fn stop_at_interrupt(leaves: Option<String>) -> Result<Arc<AtomicBool>, Broken> {
+    let last_words = match leaves {
+        Some(leaves) => format!("stopped at once; left behind: {leaves}"),
+        None => "stopped at once; nothing is left behind".to_owned(),
+    };
     let stop = Arc::new(AtomicBool::new(false));
     let set = Arc::clone(&stop);
     ctrlc::set_handler(move || {
         if set.swap(true, Relaxed) {
             // Nobody may be reading what is told: it ends all the same.
-            thread::spawn(|| {
-                tell("stopped at once: accounts that were opened on a server may be left there")
-            });
+            let last_words = last_words.clone();
+            thread::spawn(move || tell(last_words));
             thread::sleep(LAST_WORDS_MAX);
             std::process::exit(INTERRUPTED);
         }
@@ -183,6 +188,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Bench(arguments) => bench::run(arguments).map(|()| ExitCode::SUCCESS),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Journal(arguments) => Ok(journal::run(arguments)),
+        Command::Schema(arguments) => schema::run(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Completions { shell } => printed(|out| {
             clap_complete::generate(shell, &mut CommandLine::command(), "cashpoint", out);
             Ok(())

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::history::{Action, Call, Outcome};
@@ -83,7 +84,7 @@ impl Books {
 }
 
 /// The sums over all accounts that were open at the end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Totals {
     pub(super) accounts: u64,
     pub(super) initial_cents: i64,

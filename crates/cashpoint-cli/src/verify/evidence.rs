@@ -5,6 +5,7 @@
 //! the whole explains the rest from there. And to leave out operations that leave the account as it was:
 //! whatever explains the others with them explains them without.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::events::Event;
@@ -13,7 +14,7 @@ use super::history::{Action, Call, Outcome};
 use super::specification::{Effect, State};
 
 /// What convicts a server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Evidence {
     /// What the server calls the account.
     pub(super) number: String,

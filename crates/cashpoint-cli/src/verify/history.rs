@@ -1,9 +1,10 @@
 //! What clients did and what they were told: the records that histories are made of.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What is done to an account. Sums are in cents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Action {
     /// Reads its balance.
@@ -16,7 +17,7 @@ pub(super) enum Action {
 }
 
 /// What a client was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Outcome {
     /// It was done, or read, and the balance is this, in cents.
@@ -32,7 +33,7 @@ pub(super) enum Outcome {
 }
 
 /// An operation, from its call to its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Call {
     /// Which account, by its number in this run.
     pub(super) account: u32,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -12,10 +13,10 @@ use crate::client::Broken;
 use crate::present::quantity::grouped;
 
 /// The version of this form, for programs that read it.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A whole run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct VerifyReport {
     pub(super) format: u32,
     /// What was verified.
@@ -26,9 +27,19 @@ pub(crate) struct VerifyReport {
     pub(super) began: String,
     /// How it was verified, as pairs of a name and a value for a person. Programs get numbers as numbers.
     #[serde(serialize_with = "with_numbers")]
+    #[schemars(with = "Vec<(String, NumberOrText)>")]
     pub(super) settings: Vec<(String, String)>,
     pub(super) verdict: Verdict,
     pub(super) phases: Vec<PhaseReport>,
+}
+
+/// The value of a setting as programs get it.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes what `with_numbers` writes")]
+enum NumberOrText {
+    Number(u64),
+    Text(String),
 }
 
 /// Pairs, in which what is a whole number is one.
@@ -48,7 +59,7 @@ fn with_numbers<S: Serializer>(
 }
 
 /// What is to be said of a subject, or of one phase of its verification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Verdict {
     /// Nothing was found that is wrong.
@@ -62,7 +73,7 @@ pub(crate) enum Verdict {
 }
 
 /// What came of one phase.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(super) struct PhaseReport {
     pub(super) name: String,
     pub(super) verdict: Verdict,
@@ -80,7 +91,7 @@ pub(super) struct PhaseReport {
 }
 
 /// Histories, in numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub(super) struct Recorded {
     pub(super) operations: u64,
     pub(super) accounts: u64,
@@ -95,7 +106,7 @@ pub(super) struct Recorded {
 }
 
 /// Something that is wrong.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(super) struct Finding {
     /// What is wrong, as a sentence.
     pub(super) what: String,

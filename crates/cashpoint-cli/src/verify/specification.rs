@@ -1,11 +1,12 @@
 //! What an account is, one operation after another. This is all that the checker knows of money.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::history::{Action, Outcome};
 
 /// The state of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
     /// It holds this many cents.

@@ -15,6 +15,7 @@ use cashpoint_server::moment::{Moment, ParseMomentError};
 use clap::{Args, Subcommand};
 
 use crate::export::{Part, Span, no_record};
+pub(super) use report::JournalReport;
 
 /// The exit code where nothing was looked at: there is no journal, it may not be read, or the part that was asked for
 /// cannot be meant. Also where a check could not print what it found.

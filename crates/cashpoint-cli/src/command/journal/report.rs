@@ -7,6 +7,7 @@ use cashpoint::journal::{Audit, JournalError, SnapshotVerdict, Sum, Total};
 use cashpoint::service::about;
 use cashpoint::{Cents, Timestamp};
 use cashpoint_server::moment::time_text;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::export::exact;
@@ -209,8 +210,8 @@ fn write_files(audit: &Audit, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// The audit as JSON.
-#[derive(Debug, Serialize)]
-pub(super) struct JournalReport {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::command) struct JournalReport {
     format: u32,
     whole: bool,
     problems: Vec<String>,
@@ -230,8 +231,10 @@ pub(super) struct JournalReport {
     open_accounts: usize,
     closed_accounts: usize,
     #[serde(serialize_with = "exact")]
+    #[schemars(with = "f64")]
     balance: Sum,
     #[serde(serialize_with = "exact")]
+    #[schemars(with = "f64")]
     came_in_less_went_out: Sum,
     conserved: bool,
     segments: usize,
@@ -245,29 +248,31 @@ pub(super) struct JournalReport {
     accounts: Option<Vec<Account>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Damage {
     segment: Option<String>,
     offset: Option<u64>,
     what: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Begins {
     sequence: u64,
     snapshot: String,
     #[serde(serialize_with = "exact")]
+    #[schemars(with = "f64")]
     balance: Sum,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Moved {
     count: u64,
     #[serde(serialize_with = "exact")]
+    #[schemars(with = "f64")]
     amount: Sum,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Refusals {
     count: u64,
     unknown_account: u64,
@@ -276,20 +281,20 @@ struct Refusals {
     account_limit: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Snapshot {
     name: String,
     verdict: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Torn {
     segment: String,
     offset: u64,
     bytes: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Expected {
     hash: String,
     found: bool,
@@ -298,10 +303,11 @@ struct Expected {
     at: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Account {
     account_number: String,
     #[serde(serialize_with = "exact")]
+    #[schemars(with = "f64")]
     balance: Cents,
 }
 
