@@ -13,10 +13,12 @@ mod output;
 mod schema;
 mod serve;
 mod settings;
+mod supervisor;
 mod verify;
 
 use std::fmt;
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -55,7 +57,11 @@ enum Command {
     },
     /// Print the manual page.
     #[command(after_help = "Example:\n  cashpoint man | man -l -")]
-    Man,
+    Man {
+        /// Write it and the pages of all commands to this directory instead.
+        #[arg(long, value_name = "DIRECTORY")]
+        all: Option<PathBuf>,
+    },
 }
 
 const COMPLETIONS_EXAMPLES: &str = "\
@@ -193,7 +199,12 @@ pub(crate) fn run() -> ExitCode {
             clap_complete::generate(shell, &mut CommandLine::command(), "cashpoint", out);
             Ok(())
         }),
-        Command::Man => printed(|out| clap_mangen::Man::new(CommandLine::command()).render(out)),
+        Command::Man { all: None } => {
+            printed(|out| clap_mangen::Man::new(CommandLine::command()).render(out))
+        }
+        Command::Man { all: Some(at) } => clap_mangen::generate_to(CommandLine::command(), &at)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|error| Failure(format!("{}: {error}", at.display()))),
     };
     match result {
         Ok(code) => code,

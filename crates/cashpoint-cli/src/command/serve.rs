@@ -17,7 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use super::{Failure, ending, ledger, logging, settings};
+use super::{Failure, ending, ledger, logging, settings, supervisor};
 
 /// How long a process that is told to stop at once waits for its log.
 const LAST_WORDS_MAX: Duration = Duration::from_millis(100);
@@ -304,6 +304,7 @@ async fn serve(arguments: &Arguments, config: Config) -> Result<(), Failure> {
         "listening on {}",
         told(address)
     );
+    supervisor::ready();
     let (failed, failure) = oneshot::channel();
     let watched = Arc::clone(&service);
     let watching = tokio::spawn(async move { failed.send(ledger::failure(watched).await) });
@@ -320,6 +321,7 @@ async fn serve(arguments: &Arguments, config: Config) -> Result<(), Failure> {
     );
     let stop = async {
         tokio::select! { () = stop => {}, () = exit => {} }
+        supervisor::stopping();
         ending::within(in_time, observed);
     };
     let _ = cashpoint_server::run(listener, Arc::clone(&service), config, stop).await;
