@@ -1,5 +1,7 @@
 //! No cache keeps an answer of the API, and no browser takes one for something else.
 
+use std::io::Read as _;
+
 use crate::cors::{every_kind_of_request, list};
 use crate::support::{Request, Response, Server};
 
@@ -107,6 +109,86 @@ fn where_an_origin_is_configured_every_answer_varies_by_origin() {
             assert_eq!(varying, varies, "{case}: {:?}", response.headers);
         }
     }
+}
+
+/// What a page loads, by the addresses in it.
+fn loaded(page: &str) -> Vec<String> {
+    let addresses = page.split('"').filter(|it| it.starts_with("/assets/"));
+    addresses.map(str::to_owned).collect()
+}
+
+#[test]
+fn what_a_page_loads_is_kept_as_long_as_it_is_the_same_and_comes_compressed() {
+    let restricted = Server::configure().flag("--allowed-origin", OWN).start();
+    let varying = list(&restricted.get("/"), "vary");
+    assert!(
+        ["accept-encoding", "origin"]
+            .iter()
+            .all(|it| varying.contains(*it))
+    );
+    let server = Server::start();
+    let mut compressed_bytes = 0;
+    for page in PAGES {
+        let answer = server.get(page);
+        let tag = answer.header("etag").expect("a tag").to_owned();
+        for same in [tag.clone(), format!("\"other\", {tag}"), "*".to_owned()] {
+            let again = server.send(&Request::get(page).header("If-None-Match", &same));
+            assert_eq!((again.status, again.body.len()), (304, 0), "{page} {same}");
+            assert_eq!(again.header("etag"), Some(&*tag), "{page}");
+        }
+        let other = server.send(&Request::get(page).header("If-None-Match", "W/\"other\""));
+        assert_eq!((other.status, other.text()), (200, answer.text()), "{page}");
+        let assets = loaded(&answer.text());
+        assert!(!assets.is_empty(), "{page}");
+        for asset in assets {
+            let (path, version) = asset.split_once("?v=").expect("a version");
+            let plain = server.get(&asset);
+            let kept = Some("public, max-age=31536000, immutable");
+            assert_eq!(plain.header("cache-control"), kept, "{asset}");
+            assert_eq!(plain.header("vary"), Some("Accept-Encoding"), "{asset}");
+            assert_eq!(plain.header("content-encoding"), None, "{asset}");
+            assert!(plain.header("etag").unwrap().contains(version), "{asset}");
+            // A version that is not, or no more, what is served must not be kept for it.
+            for unknown in [path.to_owned(), format!("{path}?v=0123456789abcdef")] {
+                let answer = server.get(&unknown);
+                assert_eq!(
+                    answer.header("cache-control"),
+                    Some("no-cache"),
+                    "{unknown}"
+                );
+                assert_eq!(answer.body, plain.body, "{unknown}");
+            }
+            for (accepted, is_compressed) in [
+                ("gzip, deflate, br", true),
+                ("br;q=1.0, GZIP;q=0.5", true),
+                ("gzip;q=0", false),
+                ("gzip; q=0.0, br", false),
+                ("br, x-gzip-like", false),
+            ] {
+                let answer = server.send(&Request::get(&asset).header("Accept-Encoding", accepted));
+                let encoding = answer.header("content-encoding");
+                assert_eq!(encoding, is_compressed.then_some("gzip"), "{accepted}");
+                if is_compressed {
+                    assert_eq!(inflated(&answer.body), plain.body, "{asset}");
+                    compressed_bytes = compressed_bytes.max(answer.body.len());
+                } else {
+                    assert_eq!(answer.body, plain.body, "{accepted}");
+                }
+            }
+        }
+    }
+    // The largest, of 1.7 MB.
+    assert!(
+        (100_000..600_000).contains(&compressed_bytes),
+        "{compressed_bytes}"
+    );
+}
+
+fn inflated(compressed: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    let mut decoder = flate2::read::GzDecoder::new(compressed);
+    decoder.read_to_end(&mut plain).expect("gzip");
+    plain
 }
 
 #[test]

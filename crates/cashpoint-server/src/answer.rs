@@ -326,7 +326,7 @@ pub(super) fn complete(headers: &mut HeaderMap, id: HeaderValue) {
         .or_insert(HeaderValue::from_static("no-store"));
 }
 
-fn empty(status: StatusCode) -> Response {
+pub(super) fn empty(status: StatusCode) -> Response {
     let mut response = front::with_body(Bytes::new());
     *response.status_mut() = status;
     response

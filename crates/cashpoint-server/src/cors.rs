@@ -15,6 +15,9 @@ const ALL_METHODS: HeaderValue = HeaderValue::from_static("DELETE, GET, OPTIONS,
 const EXPOSED_HEADERS: HeaderValue =
     HeaderValue::from_static("Idempotency-Replayed, Link, Retry-After, X-Request-Id");
 const MAX_AGE_S: HeaderValue = HeaderValue::from_static("600");
+/// What an answer differs by.
+const BY_ORIGIN: HeaderValue = HeaderValue::from_static("Origin");
+const BY_BOTH: HeaderValue = HeaderValue::from_static("Accept-Encoding, Origin");
 
 impl AllowedOrigins {
     /// The answer to a preflight by a page of `origin`. `None` if the request, which is for `OPTIONS`, is none.
@@ -47,7 +50,9 @@ impl AllowedOrigins {
     pub(super) fn mark(&self, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
         if let Self::Only(_) = self {
             // The answer differs by origin: no cache may give one origin's to another, nor one for no origin to any.
-            headers.insert(VARY, HeaderValue::from_static("Origin"));
+            // Pages differ by encoding, too.
+            let by_encoding = headers.contains_key(VARY);
+            headers.insert(VARY, if by_encoding { BY_BOTH } else { BY_ORIGIN });
         }
         if let Some(granted) = origin.and_then(|origin| self.grant(origin)) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, granted);

@@ -98,7 +98,7 @@ impl Api {
                 answer::JSON,
                 self.openapi.clone(),
             )),
-            Endpoint::StaticFile(file) => Ok(file.response()),
+            Endpoint::StaticFile(file) => Ok(file.response(sent)),
         }
     }
 }

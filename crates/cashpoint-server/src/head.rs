@@ -1,7 +1,8 @@
 //! The headers of a request that the server looks at.
 
 use hyper::header::{
-    CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+    IF_NONE_MATCH, ORIGIN,
 };
 
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -26,6 +27,8 @@ pub(super) struct KnownHeaders<'head> {
     pub(super) content_type: Field<'head>,
     pub(super) content_length: Field<'head>,
     pub(super) idempotency_key: Field<'head>,
+    pub(super) accept_encoding: Field<'head>,
+    pub(super) if_none_match: Field<'head>,
 }
 
 impl<'head> KnownHeaders<'head> {
@@ -46,6 +49,10 @@ impl<'head> KnownHeaders<'head> {
                 &mut known.idempotency_key
             } else if name == SEC_FETCH_SITE {
                 &mut known.fetch_site
+            } else if name == ACCEPT_ENCODING {
+                &mut known.accept_encoding
+            } else if name == IF_NONE_MATCH {
+                &mut known.if_none_match
             } else {
                 continue;
             };

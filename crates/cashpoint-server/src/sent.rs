@@ -6,7 +6,7 @@ use hyper::header::HeaderValue;
 
 use super::content_type::ContentType;
 use super::gate::TurnedAway;
-use super::head::{IDEMPOTENCY_KEY, KnownHeaders};
+use super::head::{Field, IDEMPOTENCY_KEY, KnownHeaders};
 
 /// What a request sent beside its path. The edge attaches it where there is any: most requests send nothing
 /// more, and warp's own filters look for each header anew, and box a rejection where there is no query.
@@ -18,6 +18,10 @@ pub(super) struct Sent {
     pub(super) content_length: Option<u64>,
     /// The idempotency key, not looked at yet.
     pub(super) key: SentKey,
+    /// Whether an answer may be compressed. Only of pages it is known.
+    pub(super) accepts_gzip: bool,
+    /// Which versions of a page the client has. Only of pages it is known.
+    pub(super) if_none_match: Option<HeaderValue>,
     /// Whether, and why, nothing of it is to be done.
     pub(super) turned_away: Option<TurnedAway>,
 }
@@ -39,6 +43,8 @@ impl Sent {
         content_type: ContentType::Json,
         content_length: None,
         key: SentKey::None,
+        accepts_gzip: false,
+        if_none_match: None,
         turned_away: None,
     };
 
@@ -51,7 +57,12 @@ impl Sent {
         let query = request.uri().query();
         let has_key = headers.idempotency_key.first.is_some();
         let has_body = !request.body().is_end_stream();
-        if query.is_none() && !has_key && !has_body && turned_away.is_none() {
+        let is_account = || request.uri().path().starts_with("/accounts");
+        let of_page = |field: Field<'_>| field.first.filter(|_| !is_account()).cloned();
+        let accept_encoding = of_page(headers.accept_encoding);
+        let if_none_match = of_page(headers.if_none_match);
+        let is_page = accept_encoding.is_some() || if_none_match.is_some();
+        if query.is_none() && !has_key && !has_body && !is_page && turned_away.is_none() {
             return None;
         }
         Some(Self {
@@ -74,7 +85,20 @@ impl Sent {
                     SentKey::Several(all.into_iter().cloned().collect())
                 }
             },
+            accepts_gzip: accept_encoding.is_some_and(|it| names_gzip(&it)),
+            if_none_match,
             turned_away,
         })
     }
+}
+
+/// Whether an `Accept-Encoding` names gzip, and does not exclude it by a weight of nothing.
+fn names_gzip(accepted: &HeaderValue) -> bool {
+    let accepted = accepted.to_str().unwrap_or_default();
+    accepted.split(',').any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let weight = weight.trim().trim_start_matches(['q', 'Q', '=', ' ']);
+        let is_excluded = !weight.is_empty() && weight.chars().all(|it| matches!(it, '0' | '.'));
+        name.trim().eq_ignore_ascii_case("gzip") && !is_excluded
+    })
 }
