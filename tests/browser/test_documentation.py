@@ -39,6 +39,37 @@ def test_swagger_ui_sends_requests(browser, service):
     assert len(service.accounts()) == 1
 
 
+def test_swagger_ui_asks_for_a_balance_by_the_number_alone(browser, service):
+    """What is filled in beforehand is sent: it must not ask for a balance of the past."""
+    number = service.create("5")
+    page = Page(browser, service.url + "/docs")
+    balance = "div.opblock-get:has([data-path='/accounts/{account_number}/balance'])"
+    page.wait(lambda: page.find_all(balance), "the operation")
+    page.find(f"{balance} .opblock-summary-control").click()
+    page.wait(lambda: page.find_all(f"{balance} .execute"), "the button")
+    page.find(f"{balance} tr[data-param-name='account_number'] input").send_keys(number)
+    page.find(f"{balance} .execute").click()
+    page.wait_for_text(f"{balance} .live-responses-table tbody .response-col_status", "200")
+
+
+# Whatever fills its part of the page with a light colour.
+LIGHT_AREAS = """return [...document.querySelectorAll("body, body *")].filter((it) => {
+    const [r, g, b, alpha = 1] = getComputedStyle(it).backgroundColor.match(/[\\d.]+/g).map(Number);
+    const { width, height } = it.getBoundingClientRect();
+    return alpha > 0.5 && r + g + b > 500 && width * height > 20_000;
+}).map((it) => it.outerHTML.slice(0, 100))"""
+
+
+def test_redoc_follows_the_dark_mode(browser, service):
+    page = Page(browser, service.url + "/redoc")
+    page.wait(lambda: page.find_all("[data-section-id*='operation/'], [data-section-id*='/paths/']"), "the operations")
+    page.prefer(color_scheme="light")
+    assert page.driver.execute_script(LIGHT_AREAS) != [], "the search finds what is light"
+    page.prefer(color_scheme="dark")
+    page.wait(lambda: page.driver.execute_script(LIGHT_AREAS) == [], "the dark")
+    page.screenshot("redoc-dark", whole=False)
+
+
 def test_redoc_shows_every_operation(browser, service):
     page = Page(browser, service.url + "/redoc")
     expected = operations(service)

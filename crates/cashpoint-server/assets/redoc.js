@@ -27,20 +27,43 @@ function refuseImagesFromElsewhere() {
   };
 }
 
-refuseImagesFromElsewhere();
-Redoc.init(
-  "/openapi.json",
-  {
-    nativeScrollbars: true,
-    theme: {
-      colors: { primary: { main: "#0b6b4a" } },
-      // The fonts of the page's own machine: ReDoc's are not on it.
-      typography: {
-        fontFamily: "system-ui, sans-serif",
-        headings: { fontFamily: "system-ui, sans-serif" },
-        code: { fontFamily: "ui-monospace, monospace" },
-      },
+// The colours of the console.
+const LIGHT = {
+  colors: { primary: { main: "#0b6b4a" } },
+};
+const DARK = {
+  colors: {
+    primary: { main: "#5fd0a0" },
+    success: { main: "#5fd0a0" },
+    error: { main: "#ff8f7e" },
+    text: { primary: "#e4ede8", secondary: "#9db0a6" },
+    border: { dark: "#2a3832", light: "#2a3832" },
+    responses: {
+      success: { color: "#5fd0a0", backgroundColor: "#132a20" },
+      error: { color: "#ff8f7e", backgroundColor: "#2d1613" },
+      redirect: { color: "#f3c969", backgroundColor: "#2b2412" },
+      info: { color: "#87cefa", backgroundColor: "#12222e" },
     },
   },
-  document.getElementById("redoc"),
-);
+  schema: { nestedBackground: "#0c1310", typeNameColor: "#e4ede8", typeTitleColor: "#e4ede8", linesColor: "#3f5a4e" },
+  sidebar: { backgroundColor: "#0c1310", textColor: "#e4ede8" },
+  rightPanel: { backgroundColor: "#09100d" },
+  typography: { code: { color: "#8fd9b6" } },
+};
+
+const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+
+function show() {
+  const theme = prefersDark.matches ? DARK : LIGHT;
+  // The fonts of the page's own machine: ReDoc's are not on it.
+  theme.typography = {
+    fontFamily: "system-ui, sans-serif",
+    headings: { fontFamily: "system-ui, sans-serif" },
+    code: { ...theme.typography?.code, fontFamily: "ui-monospace, monospace" },
+  };
+  Redoc.init("/openapi.json", { nativeScrollbars: true, theme }, document.getElementById("redoc"));
+}
+
+refuseImagesFromElsewhere();
+prefersDark.addEventListener("change", show);
+show();

@@ -66,8 +66,9 @@ pub(super) async fn create(
 #[utoipa::path(get, path = "/accounts/{account_number}/balance", tag = "accounts",
     summary = "Read a balance",
     params(("account_number" = String, Path, description = "The account's number"),
-        ("at" = Option<String>, Query, example = "2023-12-07T10:30:00.123456",
-            description = "For the balance right after everything that happened up to this time (a date means the whole day), or up \
+        ("at" = Option<String>, Query,
+            description = "For the balance right after everything that happened up to this time, such as `2023-12-07T10:30:00` (a \
+                date means the whole day), or up \
                 to the transaction with this sequence number, not above the newest; also of an account that is closed \
                 now. Needs a service that keeps a journal (`--data`)")),
     responses(
