@@ -5,22 +5,25 @@
 ARG RUST=rust:1.95-slim-bookworm
 
 # The binary is linked statically, so the image needs nothing else: no shell, no libraries.
-FROM ${RUST} AS build
+FROM ${RUST} AS chef
+RUN cargo install --locked cargo-chef
 WORKDIR /build
-COPY Cargo.toml Cargo.lock clippy.toml rustfmt.toml LICENSE README.md licenses.sh ./
-COPY src src
-COPY crates crates
-# Members and targets that the manifest names must be there, though they are not built.
-COPY loom-tests loom-tests
-COPY shuttle-tests shuttle-tests
-COPY benches benches
-COPY examples examples
-COPY tests tests
+
+# What is needed of the manifests to build the dependencies alone.
+FROM chef AS plan
+COPY . .
+RUN cargo chef prepare --recipe-path recipe.json
+
 # With an explicit target, the flags are for the binary alone and not for build scripts and macros. In a
 # static binary, getrandom does not find libc's function and would need /dev/urandom: it is to make the
 # system call itself.
+FROM chef AS build
+ENV RUSTFLAGS='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"'
+# A layer that stays as long as no dependency changes.
+COPY --from=plan /build/recipe.json .
+RUN cargo chef cook --release --locked --package cashpoint-cli --target "$(uname -m)-unknown-linux-gnu"
+COPY . .
 RUN target="$(uname -m)-unknown-linux-gnu" \
-    && export RUSTFLAGS='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"' \
     && cargo build --release --locked --package cashpoint-cli --target "$target" \
     && mv "target/$target/release/cashpoint" /cashpoint
 RUN ./licenses.sh /licenses
