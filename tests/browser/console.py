@@ -11,6 +11,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 WAIT_S = 10
+POLL_S = 0.05
 
 
 class Page:
@@ -32,7 +33,7 @@ class Page:
 
     def wait(self, condition, what: str):
         """Waits until `condition()` is true, and returns what it gave."""
-        return WebDriverWait(self.driver, WAIT_S).until(lambda _: condition(), f"waited for {what}")
+        return WebDriverWait(self.driver, WAIT_S, POLL_S).until(lambda _: condition(), f"waited for {what}")
 
     def wait_for_text(self, selector: str, expected: str) -> None:
         def is_there():
@@ -44,9 +45,12 @@ class Page:
             raise AssertionError(f"{selector}: expected {expected!r}, not {self.text(selector)!r}") from error
 
     def what_sticks_out(self, width: int) -> list[str]:
-        """What does not fit into this width, be it seen, cut off, or only there by scrolling sideways."""
+        """What does not fit into this width, or into its card, be it seen, cut off, or only there by scrolling sideways."""
         script = """return [document.documentElement, ...document.body.querySelectorAll("*")].filter(
-            (it) => it.getBoundingClientRect().right > arguments[0] + 0.5 || it.scrollWidth > arguments[0]
+            (it) => it.checkVisibility()
+                && (it.getBoundingClientRect().right
+                        > Math.min(arguments[0], it.closest(".card")?.getBoundingClientRect().right ?? Infinity) + 0.5
+                    || it.scrollWidth > arguments[0] && getComputedStyle(it).textOverflow !== "ellipsis")
         ).map((it) => it.outerHTML.slice(0, 80))"""
         return self.driver.execute_script(script, width)
 
@@ -116,6 +120,10 @@ class Console(Page):
     def is_refused(self, step: str) -> bool:
         return "refused" in self.find(f"#{step}-outcome").get_attribute("class").split()
 
+    def unfold(self, step: str) -> None:
+        """Shows the curl line of a step, and what was answered."""
+        self.find(f"#{step} summary").click()
+
     def curl(self, step: str) -> str:
         """The curl line of a step, with the line ends that copying it gives."""
         return self.find(f"#{step} .curl").get_property("textContent")
@@ -139,7 +147,7 @@ class Console(Page):
         """The accounts in the list: number and balance."""
         # In one go: the list may be drawn anew between two looks at it.
         script = """return [...document.querySelectorAll("#list-rows tr")].map(
-            (row) => [".number", ".money"].map((part) => row.querySelector(part).textContent))"""
+            (row) => [".use", ".money"].map((part) => row.querySelector(part).textContent))"""
         return [tuple(row) for row in self.driver.execute_script(script)]
 
     def wait_for_rows(self, expected: list[tuple[str, str]]) -> None:

@@ -50,10 +50,16 @@ macro_rules! page {
     };
 }
 
-static PAGES: [StaticFile; 10] = [
+static PAGES: [StaticFile; 16] = [
     page!("/", HTML, STRICT, "console.html"),
     page!("/assets/console.css", CSS, STRICT, "console.css"),
     page!("/assets/console.js", JAVASCRIPT, STRICT, "console.js"),
+    page!("/assets/csv.js", JAVASCRIPT, STRICT, "csv.js"),
+    page!("/assets/element.js", JAVASCRIPT, STRICT, "element.js"),
+    page!("/assets/request.js", JAVASCRIPT, STRICT, "request.js"),
+    page!("/assets/slip.js", JAVASCRIPT, STRICT, "slip.js"),
+    page!("/assets/step.js", JAVASCRIPT, STRICT, "step.js"),
+    page!("/assets/words.js", JAVASCRIPT, STRICT, "words.js"),
     page!("/docs", HTML, DOCUMENTATION, "docs.html"),
     page!("/assets/docs.js", JAVASCRIPT, STRICT, "docs.js"),
     page!("/redoc", HTML, DOCUMENTATION, "redoc.html"),

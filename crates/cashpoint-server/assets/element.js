@@ -1,0 +1,3 @@
+// Elements by their names.
+
+export const element = (id) => document.getElementById(id);
