@@ -1,9 +1,9 @@
 //! README, walked from its first word to its last: each shell block is run as it stands, in one session, and what is
 //! printed must be what the comments below a command say (`…` is anything).
 //!
-//! Differences from what a reader does: `cargo` is not run here (building, testing and installing are the pipeline's);
-//! ports are free ones; a server is killed before the next is started; and of commands that measure or verify for
-//! minutes only the arguments are checked.
+//! Differences from what a reader does: `cargo` is not run here; ports are free ones; a server is killed before the next is
+//! started; and of commands that measure or verify for minutes only the arguments are checked. `fresh.sh` runs what is left
+//! out, in a fresh clone.
 
 #![expect(
     clippy::unwrap_used,
