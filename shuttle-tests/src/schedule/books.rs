@@ -88,6 +88,7 @@ impl Books {
             outcome,
             called: span.called,
             answered: span.answered,
+            told_at: None,
         });
     }
 
@@ -366,6 +367,7 @@ impl Books {
                 outcome,
                 called,
                 answered,
+                told_at: _,
             } = *record;
             let who = match worker {
                 u32::MAX => "a listing".to_owned(),

@@ -76,6 +76,7 @@ fn history(mut steps: Vec<Step>, swapped: Option<(usize, Outcome)>) -> Vec<Call>
                 },
                 called: step.called,
                 answered: step.called + step.length,
+                told_at: None,
             }
         })
         .collect();

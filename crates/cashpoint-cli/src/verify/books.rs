@@ -111,6 +111,7 @@ mod tests {
             outcome,
             called: 0,
             answered: 1,
+            told_at: None,
         }
     }
 

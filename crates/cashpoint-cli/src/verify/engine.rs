@@ -5,7 +5,7 @@ use cashpoint::{
 };
 
 use super::history::{Action, Outcome};
-use super::subject::{Created, Oddities, Room, Session, Subject};
+use super::subject::{Answered, Created, Listed, Oddities, Room, Session, Subject};
 use crate::client::Broken;
 
 /// A ledger of its own.
@@ -25,8 +25,8 @@ impl Subject for EngineSubject {
 
     fn room(&self) -> Result<Room, Broken> {
         Ok(Room {
-            count: self.0.count(),
-            limit: self.0.account_limit(),
+            count: self.0.count() as i64,
+            limit: self.0.account_limit() as i64,
         })
     }
 }
@@ -40,7 +40,7 @@ impl Session for &Ledger {
         }
     }
 
-    fn call(&mut self, number: AccountNumber, action: Action) -> Option<Outcome> {
+    fn call(&mut self, number: AccountNumber, action: Action) -> Option<Answered> {
         let outcome = match action {
             Action::Balance | Action::List => match self.balance(number) {
                 Ok(balance) => Outcome::Balance(balance.get()),
@@ -62,17 +62,17 @@ impl Session for &Ledger {
                 Err(UnknownAccount) => Outcome::UnknownAccount,
             },
         };
-        Some(outcome)
+        Some(outcome.into())
     }
 
-    fn list(&mut self) -> Option<Vec<(AccountNumber, i64)>> {
+    fn list(&mut self) -> Option<Listed> {
         let session = self.pin();
         let accounts = session.accounts_after(None);
-        Some(
-            accounts
-                .map(|account| (account.number, account.balance.get()))
-                .collect(),
-        )
+        let rows: Vec<_> = accounts
+            .map(|account| (account.number, account.balance.get()))
+            .collect();
+        let total = rows.len() as u64;
+        Some(Listed { rows, total })
     }
 
     fn take_oddities(&mut self) -> Oddities {

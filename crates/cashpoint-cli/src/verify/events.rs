@@ -81,6 +81,7 @@ mod tests {
             outcome,
             called,
             answered: called + length,
+            told_at: None,
         })
     }
 

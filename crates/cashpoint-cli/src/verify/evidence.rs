@@ -237,6 +237,7 @@ mod tests {
             outcome,
             called,
             answered,
+            told_at: None,
         }
     }
 

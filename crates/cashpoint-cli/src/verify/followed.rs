@@ -1,5 +1,7 @@
 //! An account that is followed through its operations.
 
+use std::num::NonZeroI64;
+
 use cashpoint::AccountNumber;
 
 use super::checker::{Checker, Judgement, Slot};
@@ -14,6 +16,8 @@ pub(super) struct Followed {
     pub(super) number: AccountNumber,
     pub(super) checker: Checker,
     pub(super) unknown: Vec<(Slot, Call)>,
+    /// The latest time that an answer told so far.
+    pub(super) latest: Option<NonZeroI64>,
 }
 
 impl Followed {
@@ -22,6 +26,7 @@ impl Followed {
             number,
             checker: Checker::new(state),
             unknown: Vec::new(),
+            latest: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::books::Totals;
+use super::census::Census;
 use super::evidence::{Evidence, money};
 use super::history::Outcome;
 use super::judge::Judge;
@@ -17,6 +18,8 @@ use super::load::{Inventory, Load, Slice, Worker};
 use super::processor_time;
 use super::report::{Finding, PhaseReport, Recorded};
 use super::subject::{Oddities, Subject};
+use super::times::Fall;
+use super::told;
 use crate::client::Broken;
 use crate::present::progress::Progress;
 use crate::present::quantity::{counted, rate};
@@ -35,6 +38,8 @@ pub(super) struct Setup {
     pub(super) workers: usize,
     pub(super) operations: u64,
     pub(super) seed: u64,
+    /// How many creations and closings of earlier phases were never answered, and may yet take effect.
+    pub(super) loose: u64,
 }
 
 /// Puts the subject under load, and judges what came of it.
@@ -45,9 +50,22 @@ pub(super) fn run(
     stop: &AtomicBool,
 ) -> Result<PhaseReport, Broken> {
     let mut report = PhaseReport::new(name);
+    let before = Census::take(subject);
     let Some((load, mut workers)) = open(subject, setup, &mut report) else {
         return Ok(report);
     };
+    let census = |opened, loose, when, report: &mut PhaseReport| {
+        if let (Some(before), Some(now)) = (before, Census::take(subject)) {
+            now.hold(before, opened, loose, when, report);
+        }
+    };
+    let loose = setup.loose + workers.first().map_or(0, Worker::loose);
+    census(
+        setup.accounts as i64,
+        loose,
+        "once they were opened",
+        &mut report,
+    );
 
     let began = Instant::now();
     let (heard, inventory) = load_and_judge(name, &load, &mut workers, setup.operations, stop)?;
@@ -57,6 +75,10 @@ pub(super) fn run(
     for worker in &mut workers {
         oddities.add(worker.take_oddities());
         report.loose += worker.loose();
+    }
+    if !load.is_silent() {
+        let loose = setup.loose + report.loose + inventory.left_open;
+        census(0, loose, "after all were closed again", &mut report);
     }
     let totals = heard.judge.books.check(inventory.balances.into_iter());
     heard.tell(&mut report, elapsed);
@@ -109,7 +131,7 @@ fn load_and_judge(
             inventory = load.read_all(worker);
             let _ = slices.send(worker.take_slice());
         }
-        load.close_all(workers);
+        inventory.left_open = load.close_all(workers);
         if let Some(worker) = workers.first_mut() {
             let _ = slices.send(worker.take_slice());
         }
@@ -209,6 +231,7 @@ impl Heard {
         if operations == self.unknown {
             report.undecided("nothing was answered");
         }
+        self.tell_times(report);
         self.evidence.sort_by_key(|evidence| evidence.records.len());
         let accounts = self.evidence.len();
         for evidence in self.evidence.into_iter().take(SHOWN_MAX) {
@@ -221,6 +244,27 @@ impl Heard {
             report.fact(format!(
                 "{accounts} accounts have a history that no order explains; the {SHOWN_MAX} shortest are shown"
             ));
+        }
+    }
+}
+
+impl Heard {
+    /// Says what is wrong with the times that were told.
+    fn tell_times(&self, report: &mut PhaseReport) {
+        if let Some((number, Fall { first, then })) = self.judge.falls.first() {
+            let mut finding = Finding::new(
+                "times ran backwards: a transaction tells of an earlier time than one that was over before it was \
+                 asked for",
+            );
+            finding.count = self.judge.falls.len() as u64;
+            let [first, then] = [first, then].map(|it| told::written(*it));
+            finding.details = vec![format!("account {number}: first {first}, then {then}")];
+            report.finding(finding);
+        }
+        if let Some((here, there)) = self.judge.span.stands_still() {
+            report.finding(Finding::new(format!(
+                "the clock of the server stood still: while {here:.1} s passed here, its times went on by {there:.1} s"
+            )));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What clients did and what they were told: the records that histories are made of.
 
+use std::num::NonZeroI64;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -45,4 +47,6 @@ pub(super) struct Call {
     /// one clock of the client, so that what one answer precedes is known.
     pub(super) called: u64,
     pub(super) answered: u64,
+    /// The time that the answer tells, in microseconds since 1970.
+    pub(super) told_at: Option<NonZeroI64>,
 }

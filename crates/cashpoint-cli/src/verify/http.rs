@@ -13,14 +13,12 @@ use serde_json::{Map, Value};
 use super::contract::{BUSY, largest_told};
 use super::history::{Action, Outcome};
 use super::shown::shown;
-use super::subject::{Created, Oddities, Room, Session, Subject};
+use super::subject::{Answered, Created, Listed, Oddities, Room, Session, Subject};
+use super::told::{self, Listing};
 use crate::client::{Address, Broken, Connection, Lost};
 
 /// How long a worker waits before it connects again to a server that is not there.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(5);
-
-/// Statuses below 500 that say nothing of the request: it came too slowly, or too many came.
-const TRANSIENT: [u16; 2] = [408, 429];
 
 /// A server.
 #[derive(Clone, Debug)]
@@ -82,8 +80,8 @@ impl Subject for HttpSubject {
     fn room(&self) -> Result<Room, Broken> {
         #[derive(Deserialize)]
         struct Health {
-            accounts_count: usize,
-            max_accounts: usize,
+            accounts_count: i64,
+            max_accounts: i64,
         }
         let url = &self.address.url;
         let mut connection = Connection::new(&self.address, self.timeout);
@@ -104,6 +102,9 @@ impl Subject for HttpSubject {
     }
 }
 
+/// What is said of a new account.
+const CREATED: &str = "Account created successfully";
+
 /// How much is shown of an answer that is none of the contract.
 const SAMPLE_BYTES: usize = 80;
 
@@ -117,24 +118,6 @@ struct HttpSession<'a> {
 struct OwnedResponse {
     status: u16,
     body: Vec<u8>,
-}
-
-/// What an answer says of money. Sums as they were written.
-#[derive(Deserialize)]
-struct Told<'a> {
-    #[serde(borrow)]
-    account_number: Option<&'a str>,
-    #[serde(borrow)]
-    balance: Option<&'a RawValue>,
-    #[serde(borrow)]
-    new_balance: Option<&'a RawValue>,
-}
-
-/// What a listing says.
-#[derive(Deserialize)]
-struct Listing<'a> {
-    #[serde(borrow)]
-    accounts: Vec<Told<'a>>,
 }
 
 impl HttpSession<'_> {
@@ -163,33 +146,86 @@ impl HttpSession<'_> {
         }
     }
 
-    /// Reads the balance that an answer tells.
-    fn balance(&mut self, what: &str, body: &[u8]) -> Outcome {
-        let told: Option<Told<'_>> = serde_json::from_slice(body).ok();
-        let sum = told.and_then(|told| told.new_balance.or(told.balance));
-        let Some(sum) = sum.map(RawValue::get) else {
-            let example = || format!("{what}: {}", shown(body));
-            self.oddities.wrong("an answer without a balance", example);
-            return Outcome::Unknown;
+    /// Notes an answer that the contract does not have.
+    fn wrong(&mut self, kind: &str, what: &str, body: &[u8]) {
+        let example = || format!("{what}: {}", shown(body));
+        self.oddities.wrong(kind, example);
+    }
+
+    /// Reads what is told of the account `number`: its balance, and of a transaction also the rest.
+    fn account(&mut self, what: &str, body: &[u8], number: &str, action: Action) -> Answered {
+        let Some(told) = told::read(body) else {
+            self.wrong("an answer that cannot be read", what, body);
+            return Outcome::Unknown.into();
         };
-        self.cents(what, sum)
-            .map_or(Outcome::Unknown, Outcome::Balance)
+        if told.account_number.as_deref() != Some(number) {
+            self.wrong(
+                "an answer about another account than was asked for",
+                what,
+                body,
+            );
+        }
+        let transaction = match action {
+            Action::Deposit(sum) => Some((sum, "deposit")),
+            Action::Withdraw(sum) => Some((sum, "withdrawal")),
+            Action::Balance | Action::List | Action::Close => None,
+        };
+        let mut told_at = None;
+        let sum = match transaction {
+            None => told.balance,
+            Some((sum, kind)) => {
+                told_at = told.timestamp.as_deref().and_then(told::time);
+                if told_at.is_none() {
+                    self.wrong("a transaction whose timestamp is none", what, body);
+                }
+                if told.transaction_type.as_deref() != Some(kind) {
+                    self.wrong(
+                        "a transaction of another kind than was asked for",
+                        what,
+                        body,
+                    );
+                }
+                let amount = told.transaction_amount.map(RawValue::get);
+                if amount.and_then(|amount| self.cents(what, amount)) != Some(sum) {
+                    self.wrong(
+                        "a transaction of another amount than was asked for",
+                        what,
+                        body,
+                    );
+                }
+                told.new_balance
+            }
+        };
+        let Some(sum) = sum.map(RawValue::get) else {
+            self.wrong("an answer without a balance", what, body);
+            return Outcome::Unknown.into();
+        };
+        let outcome = self.cents(what, sum);
+        let outcome = outcome.map_or(Outcome::Unknown, Outcome::Balance);
+        Answered { outcome, told_at }
     }
 
     /// Reads a sum of money.
     fn cents(&mut self, what: &str, sum: &str) -> Option<i64> {
-        exact_cents(sum).or_else(|| {
-            let kind = "a balance that is not written in whole cents";
-            let example = || format!("{what}: {}", shown(sum));
-            self.oddities.wrong(kind, example);
+        let Some(cents) = told::exact_cents(sum) else {
+            self.wrong(
+                "a sum that is not written in whole cents",
+                what,
+                sum.as_bytes(),
+            );
             // As near as it is to a cent, the history may still tell more.
-            sum.parse::<Cents>().ok().map(Cents::get)
-        })
+            return sum.parse::<Cents>().ok().map(Cents::get);
+        };
+        if !told::is_plain(sum, cents) {
+            let kind = "a sum that is written otherwise than the contract writes it";
+            self.wrong(kind, what, sum.as_bytes());
+        }
+        Some(cents)
     }
 
     fn odd(&mut self, what: &str, reply: &OwnedResponse) -> Outcome {
         let status = reply.status;
-        if status >= 500 || TRANSIENT.contains(&status) {
+        if BUSY.contains(&status) {
             self.oddities.error(format!("status {status}"));
         } else {
             let example = || format!("{what}: {status} {}", shown(&reply.body));
@@ -210,22 +246,25 @@ impl Session for HttpSession<'_> {
         };
         match reply.status {
             201 => {
-                let told: Option<Told<'_>> = serde_json::from_slice(&reply.body).ok();
-                let number = told.and_then(|told| told.account_number?.parse().ok());
-                let Some(number) = number else {
-                    self.oddities
-                        .wrong("a new account without a number that is a UUID", || {
-                            format!("POST /accounts: {}", shown(&reply.body))
-                        });
+                let what = format!("POST /accounts {body}");
+                let told = told::read(&reply.body);
+                let number = told.as_ref().and_then(|it| it.account_number.clone());
+                let Some(parsed) = number.as_deref().and_then(|it| it.parse().ok()) else {
+                    let kind = "a new account without a number that is a UUID";
+                    self.wrong(kind, &what, &reply.body);
                     return Created::Unknown;
                 };
-                if self.balance("POST /accounts", &reply.body) != Outcome::Balance(initial.get()) {
-                    self.oddities
-                        .wrong("a new account with another balance than asked for", || {
-                            format!("POST /accounts {body}: {}", shown(&reply.body))
-                        });
+                if told.and_then(|it| it.message).as_deref() != Some(CREATED) {
+                    let kind = "a new account without the message of the contract";
+                    self.wrong(kind, &what, &reply.body);
                 }
-                Created::Opened(number)
+                let number = number.unwrap_or_default();
+                let told = self.account(&what, &reply.body, &number, Action::Balance);
+                if told.outcome != Outcome::Balance(initial.get()) {
+                    let kind = "a new account with another balance than asked for";
+                    self.wrong(kind, &what, &reply.body);
+                }
+                Created::Opened(parsed)
             }
             507 => Created::LimitReached,
             422 if largest_told(&reply.body).is_some_and(|largest| largest < initial) => {
@@ -241,7 +280,7 @@ impl Session for HttpSession<'_> {
         }
     }
 
-    fn call(&mut self, number: AccountNumber, action: Action) -> Option<Outcome> {
+    fn call(&mut self, number: AccountNumber, action: Action) -> Option<Answered> {
         let (method, operation, sum) = match action {
             Action::Balance | Action::List => ("GET", "/balance", None),
             Action::Deposit(sum) => ("POST", "/deposit", Some(sum)),
@@ -254,22 +293,24 @@ impl Session for HttpSession<'_> {
             .map(|sum| format!("{{\"amount\":{sum}}}"));
         let reply = match self.exchange(method, &path, body.as_deref()) {
             Ok(reply) => reply,
-            Err(lost) => return self.lost(&lost).then_some(Outcome::Unknown),
+            Err(lost) => return self.lost(&lost).then_some(Outcome::Unknown.into()),
         };
-        Some(match (action, reply.status) {
+        let outcome = match (action, reply.status) {
             (Action::Close, 204) => Outcome::Closed,
             (Action::Balance | Action::List | Action::Deposit(_) | Action::Withdraw(_), 200) => {
-                self.balance(&format!("{method} {path}"), &reply.body)
+                let what = format!("{method} {path}");
+                return Some(self.account(&what, &reply.body, &number.to_string(), action));
             }
             (Action::Withdraw(_), 400) if says_insufficient_funds(&reply.body) => {
                 Outcome::InsufficientFunds
             }
             (_, 404) => Outcome::UnknownAccount,
             _ => self.odd(&format!("{method} {path}"), &reply),
-        })
+        };
+        Some(outcome.into())
     }
 
-    fn list(&mut self) -> Option<Vec<(AccountNumber, i64)>> {
+    fn list(&mut self) -> Option<Listed> {
         let what = "GET /accounts";
         let reply = match self.exchange("GET", "/accounts", None) {
             Ok(reply) => reply,
@@ -283,24 +324,32 @@ impl Session for HttpSession<'_> {
             return None;
         }
         let Ok(listing) = serde_json::from_slice::<Listing<'_>>(&reply.body) else {
-            let example = || format!("{what}: {}", shown(&reply.body));
-            self.oddities
-                .wrong("a listing that cannot be read", example);
+            self.wrong("a listing that cannot be read", what, &reply.body);
             return None;
         };
-        let mut accounts = Vec::with_capacity(listing.accounts.len());
+        let mut listed = Listed {
+            rows: Vec::with_capacity(listing.accounts.len()),
+            total: listing.total_accounts,
+        };
         for told in listing.accounts {
             let number = told.account_number.and_then(|number| number.parse().ok());
             let cents = told.balance.and_then(|sum| self.cents(what, sum.get()));
-            let (Some(number), Some(cents)) = (number, cents) else {
-                let example = || format!("{what}: {}", shown(&reply.body));
-                self.oddities
-                    .wrong("a listed account that cannot be read", example);
+            let created_at = told.created_at.as_deref().and_then(told::time);
+            let last_updated = told.last_updated.as_deref().and_then(told::time);
+            let (Some(number), Some(cents), Some(created_at), Some(last_updated)) =
+                (number, cents, created_at, last_updated)
+            else {
+                self.wrong("a listed account that cannot be read", what, &reply.body);
                 return None;
             };
-            accounts.push((number, cents));
+            if last_updated < created_at {
+                let example = || format!("{what}: account {number}");
+                self.oddities
+                    .wrong("an account that changed before it was created", example);
+            }
+            listed.rows.push((number, cents));
         }
-        Some(accounts)
+        Some(listed)
     }
 
     fn take_oddities(&mut self) -> Oddities {
@@ -311,46 +360,4 @@ impl Session for HttpSession<'_> {
 /// Whether this is the contract's refusal of a withdrawal, and not a 400 of somebody else's.
 fn says_insufficient_funds(body: &[u8]) -> bool {
     String::from_utf8_lossy(body).contains("Insufficient funds")
-}
-
-/// A sum in cents, if its decimals are those of whole cents.
-fn exact_cents(text: &str) -> Option<i64> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let decimals = decimals.trim_end_matches('0');
-    if decimals.len() > 2 || text.contains(['e', 'E']) {
-        return None;
-    }
-    let whole: i64 = whole.parse().ok()?;
-    let cents: i64 = format!("{decimals:0<2}").parse().ok()?;
-    let sum = whole.checked_mul(100)?;
-    if text.starts_with('-') {
-        sum.checked_sub(cents)
-    } else {
-        sum.checked_add(cents)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_whole_cents_are_exact() {
-        for (text, cents) in [
-            ("0", Some(0)),
-            ("0.0", Some(0)),
-            ("0.1", Some(10)),
-            ("12.34", Some(1_234)),
-            ("1000.00", Some(100_000)),
-            ("-0.05", Some(-5)),
-            ("-3.5", Some(-350)),
-            ("0.30000000000000004", None),
-            ("0.001", None),
-            ("1e3", None),
-            ("null", None),
-            ("\"1\"", None),
-        ] {
-            assert_eq!(exact_cents(text), cents, "{text}");
-        }
-    }
 }

@@ -13,12 +13,17 @@ use super::evidence::{self, Evidence};
 use super::followed::{Course, Followed, follow};
 use super::history::Call;
 use super::specification::State;
+use super::times::{self, Fall, Span};
 
 /// Follows all accounts.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     accounts: HashMap<u32, Followed>,
     pub(super) books: Books,
+    /// Accounts whose times fell.
+    pub(super) falls: Vec<(AccountNumber, Fall)>,
+    /// How far the times go that were told.
+    pub(super) span: Span,
     /// How many operations were judged.
     pub(super) operations: u64,
     /// Accounts whose operations of unknown outcome leave too many orders to look at.
@@ -67,9 +72,14 @@ impl Judge {
             };
             self.operations += records.len() as u64;
             self.books.enter(account, records);
+            records.iter().for_each(|record| self.span.see(record));
             let Some(followed) = self.accounts.get_mut(&account) else {
                 continue;
             };
+            if let Some(fall) = times::fall(records, &mut followed.latest) {
+                let number = followed.number;
+                self.falls.push((number, fall));
+            }
             let before = followed.clone();
             match follow(followed, records, |_, _, _| ()) {
                 Course::Linearizable => {}

@@ -24,7 +24,7 @@ use crate::present::progress::Progress;
 use crate::present::quantity::grouped;
 
 /// The most room that is filled up to reach the limit.
-const ROOM_MAX: usize = 20_000;
+const ROOM_MAX: i64 = 20_000;
 
 /// How many creations and closings race at the limit, for each worker.
 const STEPS_PER_WORKER: u64 = 500;
@@ -48,15 +48,15 @@ pub(super) fn run(
     let Some(room @ 1..=ROOM_MAX) = limit.checked_sub(count) else {
         let why = format!(
             "{} accounts of {} exist: between 1 and {} must be free to get to the limit (MAX_ACCOUNTS sets it)",
-            grouped(count as u64),
-            grouped(limit as u64),
-            grouped(ROOM_MAX as u64)
+            count,
+            limit,
+            grouped(ROOM_MAX.unsigned_abs())
         );
         return Ok(PhaseReport::skipped(NAME, why));
     };
 
     let mut report = PhaseReport::new(NAME);
-    let race = Race::new(room as i64);
+    let race = Race::new(room);
     let mut racers: Vec<_> = (0..workers as u64)
         .map(|worker| Racer {
             session: subject.session(),
@@ -66,7 +66,7 @@ pub(super) fn run(
         })
         .collect();
     let steps = STEPS_PER_WORKER * workers as u64;
-    let progress = Progress::new(NAME, room as u64 + steps);
+    let progress = Progress::new(NAME, room.unsigned_abs() + steps);
 
     progress.watch(&race.done, || {
         every(&mut racers, |racer| racer.fill(&race, stop));
@@ -85,13 +85,13 @@ pub(super) fn run(
     report.fact(format!(
         "{} accounts were opened, of {} that there was room for; then {} creations and closings raced there",
         grouped(filled.unsigned_abs()),
-        grouped(room as u64),
+        grouped(room.unsigned_abs()),
         grouped(raced)
     ));
     let loose = i64::try_from(loose).unwrap_or(i64::MAX);
     judge(
         &race,
-        room as i64,
+        room,
         most,
         filled + unknown,
         loose,
@@ -242,8 +242,11 @@ impl Racer<'_> {
         race.open.fetch_sub(1, SeqCst);
         race.done.fetch_add(1, Relaxed);
         // Once more where that may not have been done.
-        let is_closed = is_answered(self.session.call(number, Action::Close))
-            || is_answered(self.session.call(number, Action::Close));
+        let mut close = || {
+            let answered = self.session.call(number, Action::Close);
+            is_answered(answered.map(|it| it.outcome))
+        };
+        let is_closed = close() || close();
         self.loose += u64::from(!is_closed);
         is_closed
     }

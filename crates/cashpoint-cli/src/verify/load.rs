@@ -24,7 +24,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::history::{Action, Call, Outcome};
-use super::subject::{Created, Oddities, Session, Subject, is_answered};
+use super::known::Known;
+use super::subject::{Answered, Created, Oddities, Session, Subject, is_answered};
 use crate::client::Broken;
 
 /// The sums that move, in cents. Not all are exact in binary.
@@ -103,6 +104,7 @@ impl Slice {
 #[derive(Debug)]
 pub(super) struct Load {
     seats: Vec<Mutex<Seat>>,
+    known: Mutex<Known>,
     close_one_in: u32,
     next_account: AtomicU32,
     began: Instant,
@@ -121,6 +123,8 @@ pub(super) struct Inventory {
     pub(super) read: Vec<u32>,
     /// How many could not be read.
     pub(super) unread: usize,
+    /// How many could not be closed in the end.
+    pub(super) left_open: u64,
 }
 
 /// Who does it.
@@ -175,7 +179,10 @@ impl<'a> Worker<'a> {
         let mut failures = 0;
         for number in std::mem::take(&mut self.perhaps_open) {
             let is_closed = failures < SILENCE_AT_END
-                && (0..TRIES).any(|_| is_answered(self.session.call(number, Action::Close)));
+                && (0..TRIES).any(|_| {
+                    let answered = self.session.call(number, Action::Close);
+                    is_answered(answered.map(|it| it.outcome))
+                });
             if is_closed {
                 failures = 0;
             } else {
@@ -188,13 +195,10 @@ impl<'a> Worker<'a> {
     /// Does something to an account, and writes it down.
     fn perform(&mut self, load: &Load, tenant: Tenant, action: Action) -> Option<Outcome> {
         let called = load.now();
-        let outcome = self.session.call(tenant.number, action);
-        self.unanswered = if is_answered(outcome) {
-            0
-        } else {
-            self.unanswered + 1
-        };
-        let outcome = outcome?;
+        let answered = self.session.call(tenant.number, action);
+        let is_answered = is_answered(answered.map(|it| it.outcome));
+        self.unanswered = if is_answered { 0 } else { self.unanswered + 1 };
+        let Answered { outcome, told_at } = answered?;
         if action == Action::Close && outcome == Outcome::Unknown {
             self.perhaps_open.push(tenant.number);
         }
@@ -205,6 +209,7 @@ impl<'a> Worker<'a> {
             outcome,
             called,
             answered: load.now(),
+            told_at,
         });
         Some(outcome)
     }
@@ -212,8 +217,10 @@ impl<'a> Worker<'a> {
     /// Opens an account.
     fn open(&mut self, load: &Load) -> Result<Tenant, Created> {
         let initial = Cents::new(INITIAL_CENTS).unwrap_or_default();
+        let called = load.now();
         match self.session.create(initial) {
             Created::Opened(number) => {
+                lock(&load.known).opened(number, called, load.now());
                 let account = load.next_account.fetch_add(1, Relaxed);
                 let tenant = Tenant { account, number };
                 self.slice.opened.push((tenant, INITIAL_CENTS));
@@ -299,14 +306,16 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Lists the accounts: a read of each that was on a seat before.
-    fn list(&mut self, load: &Load) {
+    /// Lists the accounts: a read of each that was on a seat before. `is_quiet` if nothing else is under way.
+    fn list(&mut self, load: &Load, is_quiet: bool) {
         let expected = load.tenants();
         let called = load.now();
-        let Some(mut listed) = self.session.list() else {
+        let Some(listed) = self.session.list() else {
             return;
         };
         let answered = load.now();
+        lock(&load.known).look(&listed, is_quiet, &mut self.oddities);
+        let mut listed = listed.rows;
         listed.sort_unstable();
         for tenant in expected {
             let first = listed.partition_point(|(number, _)| *number < tenant.number);
@@ -325,6 +334,7 @@ impl<'a> Worker<'a> {
                 outcome,
                 called,
                 answered,
+                told_at: None,
             });
             if balances.next().is_some() {
                 let example = || format!("account {}", tenant.number);
@@ -338,8 +348,10 @@ impl<'a> Worker<'a> {
 impl Load {
     /// Opens so many accounts.
     pub(super) fn open(accounts: usize, worker: &mut Worker<'_>) -> Result<Self, Broken> {
+        let first = worker.session.list();
         let mut load = Self {
             seats: Vec::with_capacity(accounts),
+            known: Mutex::new(Known::new(first.as_ref())),
             close_one_in: if accounts == 1 {
                 CLOSE_HOT_ONE_IN
             } else {
@@ -400,7 +412,7 @@ impl Load {
             let listing = scope.spawn(move || {
                 while lister.slice.records.len() < LISTED_MAX {
                     let began = Instant::now();
-                    lister.list(self);
+                    lister.list(self, false);
                     let pause = LISTING_PAUSE.max(10 * began.elapsed());
                     // Until the others are done: then nothing is sent, but the channel is closed.
                     if wait.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
@@ -470,29 +482,37 @@ impl Load {
             failures = 0;
             inventory.read.push(tenant.account);
         }
-        worker.list(self);
+        worker.list(self, true);
         inventory
     }
 
-    /// Closes every account, and sees to it that it is gone: the first of the workers does, for all.
-    pub(super) fn close_all(&self, workers: &mut [Worker<'_>]) {
+    /// Closes every account, and sees to it that it is gone: the first of the workers does, for all. Returns how many may
+    /// still be open.
+    pub(super) fn close_all(&self, workers: &mut [Worker<'_>]) -> u64 {
         let Some((worker, others)) = workers.split_first_mut() else {
-            return;
+            return 0;
         };
         for other in others {
             worker.perhaps_open.append(&mut other.perhaps_open);
         }
-        let mut failures = 0;
-        for tenant in self.tenants() {
-            let closed = is_answered(self.patiently(worker, tenant, Action::Close));
+        let (mut failures, mut left) = (0, 0);
+        let tenants = self.tenants();
+        for (index, tenant) in tenants.iter().enumerate() {
+            let closed = is_answered(self.patiently(worker, *tenant, Action::Close));
+            left += u64::from(!closed);
             failures = if closed { 0 } else { failures + 1 };
             if failures == SILENCE_AT_END {
-                return;
+                return left + (tenants.len() - index) as u64;
             }
-            self.patiently(worker, tenant, Action::Balance);
+            self.patiently(worker, *tenant, Action::Balance);
         }
-        worker.list(self);
+        worker.list(self, true);
         worker.close_again();
+        let unanswered = workers.iter().map(Worker::loose).sum();
+        if let Some(worker) = workers.first_mut() {
+            lock(&self.known).tell_strangers(unanswered, &mut worker.oddities);
+        }
+        left
     }
 
     /// All that are or were on a seat.
@@ -527,6 +547,6 @@ fn doom(seat: &Mutex<Seat>, tenant: Tenant) {
     seat.doomed |= seat.current.account == tenant.account;
 }
 
-fn lock(seat: &Mutex<Seat>) -> MutexGuard<'_, Seat> {
-    seat.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

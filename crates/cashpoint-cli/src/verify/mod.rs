@@ -22,6 +22,7 @@
 #[cfg(test)]
 mod against_all_orders;
 mod books;
+mod census;
 mod checker;
 mod contract;
 mod engine;
@@ -32,6 +33,7 @@ mod histories;
 mod history;
 mod http;
 mod judge;
+mod known;
 mod limit;
 mod load;
 mod page;
@@ -44,6 +46,8 @@ mod specification;
 mod subject;
 mod text;
 mod timeline;
+mod times;
+mod told;
 
 pub(crate) use page::page;
 pub(crate) use report::{Verdict, VerifyReport};

@@ -133,7 +133,8 @@ fn verify_server(
     run_under_load(&mut report, &server, plan, stop);
     match &mut keeper {
         Some(keeper) if plan.includes(Phase::Restart) => {
-            let run = || restart::run(&server, setup(plan, plan.accounts), keeper, stop);
+            let setup = setup(plan, plan.accounts, report.loose());
+            let run = || restart::run(&server, setup, keeper, stop);
             report.add(phase(RESTART, stop, run));
         }
         None if plan.includes(Phase::Restart) => {
@@ -154,7 +155,8 @@ fn run_under_load(
 ) {
     if plan.includes(Phase::Histories) {
         for (name, accounts) in [("many accounts", plan.accounts), ("one hot account", 1)] {
-            let run = || histories::run(name, subject, setup(plan, accounts), stop);
+            let setup = setup(plan, accounts, report.loose());
+            let run = || histories::run(name, subject, setup, stop);
             report.add(phase(name, stop, run));
         }
     }
@@ -183,7 +185,7 @@ fn phase(
     })
 }
 
-fn setup(plan: &Plan, accounts: usize) -> Setup {
+fn setup(plan: &Plan, accounts: usize, loose: u64) -> Setup {
     Setup {
         accounts,
         workers: plan
@@ -191,6 +193,7 @@ fn setup(plan: &Plan, accounts: usize) -> Setup {
             .min(WORKERS_PER_ACCOUNT_MAX.saturating_mul(accounts)),
         operations: plan.operations.div_ceil(2),
         seed: plan.seed,
+        loose,
     }
 }
 

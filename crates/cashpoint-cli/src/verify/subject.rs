@@ -1,6 +1,7 @@
 //! What is verified, seen from a worker: something that keeps accounts, and tells what came of what was asked.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroI64;
 
 use cashpoint::{AccountNumber, Cents};
 
@@ -16,11 +17,11 @@ pub(super) trait Subject: Sync {
     fn room(&self) -> Result<Room, Broken>;
 }
 
-/// How many accounts there are, and may be.
+/// How many accounts there are, and may be, as the subject says: it may be nonsense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Room {
-    pub(super) count: usize,
-    pub(super) limit: usize,
+    pub(super) count: i64,
+    pub(super) limit: i64,
 }
 
 /// One worker's way to the accounts: one operation after another.
@@ -29,13 +30,39 @@ pub(super) trait Session: Send {
     fn create(&mut self, initial: Cents) -> Created;
 
     /// Does something to an account. `None` if it cannot have been done, because nothing was sent.
-    fn call(&mut self, number: AccountNumber, action: Action) -> Option<Outcome>;
+    fn call(&mut self, number: AccountNumber, action: Action) -> Option<Answered>;
 
-    /// All accounts and their balances in cents, as a listing shows them. `None` if there was none.
-    fn list(&mut self) -> Option<Vec<(AccountNumber, i64)>>;
+    /// A listing of all accounts. `None` if there was none.
+    fn list(&mut self) -> Option<Listed>;
 
     /// Takes what was seen so far that no history can hold.
     fn take_oddities(&mut self) -> Oddities;
+}
+
+/// What was answered to what was done to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answered {
+    pub(super) outcome: Outcome,
+    /// The time that the answer tells, in microseconds since 1970.
+    pub(super) told_at: Option<NonZeroI64>,
+}
+
+impl From<Outcome> for Answered {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            told_at: None,
+        }
+    }
+}
+
+/// What a listing shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// The accounts and their balances in cents, in the order in which they stand there.
+    pub(super) rows: Vec<(AccountNumber, i64)>,
+    /// How many there are, as it says.
+    pub(super) total: u64,
 }
 
 /// Whether something was told of what was asked; `None` is what was not even sent.

@@ -140,6 +140,7 @@ mod tests {
             outcome,
             called,
             answered,
+            told_at: None,
         };
         let evidence = Evidence {
             number: "0b0e6c1c-8a2f-4f0e-9a64-3e1d8a1f7c55".to_owned(),
