@@ -18,6 +18,7 @@ use super::load::{Inventory, Load, Slice, Worker};
 use super::processor_time;
 use super::report::{Finding, PhaseReport, Recorded};
 use super::subject::{Oddities, Subject};
+use super::sums::Sums;
 use super::times::Fall;
 use super::told;
 use crate::client::Broken;
@@ -37,6 +38,7 @@ pub(super) struct Setup {
     pub(super) accounts: usize,
     pub(super) workers: usize,
     pub(super) operations: u64,
+    pub(super) sums: Sums,
     pub(super) seed: u64,
     /// How many creations and closings of earlier phases were never answered, and may yet take effect.
     pub(super) loose: u64,
@@ -153,7 +155,7 @@ pub(super) fn open<'a>(
 ) -> Option<(Load, Vec<Worker<'a>>)> {
     let mut workers = Worker::crew(subject, setup.workers, setup.seed);
     let first = workers.first_mut()?;
-    match Load::open(setup.accounts, first) {
+    match Load::open(setup.accounts, setup.sums, first) {
         Ok(load) => Some((load, workers)),
         Err(broken) => {
             report.undecided(broken.0);

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::contract::{BUSY, largest_told};
 use super::history::{Action, Outcome};
 use super::shown::shown;
-use super::subject::{Answered, Created, Listed, Oddities, Room, Session, Subject};
+use super::subject::{Answered, Created, LARGEST_CENTS, Listed, Oddities, Room, Session, Subject};
 use super::told::{self, Listing};
 use crate::client::{Address, Broken, Connection, Lost};
 
@@ -100,7 +100,19 @@ impl Subject for HttpSubject {
             limit: health.max_accounts,
         })
     }
+
+    /// That of the contract, unless the refusal of an account with so much tells of another.
+    fn largest(&self) -> i64 {
+        let mut connection = Connection::new(&self.address, self.timeout);
+        // Never opened, also not by who takes any sum: the number of accounts must stay what it is.
+        let asked = connection.exchange("POST", "/accounts/0/deposit", Some(BEYOND_ALL));
+        let told = asked.ok().and_then(|refusal| largest_told(&refusal.body()));
+        told.map_or(LARGEST_CENTS, |largest| largest.get().min(LARGEST_CENTS))
+    }
 }
+
+/// A deposit that no server takes.
+const BEYOND_ALL: &str = "{\"amount\":9999999999999.99}";
 
 /// What is said of a new account.
 const CREATED: &str = "Account created successfully";

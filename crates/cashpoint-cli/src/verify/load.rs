@@ -5,9 +5,6 @@
 //! while others are still on their way to the old one, some of them to close it as well: closing races with
 //! everything, itself included, and the account that is gone is asked about on and on.
 //!
-//! Sums are small and balances low, so that many withdrawals compete for the last money on an account. That is
-//! where faults show.
-//!
 //! A [`Slice`] is everything between two times at which nothing is under way but what was never answered. So
 //! what is held in memory does not grow with the run.
 
@@ -19,23 +16,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cashpoint::{AccountNumber, Cents};
+use cashpoint::AccountNumber;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::history::{Action, Call, Outcome};
 use super::known::Known;
 use super::subject::{Answered, Created, Oddities, Session, Subject, is_answered};
+use super::sums::Sums;
 use crate::client::Broken;
-
-/// The sums that move, in cents. Not all are exact in binary.
-const SUMS: [i64; 8] = [1, 2, 3, 5, 10, 20, 37, 100];
-
-/// A sum that is often more than there is.
-const LARGE_SUM: i64 = 400;
-
-/// What an account is opened with, in cents.
-const INITIAL_CENTS: i64 = 500;
 
 /// One operation of so many is on the account that was on the seat before.
 const FORMER_ONE_IN: u32 = 50;
@@ -105,7 +94,9 @@ impl Slice {
 pub(super) struct Load {
     seats: Vec<Mutex<Seat>>,
     known: Mutex<Known>,
-    close_one_in: u32,
+    sums: Sums,
+    /// `None` if accounts are not closed.
+    close_one_in: Option<u32>,
     next_account: AtomicU32,
     began: Instant,
     /// How many operations were done.
@@ -216,14 +207,14 @@ impl<'a> Worker<'a> {
 
     /// Opens an account.
     fn open(&mut self, load: &Load) -> Result<Tenant, Created> {
-        let initial = Cents::new(INITIAL_CENTS).unwrap_or_default();
+        let initial = load.sums.initial();
         let called = load.now();
         match self.session.create(initial) {
             Created::Opened(number) => {
                 lock(&load.known).opened(number, called, load.now());
                 let account = load.next_account.fetch_add(1, Relaxed);
                 let tenant = Tenant { account, number };
-                self.slice.opened.push((tenant, INITIAL_CENTS));
+                self.slice.opened.push((tenant, initial.get()));
                 Ok(tenant)
             }
             other => {
@@ -247,11 +238,14 @@ impl<'a> Worker<'a> {
             Some(former) if self.random.random_ratio(1, FORMER_ONE_IN) => former,
             _ => current,
         };
-        let action = self.draw(if doomed {
-            CLOSE_DOOMED_ONE_IN
-        } else {
-            load.close_one_in
-        });
+        let close_one_in = match doomed {
+            true => Some(CLOSE_DOOMED_ONE_IN),
+            false => load.close_one_in,
+        };
+        let action = match close_one_in {
+            Some(one_in) if self.random.random_ratio(1, one_in) => Action::Close,
+            _ => load.sums.draw(&mut self.random),
+        };
         if action == Action::Close {
             doom(seat, tenant);
         }
@@ -262,20 +256,6 @@ impl<'a> Worker<'a> {
         }
         if action == Action::Close && outcome.is_some() {
             self.replace(load, seat, tenant);
-        }
-    }
-
-    fn draw(&mut self, close_one_in: u32) -> Action {
-        if self.random.random_ratio(1, close_one_in) {
-            return Action::Close;
-        }
-        let sum = SUMS.get(self.random.random_range(0..SUMS.len()));
-        let sum = sum.copied().unwrap_or(LARGE_SUM);
-        match self.random.random_range(0..16) {
-            0..4 => Action::Balance,
-            4..9 => Action::Deposit(sum),
-            9..15 => Action::Withdraw(sum),
-            _ => Action::Withdraw(LARGE_SUM),
         }
     }
 
@@ -347,15 +327,20 @@ impl<'a> Worker<'a> {
 
 impl Load {
     /// Opens so many accounts.
-    pub(super) fn open(accounts: usize, worker: &mut Worker<'_>) -> Result<Self, Broken> {
+    pub(super) fn open(
+        accounts: usize,
+        sums: Sums,
+        worker: &mut Worker<'_>,
+    ) -> Result<Self, Broken> {
         let first = worker.session.list();
         let mut load = Self {
             seats: Vec::with_capacity(accounts),
             known: Mutex::new(Known::new(first.as_ref())),
-            close_one_in: if accounts == 1 {
-                CLOSE_HOT_ONE_IN
-            } else {
-                CLOSE_ONE_IN
+            sums,
+            close_one_in: match accounts {
+                _ if !sums.closes() => None,
+                1 => Some(CLOSE_HOT_ONE_IN),
+                _ => Some(CLOSE_ONE_IN),
             },
             next_account: AtomicU32::new(0),
             began: Instant::now(),

@@ -44,6 +44,7 @@ mod runner;
 mod shown;
 mod specification;
 mod subject;
+mod sums;
 mod text;
 mod timeline;
 mod times;

@@ -14,6 +14,7 @@ use super::http::HttpSubject;
 use super::report::{Finding, PhaseReport, VerifyReport};
 use super::restart::{self, Keeper, Restarts};
 use super::subject::Subject;
+use super::sums::Sums;
 use super::{limit, restart::NAME as RESTART};
 use crate::client::{Address, Broken, OwnServer};
 use crate::present::progress::Progress;
@@ -29,6 +30,11 @@ const WORKERS_PER_ACCOUNT_MAX: usize = OPEN_MAX / 2;
 
 /// After so many rules in a row without an answer it is taken that nobody is there.
 const SILENCE: usize = 10;
+
+/// How many operations move large sums: this part of all, and so many at least if there are so many. What they are for shows
+/// soon.
+const LARGE_PART: u64 = 20;
+const LARGE_OPERATIONS_MIN: u64 = 6_000;
 
 /// A part of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,8 +160,18 @@ fn run_under_load(
     stop: &AtomicBool,
 ) {
     if plan.includes(Phase::Histories) {
-        for (name, accounts) in [("many accounts", plan.accounts), ("one hot account", 1)] {
-            let setup = setup(plan, accounts, report.loose());
+        for (name, accounts, is_large) in [
+            ("many accounts", plan.accounts, false),
+            ("one hot account", 1, false),
+            ("large sums", 1, true),
+        ] {
+            let mut setup = setup(plan, accounts, report.loose());
+            if is_large {
+                setup.sums = Sums::Large(subject.largest());
+                setup.operations = LARGE_OPERATIONS_MIN
+                    .min(plan.operations)
+                    .max(plan.operations / LARGE_PART);
+            }
             let run = || histories::run(name, subject, setup, stop);
             report.add(phase(name, stop, run));
         }
@@ -192,6 +208,7 @@ fn setup(plan: &Plan, accounts: usize, loose: u64) -> Setup {
             .workers
             .min(WORKERS_PER_ACCOUNT_MAX.saturating_mul(accounts)),
         operations: plan.operations.div_ceil(2),
+        sums: Sums::Small,
         seed: plan.seed,
         loose,
     }

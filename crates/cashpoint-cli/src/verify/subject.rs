@@ -15,7 +15,15 @@ pub(super) trait Subject: Sync {
 
     /// How many accounts there are, and may be.
     fn room(&self) -> Result<Room, Broken>;
+
+    /// The largest sum that it takes at a time, in cents.
+    fn largest(&self) -> i64 {
+        LARGEST_CENTS
+    }
 }
+
+/// The largest sum that a transaction may have by default, in cents.
+pub(super) const LARGEST_CENTS: i64 = 1_000_000;
 
 /// How many accounts there are, and may be, as the subject says: it may be nonsense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
