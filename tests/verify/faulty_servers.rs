@@ -185,7 +185,7 @@ struct Bank {
     /// Balances that were told, and when.
     told: Mutex<HashMap<String, (String, Instant)>>,
     /// By idempotency keys: what was asked with them, and what was answered.
-    answered: Mutex<HashMap<String, (String, Message)>>,
+    answered: Mutex<HashMap<String, Arc<Mutex<Option<(String, Message)>>>>>,
     scratch: String,
 }
 
@@ -246,11 +246,18 @@ impl Bank {
             return self.do_now(request, upstream);
         };
         let asked = format!("{} {}", request.start, request.text());
-        let known = self.answered.lock().unwrap().get(key).cloned();
-        let Some((before, mut answer)) = known else {
+        let place = Arc::clone(
+            self.answered
+                .lock()
+                .unwrap()
+                .entry(key.to_owned())
+                .or_default(),
+        );
+        // Whoever sends it meanwhile waits for the answer.
+        let mut place = place.lock().unwrap();
+        let Some((before, mut answer)) = place.clone() else {
             let answer = self.do_now(request, upstream)?;
-            let mut answered = self.answered.lock().unwrap();
-            answered.insert(key.to_owned(), (asked, answer.clone()));
+            *place = Some((asked, answer.clone()));
             return Some(answer);
         };
         if before != asked {
@@ -634,7 +641,7 @@ fn print_cents(cents: i64) -> String {
     format!("{sign}{}", Cents::new(cents.abs()).unwrap())
 }
 
-fn now() -> String {
+pub(crate) fn now() -> String {
     let now = jiff::Timestamp::now();
     now.strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string()
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use cashpoint::{AccountNumber, Cents};
 
 use crate::command_line::verify;
-use crate::faulty_servers::{Fault, Twin};
+use crate::faulty_servers::{Fault, Twin, now};
 use crate::text;
 use crate::wire::{self, Message};
 
@@ -37,6 +37,9 @@ enum Memory {
 /// How long [`Memory::AnswersFirst`] waits before it writes.
 const LATER: Duration = Duration::from_millis(50);
 
+/// When all accounts were created: nobody asks.
+const EPOCH: &str = "2026-01-01T00:00:00.000000";
+
 const PORT: &str = "CASHPOINT_TEST_PORT";
 const DIARY: &str = "CASHPOINT_TEST_DIARY";
 const MEMORY: &str = "CASHPOINT_TEST_MEMORY";
@@ -45,8 +48,29 @@ const MEMORY: &str = "CASHPOINT_TEST_MEMORY";
 /// loses nothing that it has written; this is no test of disks.
 struct Diary {
     memory: Memory,
-    accounts: Mutex<HashMap<String, i64>>,
+    accounts: Mutex<Accounts>,
     pages: Pages,
+}
+
+/// Balances, and the order of creation.
+#[derive(Default)]
+struct Accounts {
+    order: Vec<String>,
+    balances: HashMap<String, i64>,
+}
+
+impl Accounts {
+    fn add(&mut self, number: &str, cents: i64) {
+        if !self.balances.contains_key(number) {
+            self.order.push(number.to_owned());
+        }
+        *self.balances.entry(number.to_owned()).or_insert(0) += cents;
+    }
+
+    fn remove(&mut self, number: &str) {
+        self.order.retain(|it| it != number);
+        self.balances.remove(number);
+    }
 }
 
 enum Pages {
@@ -63,12 +87,12 @@ impl Diary {
             let last = lines.iter().rev().find(is_deposit).copied();
             lines.extend(last);
         }
-        let mut accounts = HashMap::new();
+        let mut accounts = Accounts::default();
         for line in lines {
             let (number, change) = line.split_once(' ').unwrap();
             match change.parse::<i64>() {
-                Ok(cents) => *accounts.entry(number.to_owned()).or_insert(0) += cents,
-                Err(_) => drop(accounts.remove(number)),
+                Ok(cents) => accounts.add(number, cents),
+                Err(_) => accounts.remove(number),
             }
         }
         let mut options = OpenOptions::new();
@@ -106,45 +130,63 @@ impl Diary {
         let mut accounts = self.accounts.lock().unwrap();
         match (request.word(0), parts.as_slice()) {
             ("GET", ["health"]) => {
-                let count = accounts.len();
+                let count = accounts.order.len();
                 let json = format!("{{\"accounts_count\":{count},\"max_accounts\":100000}}");
                 Message::answer(200, &json)
             }
             ("GET", ["accounts"]) => {
-                let listed: Vec<_> = accounts
-                    .iter()
-                    .map(|(it, cents)| json(it, *cents))
-                    .collect();
-                let json = format!("{{\"accounts\":[{}]}}", listed.join(","));
+                let listed = accounts.order.iter().map(|number| {
+                    let shown = json(number, accounts.balances[number]);
+                    let shown = shown.trim_end_matches('}');
+                    format!("{shown},\"created_at\":\"{EPOCH}\",\"last_updated\":\"{EPOCH}\"}}")
+                });
+                let listed = listed.collect::<Vec<_>>().join(",");
+                let total = accounts.order.len();
+                let json = format!("{{\"total_accounts\":{total},\"accounts\":[{listed}]}}");
                 Message::answer(200, &json)
             }
             ("POST", ["accounts"]) => {
                 let number = AccountNumber::random().to_string();
                 let initial = sum(request);
                 self.write(&number, &initial.to_string());
-                accounts.insert(number.clone(), initial);
-                Message::answer(201, &json(&number, initial))
+                accounts.add(&number, initial);
+                let told = json(&number, initial);
+                let told = told.trim_end_matches('}');
+                let message = "\"message\":\"Account created successfully\"";
+                Message::answer(201, &format!("{told},{message}}}"))
             }
-            (_, ["accounts", number, ..]) => match accounts.get(*number).copied() {
+            (_, ["accounts", number, ..]) => match accounts.balances.get(*number).copied() {
                 None => Message::answer(404, "{\"detail\":\"Account not found\"}"),
                 Some(balance) => match (request.word(0), parts.last()) {
                     ("DELETE", _) => {
                         if self.memory != Memory::ForgetsClosings {
                             self.write(number, "closed");
                         }
-                        accounts.remove(*number);
+                        accounts.remove(number);
                         Message::answer(204, "")
                     }
                     ("GET", _) => Message::answer(200, &json(number, balance)),
                     (_, verb) => {
                         let sum = sum(request);
-                        let change = if verb == Some(&"deposit") { sum } else { -sum };
+                        let (change, kind) = match verb {
+                            Some(&"deposit") => (sum, "deposit"),
+                            _ => (-sum, "withdrawal"),
+                        };
                         if balance + change < 0 {
                             return Message::answer(400, "{\"detail\":\"Insufficient funds\"}");
                         }
                         self.write(number, &change.to_string());
-                        accounts.insert((*number).to_owned(), balance + change);
-                        Message::answer(200, &json(number, balance + change))
+                        accounts.add(number, change);
+                        let [sum, told] = [sum, balance + change].map(|it| Cents::new(it).unwrap());
+                        let now = now();
+                        Message::answer(
+                            200,
+                            &format!(
+                                "{{\"account_number\":\"{number}\",\"new_balance\":{told},\
+                                 \"transaction_amount\":{sum},\"transaction_type\":\"{kind}\",\
+                                 \"timestamp\":\"{now}\"}}"
+                            ),
+                        )
                     }
                 },
             },

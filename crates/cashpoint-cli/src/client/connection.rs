@@ -166,6 +166,30 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
+    /// Sends `bytes` over a connection of its own and, if it `waits`, until the first of an answer are there; then hangs up. Whether
+    /// anything may have been sent.
+    pub(crate) fn abandon(&self, bytes: &[u8], waits: bool) -> bool {
+        let Ok(mut stream) = self.connect() else {
+            return false;
+        };
+        if stream.write_all(bytes).is_ok() && waits {
+            let _ = stream.read(&mut [0; 1]);
+        }
+        true
+    }
+
+    /// A request as it is sent.
+    pub(crate) fn written(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> Vec<u8> {
+        let Address {
+            prefix, authority, ..
+        } = self.address;
+        let head = format!(
+            "{method} {prefix}{path} HTTP/1.1\r\nHost: {authority}\r\n{fields}Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), body].concat()
+    }
+
     /// Sends what is to be sent.
     fn send(&mut self) -> Result<TcpStream, Lost> {
         let mut stream = match self.stream.take() {

@@ -10,10 +10,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::contract::{BUSY, largest_told};
+use super::contract::{BUSY, largest_told, offers_keys};
 use super::history::{Action, Outcome};
+use super::repeats::{Keyed, Verbatim};
 use super::shown::shown;
-use super::subject::{Answered, Created, LARGEST_CENTS, Listed, Oddities, Room, Session, Subject};
+use super::subject::{
+    Answered, Created, LARGEST_CENTS, Listed, Oddities, Room, Session, Stage, Subject,
+};
 use super::told::{self, Listing};
 use crate::client::{Address, Broken, Connection, Lost};
 
@@ -101,6 +104,17 @@ impl Subject for HttpSubject {
         })
     }
 
+    /// Whether its OpenAPI document offers them.
+    fn keeps_keys(&self) -> bool {
+        let mut connection = Connection::new(&self.address, self.timeout);
+        let document = connection.exchange("GET", "/openapi.json", None);
+        document.is_ok_and(|it| offers_keys(&String::from_utf8_lossy(&it.body())))
+    }
+
+    fn can_hang_up(&self) -> bool {
+        true
+    }
+
     /// That of the contract, unless the refusal of an account with so much tells of another.
     fn largest(&self) -> i64 {
         let mut connection = Connection::new(&self.address, self.timeout);
@@ -113,6 +127,40 @@ impl Subject for HttpSubject {
 
 /// A deposit that no server takes.
 const BEYOND_ALL: &str = "{\"amount\":9999999999999.99}";
+
+/// A request for something to be done to an account.
+struct Asked {
+    method: &'static str,
+    path: String,
+    body: Option<String>,
+}
+
+impl Asked {
+    fn new(number: AccountNumber, action: Action) -> Self {
+        let (method, operation, sum) = match action {
+            Action::Balance | Action::List => ("GET", "/balance", None),
+            Action::Deposit(sum) => ("POST", "/deposit", Some(sum)),
+            Action::Withdraw(sum) => ("POST", "/withdraw", Some(sum)),
+            Action::Close => ("DELETE", "", None),
+        };
+        let body = sum.and_then(Cents::new);
+        Self {
+            method,
+            path: format!("/accounts/{number}{operation}"),
+            body: body.map(|sum| format!("{{\"amount\":{sum}}}")),
+        }
+    }
+
+    fn fields(&self, keyed: Option<&Keyed>) -> String {
+        let key = keyed.map_or_else(String::new, |keyed| {
+            format!("Idempotency-Key: {}\r\n", keyed.key.as_str())
+        });
+        match self.body {
+            Some(_) => format!("Content-Type: application/json\r\n{key}"),
+            None => key,
+        }
+    }
+}
 
 /// What is said of a new account.
 const CREATED: &str = "Account created successfully";
@@ -132,6 +180,12 @@ struct OwnedResponse {
     body: Vec<u8>,
 }
 
+impl From<OwnedResponse> for Verbatim {
+    fn from(OwnedResponse { status, body }: OwnedResponse) -> Self {
+        Self { status, body }
+    }
+}
+
 impl HttpSession<'_> {
     fn exchange(
         &mut self,
@@ -140,6 +194,17 @@ impl HttpSession<'_> {
         json: Option<&str>,
     ) -> Result<OwnedResponse, Lost> {
         let reply = self.connection.exchange(method, path, json)?;
+        Ok(OwnedResponse {
+            status: reply.status,
+            body: reply.body().into_owned(),
+        })
+    }
+
+    fn ask(&mut self, asked: &Asked, keyed: &Keyed) -> Result<OwnedResponse, Lost> {
+        let fields = asked.fields(Some(keyed));
+        let body = asked.body.as_deref().map(str::as_bytes);
+        let connection = &mut self.connection;
+        let reply = connection.exchange_with(asked.method, &asked.path, &fields, body)?;
         Ok(OwnedResponse {
             status: reply.status,
             body: reply.body().into_owned(),
@@ -235,6 +300,29 @@ impl HttpSession<'_> {
         Some(cents)
     }
 
+    /// Reads the answer to what was asked.
+    fn read(
+        &mut self,
+        number: AccountNumber,
+        action: Action,
+        asked: &Asked,
+        reply: &OwnedResponse,
+    ) -> Answered {
+        let what = || format!("{} {}", asked.method, asked.path);
+        let outcome = match (action, reply.status) {
+            (Action::Close, 204) => Outcome::Closed,
+            (Action::Balance | Action::List | Action::Deposit(_) | Action::Withdraw(_), 200) => {
+                return self.account(&what(), &reply.body, &number.to_string(), action);
+            }
+            (Action::Withdraw(_), 400) if says_insufficient_funds(&reply.body) => {
+                Outcome::InsufficientFunds
+            }
+            (_, 404) => Outcome::UnknownAccount,
+            _ => self.odd(&what(), reply),
+        };
+        outcome.into()
+    }
+
     fn odd(&mut self, what: &str, reply: &OwnedResponse) -> Outcome {
         let status = reply.status;
         if BUSY.contains(&status) {
@@ -293,33 +381,57 @@ impl Session for HttpSession<'_> {
     }
 
     fn call(&mut self, number: AccountNumber, action: Action) -> Option<Answered> {
-        let (method, operation, sum) = match action {
-            Action::Balance | Action::List => ("GET", "/balance", None),
-            Action::Deposit(sum) => ("POST", "/deposit", Some(sum)),
-            Action::Withdraw(sum) => ("POST", "/withdraw", Some(sum)),
-            Action::Close => ("DELETE", "", None),
-        };
-        let path = format!("/accounts/{number}{operation}");
-        let body = sum
-            .and_then(Cents::new)
-            .map(|sum| format!("{{\"amount\":{sum}}}"));
-        let reply = match self.exchange(method, &path, body.as_deref()) {
-            Ok(reply) => reply,
-            Err(lost) => return self.lost(&lost).then_some(Outcome::Unknown.into()),
-        };
-        let outcome = match (action, reply.status) {
-            (Action::Close, 204) => Outcome::Closed,
-            (Action::Balance | Action::List | Action::Deposit(_) | Action::Withdraw(_), 200) => {
-                let what = format!("{method} {path}");
-                return Some(self.account(&what, &reply.body, &number.to_string(), action));
+        let asked = Asked::new(number, action);
+        match self.exchange(asked.method, &asked.path, asked.body.as_deref()) {
+            Ok(reply) => Some(self.read(number, action, &asked, &reply)),
+            Err(lost) => self.lost(&lost).then_some(Outcome::Unknown.into()),
+        }
+    }
+
+    fn call_with_key(&mut self, keyed: &Keyed) -> (Option<Answered>, Option<Verbatim>) {
+        let asked = Asked::new(keyed.number, keyed.action);
+        match self.ask(&asked, keyed) {
+            Ok(reply) => {
+                let answered = self.read(keyed.number, keyed.action, &asked, &reply);
+                (Some(answered), Some(reply.into()))
             }
-            (Action::Withdraw(_), 400) if says_insufficient_funds(&reply.body) => {
-                Outcome::InsufficientFunds
+            Err(lost) => (self.lost(&lost).then_some(Outcome::Unknown.into()), None),
+        }
+    }
+
+    fn call_again(&mut self, keyed: &Keyed) -> Option<Verbatim> {
+        let asked = Asked::new(keyed.number, keyed.action);
+        match self.ask(&asked, keyed) {
+            Ok(reply) => Some(reply.into()),
+            Err(lost) => {
+                self.lost(&lost);
+                None
             }
-            (_, 404) => Outcome::UnknownAccount,
-            _ => self.odd(&format!("{method} {path}"), &reply),
-        };
-        Some(outcome.into())
+        }
+    }
+
+    fn hang_up(
+        &mut self,
+        number: AccountNumber,
+        action: Action,
+        key: Option<&Keyed>,
+        stage: Stage,
+    ) -> bool {
+        let asked = Asked::new(number, action);
+        let fields = asked.fields(key);
+        let body = asked.body.as_deref().unwrap_or_default();
+        let connection = &self.connection;
+        let request = connection.written(asked.method, &asked.path, &fields, body.as_bytes());
+        match stage {
+            // Without its last byte it is no request yet.
+            Stage::Half => {
+                let half = request.get(..request.len() - 1).unwrap_or_default();
+                connection.abandon(half, false);
+                false
+            }
+            Stage::Sent => connection.abandon(&request, false),
+            Stage::Begun => connection.abandon(&request, true),
+        }
     }
 
     fn list(&mut self) -> Option<Listed> {

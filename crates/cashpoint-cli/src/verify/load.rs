@@ -22,7 +22,8 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::history::{Action, Call, Outcome};
 use super::known::Known;
-use super::subject::{Answered, Created, Oddities, Session, Subject, is_answered};
+use super::repeats::{self, Keyed, Repeats, Verbatim};
+use super::subject::{Answered, Created, Oddities, Session, Stage, Subject, is_answered};
 use super::sums::Sums;
 use crate::client::Broken;
 
@@ -37,6 +38,23 @@ const CLOSE_HOT_ONE_IN: u32 = 5_000;
 
 /// One operation of so many closes an account that somebody else is about to close: two closings at a time.
 const CLOSE_DOOMED_ONE_IN: u32 = 3;
+
+/// One movement of money of so many has an idempotency key, where there are keys; one of so many of these is sent by another
+/// worker at the same time; and one operation of so many is one of before, sent again.
+const KEY_ONE_IN: u32 = 8;
+const RACE_ONE_IN: u32 = 4;
+const REPEAT_ONE_IN: u32 = 16;
+
+/// One movement of money of so many is asked for by a client that hangs up, if there are several seats; and the same for
+/// the one hot account, whose history should grow long.
+const HANG_UP_ONE_IN: u32 = 500;
+const HANG_UP_HOT_ONE_IN: u32 = 2_000;
+
+/// How likely it is that such a request has a key: without one its outcome stays unknown.
+const HANG_UP_WITH_KEY: f64 = 0.75;
+
+/// How many requests are sent again after a restart.
+const AFTER_RESTART_MAX: usize = 100;
 
 /// How many operations a worker takes on at a time.
 const PORTION: i64 = 16;
@@ -97,6 +115,10 @@ pub(super) struct Load {
     sums: Sums,
     /// `None` if accounts are not closed.
     close_one_in: Option<u32>,
+    /// `None` if there are no keys.
+    repeats: Option<Repeats>,
+    /// `None` if clients cannot.
+    hang_up_one_in: Option<u32>,
     next_account: AtomicU32,
     began: Instant,
     /// How many operations were done.
@@ -187,6 +209,46 @@ impl<'a> Worker<'a> {
     fn perform(&mut self, load: &Load, tenant: Tenant, action: Action) -> Option<Outcome> {
         let called = load.now();
         let answered = self.session.call(tenant.number, action);
+        self.record(load, tenant, action, called, answered)
+    }
+
+    /// The same with an idempotency key: others send it, too, at the same time and later.
+    fn perform_with_key(
+        &mut self,
+        load: &Load,
+        repeats: &Repeats,
+        tenant: Tenant,
+        action: Action,
+    ) -> Option<Outcome> {
+        let keyed = Keyed::new(tenant.number, action);
+        let races = self.random.random_ratio(1, RACE_ONE_IN);
+        let called = load.now();
+        if races {
+            repeats.offer(&keyed);
+        }
+        let (mut answered, verbatim) = self.session.call_with_key(&keyed);
+        if races && answered.is_none() {
+            // Not sent from here, but perhaps by somebody else.
+            answered = Some(Outcome::Unknown.into());
+        }
+        if let Some(verbatim) = verbatim {
+            if races {
+                repeats.raced(&keyed, &verbatim, &mut self.oddities);
+            }
+            repeats.remember(keyed, verbatim);
+        }
+        self.record(load, tenant, action, called, answered)
+    }
+
+    /// Writes down what was done to an account.
+    fn record(
+        &mut self,
+        load: &Load,
+        tenant: Tenant,
+        action: Action,
+        called: u64,
+        answered: Option<Answered>,
+    ) -> Option<Outcome> {
         let is_answered = is_answered(answered.map(|it| it.outcome));
         self.unanswered = if is_answered { 0 } else { self.unanswered + 1 };
         let Answered { outcome, told_at } = answered?;
@@ -203,6 +265,89 @@ impl<'a> Worker<'a> {
             told_at,
         });
         Some(outcome)
+    }
+
+    /// Sends again what others have sent, or are about to.
+    fn repeat(&mut self, load: &Load, repeats: &Repeats) {
+        if let Some(keyed) = repeats.take_offered()
+            && let Some(answer) = self.session.call_again(&keyed)
+        {
+            repeats.raced(&keyed, &answer, &mut self.oddities);
+        }
+        if !self.random.random_ratio(1, REPEAT_ONE_IN) {
+            return;
+        }
+        let Some((keyed, first)) = repeats.draw(&mut self.random) else {
+            return;
+        };
+        let other = match (self.random.random_range(0..8), keyed.action) {
+            (0, Action::Deposit(sum)) => Some((keyed.number, Action::Deposit(sum + 1))),
+            (0, Action::Withdraw(sum)) => Some((keyed.number, Action::Withdraw(sum + 1))),
+            (1, action) => {
+                let seat = load
+                    .seats
+                    .get(self.random.random_range(0..load.seats.len()));
+                let number = seat.map(|seat| lock(seat).current.number);
+                number
+                    .filter(|it| *it != keyed.number)
+                    .map(|it| (it, action))
+            }
+            _ => None,
+        };
+        match other {
+            Some((number, action)) => {
+                let key = keyed.key.clone();
+                let other = Keyed {
+                    number,
+                    action,
+                    key,
+                };
+                if let Some(answer) = self.session.call_again(&other) {
+                    repeats::hold_other(&keyed, &other, &answer, &mut self.oddities);
+                }
+            }
+            None => self.ask_again(&keyed, &first, "later"),
+        }
+    }
+
+    /// Sends a request again, and holds what is answered against the first answer.
+    fn ask_again(&mut self, keyed: &Keyed, first: &Verbatim, when: &str) {
+        if let Some(again) = self.session.call_again(keyed) {
+            repeats::hold(keyed, first, &again, when, &mut self.oddities);
+        }
+    }
+
+    /// Asks for a movement of money and hangs up. Afterwards the account must still answer.
+    fn hang_up(&mut self, load: &Load, seat: &Mutex<Seat>, tenant: Tenant, action: Action) {
+        let stages = [Stage::Half, Stage::Sent, Stage::Begun];
+        let stage = stages.get(self.random.random_range(0..stages.len()));
+        let stage = stage.copied().unwrap_or(Stage::Sent);
+        let has_key = load.repeats.is_some() && self.random.random_bool(HANG_UP_WITH_KEY);
+        let keyed = has_key.then(|| Keyed::new(tenant.number, action));
+        let called = load.now();
+        if self
+            .session
+            .hang_up(tenant.number, action, keyed.as_ref(), stage)
+        {
+            let mut answered = Some(Outcome::Unknown.into());
+            if let (Some(keyed), Some(repeats)) = (keyed, &load.repeats) {
+                // Whether it was done or not: after this it is, once.
+                let (again, verbatim) = self.session.call_with_key(&keyed);
+                answered = again.or(answered);
+                if let Some(verbatim) = verbatim {
+                    repeats.remember(keyed, verbatim);
+                }
+            }
+            if self.record(load, tenant, action, called, answered) == Some(Outcome::Unknown) {
+                doom(seat, tenant);
+            }
+        }
+        let answered = load.patiently(self, tenant, Action::Balance);
+        if !is_answered(answered) && self.session.list().is_some() {
+            let kind = "an account that does not answer any more after a client hung up";
+            self.oddities
+                .wrong(kind, || format!("account {}, {action:?}", tenant.number));
+        }
     }
 
     /// Opens an account.
@@ -225,6 +370,9 @@ impl<'a> Worker<'a> {
     }
 
     fn step(&mut self, load: &Load) {
+        if let Some(repeats) = &load.repeats {
+            self.repeat(load, repeats);
+        }
         let index = self.random.random_range(0..load.seats.len());
         let Some(seat) = load.seats.get(index) else {
             return;
@@ -249,7 +397,20 @@ impl<'a> Worker<'a> {
         if action == Action::Close {
             doom(seat, tenant);
         }
-        let outcome = self.perform(load, tenant, action);
+        let moves = matches!(action, Action::Deposit(_) | Action::Withdraw(_));
+        if moves
+            && let Some(one_in) = load.hang_up_one_in
+            && self.random.random_ratio(1, one_in)
+        {
+            self.hang_up(load, seat, tenant, action);
+            return;
+        }
+        let outcome = match &load.repeats {
+            Some(repeats) if moves && self.random.random_ratio(1, KEY_ONE_IN) => {
+                self.perform_with_key(load, repeats, tenant, action)
+            }
+            _ => self.perform(load, tenant, action),
+        };
         if outcome == Some(Outcome::Unknown) {
             // Many unknown outcomes on one account leave too many orders possible: another takes its place.
             doom(seat, tenant);
@@ -328,6 +489,7 @@ impl<'a> Worker<'a> {
 impl Load {
     /// Opens so many accounts.
     pub(super) fn open(
+        subject: &dyn Subject,
         accounts: usize,
         sums: Sums,
         worker: &mut Worker<'_>,
@@ -342,6 +504,12 @@ impl Load {
                 1 => Some(CLOSE_HOT_ONE_IN),
                 _ => Some(CLOSE_ONE_IN),
             },
+            repeats: subject.keeps_keys().then(Repeats::default),
+            // What is not known in the end has an account closed.
+            hang_up_one_in: (subject.can_hang_up() && sums.closes()).then_some(match accounts {
+                1 => HANG_UP_HOT_ONE_IN,
+                _ => HANG_UP_ONE_IN,
+            }),
             next_account: AtomicU32::new(0),
             began: Instant::now(),
             done: AtomicU64::new(0),
@@ -498,6 +666,16 @@ impl Load {
             lock(&self.known).tell_strangers(unanswered, &mut worker.oddities);
         }
         left
+    }
+
+    /// Sends again what was answered last before a restart.
+    pub(super) fn ask_again(&self, worker: &mut Worker<'_>) {
+        let Some(repeats) = &self.repeats else {
+            return;
+        };
+        for (keyed, first) in repeats.newest(AFTER_RESTART_MAX) {
+            worker.ask_again(&keyed, &first, "after a restart");
+        }
     }
 
     /// All that are or were on a seat.

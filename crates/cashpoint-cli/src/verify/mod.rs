@@ -38,6 +38,7 @@ mod limit;
 mod load;
 mod page;
 mod processor_time;
+mod repeats;
 mod report;
 mod restart;
 mod runner;

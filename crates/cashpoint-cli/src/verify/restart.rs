@@ -264,6 +264,7 @@ pub(super) fn run(
         };
         killed += 1;
         inventory = load.read_all(worker);
+        load.ask_again(worker);
         heard.hear(worker.take_slice());
         heard.judge.forget_unknown(&inventory.read, *time);
         tell_restart(&mut report, &inventory, heard.evidence.len() - before);

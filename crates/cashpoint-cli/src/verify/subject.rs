@@ -6,6 +6,7 @@ use std::num::NonZeroI64;
 use cashpoint::{AccountNumber, Cents};
 
 use super::history::{Action, Outcome};
+use super::repeats::{Keyed, Verbatim};
 use crate::client::Broken;
 
 /// Something that keeps accounts.
@@ -15,6 +16,16 @@ pub(super) trait Subject: Sync {
 
     /// How many accounts there are, and may be.
     fn room(&self) -> Result<Room, Broken>;
+
+    /// Whether it does a request once that is sent again with its idempotency key.
+    fn keeps_keys(&self) -> bool {
+        false
+    }
+
+    /// Whether clients can hang up.
+    fn can_hang_up(&self) -> bool {
+        false
+    }
 
     /// The largest sum that it takes at a time, in cents.
     fn largest(&self) -> i64 {
@@ -40,6 +51,28 @@ pub(super) trait Session: Send {
     /// Does something to an account. `None` if it cannot have been done, because nothing was sent.
     fn call(&mut self, number: AccountNumber, action: Action) -> Option<Answered>;
 
+    /// The same with an idempotency key. What was answered, also to the letter, if anything was.
+    fn call_with_key(&mut self, keyed: &Keyed) -> (Option<Answered>, Option<Verbatim>) {
+        (self.call(keyed.number, keyed.action), None)
+    }
+
+    /// Sends a request with a key once more. What was answered, if anything was, and if it keeps keys.
+    fn call_again(&mut self, _keyed: &Keyed) -> Option<Verbatim> {
+        None
+    }
+
+    /// Asks for something to be done to an account, with an idempotency key if there is one, and hangs up at this stage. Whether
+    /// all was sent, so that it may have been done.
+    fn hang_up(
+        &mut self,
+        _number: AccountNumber,
+        _action: Action,
+        _key: Option<&Keyed>,
+        _stage: Stage,
+    ) -> bool {
+        false
+    }
+
     /// A listing of all accounts. `None` if there was none.
     fn list(&mut self) -> Option<Listed>;
 
@@ -62,6 +95,17 @@ impl From<Outcome> for Answered {
             told_at: None,
         }
     }
+}
+
+/// How far a request gets before its client hangs up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// A part of it is sent.
+    Half,
+    /// All of it is sent.
+    Sent,
+    /// The first bytes of the answer are there.
+    Begun,
 }
 
 /// What a listing shows.

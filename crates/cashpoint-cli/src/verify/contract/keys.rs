@@ -20,14 +20,17 @@ pub(super) const RULES: &[Rule] = &[
     ),
 ];
 
+/// Whether an OpenAPI document offers idempotency keys.
+pub(in crate::verify) fn offers_keys(document: &str) -> bool {
+    document
+        .to_ascii_lowercase()
+        .contains("\"idempotency-key\"")
+}
+
 /// Goes on only if the server offers idempotency keys.
 fn need_keys(probe: &mut Probe<'_>) -> Result<(), Stop> {
     let document = probe.send(&get("/openapi.json"))?;
-    if document
-        .body
-        .to_ascii_lowercase()
-        .contains("\"idempotency-key\"")
-    {
+    if offers_keys(&document.body) {
         return Ok(());
     }
     let why = "the server's OpenAPI document does not offer Idempotency-Key";

@@ -46,6 +46,7 @@ use serde::Serialize;
 
 use crate::client::Address;
 pub(super) use customer::largest_told;
+pub(super) use keys::offers_keys;
 use probe::Probe;
 pub(super) use request::BUSY;
 use stop::Stop;
