@@ -81,6 +81,42 @@ pub(crate) enum Fault {
     StutteringListing,
     /// A withdrawal leaves `last_updated`.
     StaleTimes,
+    /// One answer of fifty is about another account: the object that it is made of was used by somebody else meanwhile.
+    MixedUpAnswer,
+    /// One transaction of fifty is answered with another amount than was asked for.
+    MixedUpAmount,
+    /// One transaction of fifty is answered as a deposit, whatever it was.
+    MixedUpKind,
+    /// The time of a transaction was never set.
+    TimesOf1970,
+    /// One transaction of fifty has the time of a clock that was read [`LONG_AGO`].
+    TimesThatRunBackwards,
+    /// Prints balances from a million on as some languages do: `1e+06`.
+    Exponents,
+    /// Keeps balances in floats of 32 bits, which count cents exactly up to 167,772.16.
+    SmallFloats,
+    /// Keeps cents in 32 bits.
+    SmallIntegers,
+    /// Lists an account that nobody opened.
+    StrangeListing,
+    /// Says that there are more accounts than it lists.
+    ShortListing,
+    /// Lists the newest account first.
+    ReversedListing,
+    /// Looks whether a key is known, does what is asked, and remembers the key then.
+    KeyCheckThenAct,
+    /// Remembers 256 keys.
+    ForgetfulKeys,
+    /// Has a store of keys for each of two nodes.
+    KeysOfEachNode,
+    /// Takes a key for any account.
+    KeysOfAnyAccount,
+    /// An account that was closed is counted on.
+    CountsTheClosed,
+    /// Says that there are fewer accounts than none, once there are any.
+    NegativeCount,
+    /// Fails, with a page that says so, at one request of fifty under load.
+    InternalErrors,
 }
 
 /// How long a gap is between what belongs together.
@@ -93,6 +129,13 @@ const TOO_LATE: Duration = Duration::from_millis(900);
 /// How many requests a twin that dies answers.
 const LIFE: u64 = 6_000;
 const LATER: Duration = Duration::from_millis(5);
+const LONG_AGO: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
+/// How many accounts are opened until the rules of the contract are over, at least.
+const RULES_OVER: u64 = 150;
+/// Of how many keys a forgetful twin knows.
+const FEW_KEYS: usize = 256;
+/// A number that no account has.
+const NOBODY: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 /// Of so many operations one goes wrong, where that is a matter of chance.
 const ONE_IN: u64 = 50;
 
@@ -220,7 +263,11 @@ impl Bank {
     ) -> Option<Message> {
         let asked = self.asked.fetch_add(1, SeqCst);
         let busy = || Message::answer(503, "{\"detail\":\"busy\"}");
+        let is_loaded = self.opened.load(SeqCst) > RULES_OVER;
         match (self.fault, asked % 100) {
+            (Fault::InternalErrors, 10 | 60) if is_loaded => {
+                Some(Message::answer(500, "<h1>Internal Server Error</h1>"))
+            }
             (Fault::BreaksOff, 10 | 60) => None,
             (Fault::Overloaded, 10 | 60) => Some(busy()),
             (Fault::BreaksOff, 35 | 85) => {
@@ -245,14 +292,32 @@ impl Bank {
         let Some(key) = key.filter(|_| self.fault != Fault::DoubleApplyOnRetry) else {
             return self.do_now(request, upstream);
         };
-        let asked = format!("{} {}", request.start, request.text());
-        let place = Arc::clone(
-            self.answered
-                .lock()
-                .unwrap()
-                .entry(key.to_owned())
-                .or_default(),
-        );
+        let asked = match self.fault {
+            Fault::KeysOfAnyAccount => request.text(),
+            _ => format!("{} {}", request.start, request.text()),
+        };
+        let node = match self.fault {
+            Fault::KeysOfEachNode => self.asked.load(SeqCst) % 2,
+            _ => 0,
+        };
+        let key = format!("{node} {key}");
+        if self.fault == Fault::KeyCheckThenAct {
+            let is_known = self.answered.lock().unwrap().contains_key(&key);
+            if !is_known {
+                thread::sleep(GAP);
+                let answer = self.do_now(request, upstream)?;
+                let place = Arc::new(Mutex::new(Some((asked, answer.clone()))));
+                self.answered.lock().unwrap().insert(key, place);
+                return Some(answer);
+            }
+        }
+        let place = {
+            let mut answered = self.answered.lock().unwrap();
+            if self.fault == Fault::ForgetfulKeys && answered.len() >= FEW_KEYS {
+                answered.clear();
+            }
+            Arc::clone(answered.entry(key).or_default())
+        };
         // Whoever sends it meanwhile waits for the answer.
         let mut place = place.lock().unwrap();
         let Some((before, mut answer)) = place.clone() else {
@@ -302,7 +367,12 @@ impl Bank {
     }
 
     fn health(&self) -> Message {
-        let count = self.accounts.read().unwrap().len();
+        let count = self.accounts.read().unwrap().len() as i64;
+        let count = match self.fault {
+            Fault::CountsTheClosed => self.opened.load(SeqCst) as i64,
+            Fault::NegativeCount => -count,
+            _ => count,
+        };
         let (limit, now) = (self.max_accounts, now());
         Message::answer(
             200,
@@ -320,6 +390,7 @@ impl Bank {
         match (self.fault, accounts.last().cloned()) {
             (Fault::ForgetfulListing, _) => accounts.retain(|account| account.place % 3 != 1),
             (Fault::StutteringListing, Some(newest)) => accounts.push(newest),
+            (Fault::ReversedListing, _) => accounts.reverse(),
             _ => {}
         }
         let listed = accounts.iter().map(|account| {
@@ -332,12 +403,21 @@ impl Bank {
                 state.last_updated
             )
         });
-        let listed: Vec<_> = listed.collect();
+        let mut listed: Vec<_> = listed.collect();
+        let is_loaded = self.opened.load(SeqCst) > RULES_OVER;
+        if self.fault == Fault::StrangeListing && is_loaded {
+            let numbered = |row: &String| row.replacen(value(row, "account_number"), NOBODY, 1);
+            let stranger = listed.first().map(numbered);
+            listed.extend(stranger);
+        }
+        let total = match self.fault {
+            Fault::ShortListing if is_loaded => listed.len() + 1,
+            _ => listed.len(),
+        };
         Message::answer(
             200,
             &format!(
-                "{{\"total_accounts\":{},\"max_accounts\":{},\"accounts\":[{}]}}",
-                listed.len(),
+                "{{\"total_accounts\":{total},\"max_accounts\":{},\"accounts\":[{}]}}",
                 self.max_accounts,
                 listed.join(",")
             ),
@@ -440,13 +520,29 @@ impl Bank {
                 return Message::answer(400, "{\"detail\":\"Insufficient funds\"}");
             }
         };
+        let is_chosen = self.moved.load(SeqCst).is_multiple_of(ONE_IN);
+        let number = match self.fault {
+            Fault::MixedUpAnswer if is_chosen => NOBODY,
+            _ => &account.number,
+        };
+        let amount = match self.fault {
+            Fault::MixedUpAmount if is_chosen => print_cents(cents + 1),
+            _ => print_cents(cents),
+        };
+        let kind = match self.fault {
+            Fault::MixedUpKind if is_chosen => "deposit",
+            _ => kind,
+        };
+        let now = match self.fault {
+            Fault::TimesOf1970 => "1970-01-01T00:00:00.000000".to_owned(),
+            Fault::TimesThatRunBackwards if is_chosen => written(jiff::Timestamp::now() - LONG_AGO),
+            _ => now,
+        };
         Message::answer(
             200,
             &format!(
-                "{{\"account_number\":\"{}\",\"new_balance\":{balance},\"transaction_amount\":{},\
-                 \"transaction_type\":\"{kind}\",\"timestamp\":\"{now}\"}}",
-                account.number,
-                print_cents(cents)
+                "{{\"account_number\":\"{number}\",\"new_balance\":{balance},\"transaction_amount\":{amount},\
+                 \"transaction_type\":\"{kind}\",\"timestamp\":\"{now}\"}}"
             ),
         )
     }
@@ -577,6 +673,12 @@ impl Bank {
     fn print(&self, state: &State) -> String {
         match self.fault {
             Fault::FloatMoney => format!("{:?}", state.float),
+            Fault::Exponents if state.cents >= 100_000_000 => {
+                let text = format!("{:e}", state.cents as f64 / 100.0);
+                text.replace('e', "e+0")
+            }
+            Fault::SmallFloats => print_cents((state.cents as f32) as i64),
+            Fault::SmallIntegers => print_cents(i64::from(state.cents as i32)),
             _ => print_cents(state.cents),
         }
     }
@@ -642,6 +744,9 @@ fn print_cents(cents: i64) -> String {
 }
 
 pub(crate) fn now() -> String {
-    let now = jiff::Timestamp::now();
-    now.strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string()
+    written(jiff::Timestamp::now())
+}
+
+fn written(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string()
 }

@@ -24,6 +24,7 @@ const MAX_ACCOUNTS: usize = 300;
 const CONTRACT: &str = "contract";
 const MANY: &str = "many accounts";
 const HOT: &str = "one hot account";
+const LARGE: &str = "large sums";
 const LIMIT: &str = "account limit";
 
 /// Enough for every fault to show, and not much more than a second under load.
@@ -148,4 +149,22 @@ convicted! {
     a_listing_that_forgets: ForgetfulListing in [CONTRACT];
     a_listing_that_stutters: StutteringListing in [CONTRACT];
     times_that_stand_still: StaleTimes in [CONTRACT];
+    an_answer_about_another_account: MixedUpAnswer in [MANY, HOT];
+    an_answer_with_another_amount: MixedUpAmount in [MANY, HOT];
+    an_answer_of_another_kind: MixedUpKind in [MANY, HOT];
+    times_that_were_never_set: TimesOf1970 in [MANY, HOT];
+    times_that_run_backwards: TimesThatRunBackwards in [HOT];
+    balances_with_exponents: Exponents in [LARGE];
+    balances_in_small_floats: SmallFloats in [LARGE];
+    balances_in_small_integers: SmallIntegers in [LARGE];
+    a_listing_of_a_stranger: StrangeListing in [MANY];
+    a_listing_that_is_shorter_than_it_says: ShortListing in [MANY];
+    a_listing_in_another_order: ReversedListing in [MANY];
+    a_key_that_is_checked_and_then_set: KeyCheckThenAct in [MANY, HOT];
+    keys_that_are_forgotten: ForgetfulKeys in [MANY, HOT];
+    keys_that_one_node_knows: KeysOfEachNode in [MANY, HOT];
+    a_key_for_any_account: KeysOfAnyAccount in [MANY];
+    a_count_of_the_closed: CountsTheClosed in [MANY];
+    a_count_below_nothing: NegativeCount in [MANY];
+    failures_under_load: InternalErrors in [MANY, HOT];
 }

@@ -55,7 +55,7 @@ pub(super) struct Span {
 }
 
 /// For how long, in nanoseconds, it has to be looked before a clock can be said to stand.
-const LOOKED_AT_LEAST: u64 = 2_000_000_000;
+const LOOKED_AT_LEAST: u64 = 1_000_000_000;
 
 impl Span {
     pub(super) fn see(&mut self, record: &Call) {
