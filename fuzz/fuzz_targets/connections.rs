@@ -12,7 +12,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| connection(bytes, first));
 
 /// As the client reads it.
 fn first(received: &[u8]) -> Option<Answered> {
-    let answer = answer::first(received).ok()??;
+    let answer = answer::first(received, false).ok()??;
     Some(Answered {
         status: answer.status,
         length: answer.length,

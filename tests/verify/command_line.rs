@@ -249,6 +249,51 @@ fn somebody_else_is_told_in_a_paragraph() {
     assert_eq!(said.lines().count(), 4, "{said}");
 }
 
+/// A stranger can check the verdict: every operation is in the file, and what it says is what was counted.
+#[test]
+fn the_history_is_written_down() {
+    let file = fresh("history.jsonl");
+    let path = file.to_str().unwrap();
+    let output = verify(&["engine", "--operations", "2000", "--history", path]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let history = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<Value> = history
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let (openings, operations): (Vec<_>, Vec<_>) =
+        lines.iter().partition(|line| line["input"]["op"] == "open");
+    let told: u64 = said
+        .lines()
+        .filter_map(|line| line.split_once(" operations on "))
+        .map(|(count, _)| count.trim().replace(',', "").parse::<u64>().unwrap())
+        .sum();
+    assert!(
+        operations.len() > 2_000 && operations.len() as u64 == told,
+        "{said}"
+    );
+    for line in &operations {
+        assert!(line["call"].as_u64() <= line["return"].as_u64(), "{line}");
+        let is_opened =
+            |it: &&&Value| it["phase"] == line["phase"] && it["account"] == line["account"];
+        let opened = openings.iter().find(is_opened).unwrap();
+        assert_eq!(opened["number"], line["number"], "{line}");
+    }
+}
+
+#[test]
+fn what_is_checked_and_what_is_not_can_be_read() {
+    let said = text(&verify(&["http", "--list-rules"]));
+    for part in [
+        "a trailing slash is redirected",
+        "Under load:",
+        "Not covered:",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
 #[test]
 fn bad_input_is_explained() {
     for (arguments, code, explanation) in [
@@ -280,6 +325,16 @@ fn bad_input_is_explained() {
         ),
         (&["engine", "--operations", "0"], 2, "not in 1.."),
         (&["engine", "--json", "/nowhere/a"], 3, "cannot be written"),
+        (
+            &["engine", "--json", "same", "--html", "same"],
+            3,
+            "same is named for two reports",
+        ),
+        (
+            &["http", "http://user:secret@127.0.0.1:1"],
+            2,
+            "has a user or a password in it",
+        ),
     ] {
         let output = verify(arguments);
         let said = text(&output);

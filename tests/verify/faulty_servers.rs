@@ -130,8 +130,8 @@ const TOO_LATE: Duration = Duration::from_millis(900);
 const LIFE: u64 = 6_000;
 const LATER: Duration = Duration::from_millis(5);
 const LONG_AGO: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
-/// How many accounts are opened until the rules of the contract are over, at least.
-const RULES_OVER: u64 = 150;
+/// How many accounts are open under load, and never while rules are asked one by one.
+const LOADED: usize = 50;
 /// Of how many keys a forgetful twin knows.
 const FEW_KEYS: usize = 256;
 /// A number that no account has.
@@ -216,6 +216,9 @@ fn value<'a>(json: &'a str, key: &str) -> &'a str {
     rest.split([',', '}']).next().unwrap().trim_matches('"')
 }
 
+/// What was asked with a key, and what was answered, once it was.
+type Remembered = Option<(String, Message)>;
+
 struct Bank {
     fault: Fault,
     max_accounts: usize,
@@ -228,7 +231,7 @@ struct Bank {
     /// Balances that were told, and when.
     told: Mutex<HashMap<String, (String, Instant)>>,
     /// By idempotency keys: what was asked with them, and what was answered.
-    answered: Mutex<HashMap<String, Arc<Mutex<Option<(String, Message)>>>>>,
+    answered: Mutex<HashMap<String, Arc<Mutex<Remembered>>>>,
     scratch: String,
 }
 
@@ -263,7 +266,7 @@ impl Bank {
     ) -> Option<Message> {
         let asked = self.asked.fetch_add(1, SeqCst);
         let busy = || Message::answer(503, "{\"detail\":\"busy\"}");
-        let is_loaded = self.opened.load(SeqCst) > RULES_OVER;
+        let is_loaded = self.accounts.read().unwrap().len() > LOADED;
         match (self.fault, asked % 100) {
             (Fault::InternalErrors, 10 | 60) if is_loaded => {
                 Some(Message::answer(500, "<h1>Internal Server Error</h1>"))
@@ -404,7 +407,7 @@ impl Bank {
             )
         });
         let mut listed: Vec<_> = listed.collect();
-        let is_loaded = self.opened.load(SeqCst) > RULES_OVER;
+        let is_loaded = accounts.len() > LOADED;
         if self.fault == Fault::StrangeListing && is_loaded {
             let numbered = |row: &String| row.replacen(value(row, "account_number"), NOBODY, 1);
             let stranger = listed.first().map(numbered);

@@ -102,6 +102,23 @@ fn who_never_answers_is_not_asked_for_every_rule() {
     assert!(said.contains("the rest was not asked for"), "{said}");
 }
 
+/// Answers that end with their connection, with more header fields than anybody needs.
+#[test]
+fn who_closes_after_each_answer_is_acquitted() {
+    let server = wire::serve(real_server(300, Config::default()), |request, upstream| {
+        let mut answer = upstream.ask(&request)?;
+        answer.set("connection", "close");
+        answer.has_length &= answer.body.is_empty();
+        let fields = (0..80).map(|n| (format!("X-Field-{n}"), "x".to_owned()));
+        answer.fields.extend(fields);
+        Some(answer)
+    });
+    let load = ["--only", "histories", "--operations", "3000"];
+    let output = verify(server, "", &[&load[..], &["--accounts", "20"]].concat());
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}
+
 /// A server behind a proxy that knows where it is, and nothing beside it.
 fn behind_a_prefix(answer: fn(&Message, &mut Message)) -> SocketAddr {
     wire::serve(

@@ -136,7 +136,7 @@ impl Diary {
             }
             ("GET", ["accounts"]) => {
                 let listed = accounts.order.iter().map(|number| {
-                    let shown = json(number, accounts.balances[number]);
+                    let shown = json(number, *accounts.balances.get(number).unwrap());
                     let shown = shown.trim_end_matches('}');
                     format!("{shown},\"created_at\":\"{EPOCH}\",\"last_updated\":\"{EPOCH}\"}}")
                 });

@@ -440,7 +440,7 @@ mod tests {
         let statuses = RefCell::new(BTreeSet::new());
         replay("connections", |bytes| {
             connection(bytes, |received| {
-                let answer = client::first(received).ok()??;
+                let answer = client::first(received, false).ok()??;
                 statuses.borrow_mut().insert(answer.status);
                 Some(Answered {
                     status: answer.status,

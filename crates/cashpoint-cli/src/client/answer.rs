@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use httparse::{EMPTY_HEADER, Status};
 
 /// The most header fields that an answer may have.
-const FIELDS_MAX: usize = 64;
+const FIELDS_MAX: usize = 128;
 
 /// A complete answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +52,8 @@ impl Frame {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// The answer that `bytes` begin with, if all of it is there.
-pub(crate) fn first(bytes: &[u8]) -> Result<Option<Frame>, Malformed> {
+/// The answer that `bytes` begin with, if all of it is there. `ended` if nothing comes after them.
+pub(crate) fn first(bytes: &[u8], ended: bool) -> Result<Option<Frame>, Malformed> {
     let mut fields = [EMPTY_HEADER; FIELDS_MAX];
     let mut head = httparse::Response::new(&mut fields);
     let Status::Complete(head_length) = head.parse(bytes).map_err(|_| Malformed)? else {
@@ -76,7 +76,8 @@ pub(crate) fn first(bytes: &[u8]) -> Result<Option<Frame>, Malformed> {
         _ if status < 200 || status == 204 || status == 304 => Some(0),
         Body::Length(length) => (rest.len() >= length).then_some(length),
         Body::Chunked => chunked_length(rest)?,
-        // It would last until the connection ends; no server of the contract answers so.
+        // It lasts until the connection ends, which has to be said.
+        Body::Missing if last => ended.then_some(rest.len()),
         Body::Missing => return Err(Malformed),
     };
     Ok(body_length.map(|body_length| Frame {
@@ -130,12 +131,20 @@ fn chunked_length(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
 #[cfg(any(test, fuzzing))]
 pub(crate) fn assert_rules(bytes: &[u8]) {
     let mut rest = bytes;
-    while let Ok(Some(answer)) = first(rest) {
+    while let Ok(Some(answer)) = first(rest, false) {
         let own = rest.get(..answer.length).unwrap_or_default();
         assert_eq!(own.len(), answer.length, "it ends beyond what was received");
-        assert_eq!(first(own), Ok(Some(answer)), "what follows changes it");
+        assert_eq!(
+            first(own, false),
+            Ok(Some(answer)),
+            "what follows changes it"
+        );
         if let Some((_, shorter)) = own.split_last() {
-            assert_eq!(first(shorter), Ok(None), "it is whole before its end");
+            assert_eq!(
+                first(shorter, false),
+                Ok(None),
+                "it is whole before its end"
+            );
         }
         assert!(answer.body(rest).len() <= answer.length);
         for name in ["content-length", "link", "x"] {
@@ -153,12 +162,12 @@ mod tests {
     fn read(bytes: &str, length: usize) -> Frame {
         for end in 0..length {
             assert_eq!(
-                first(&bytes.as_bytes()[..end]),
+                first(&bytes.as_bytes()[..end], false),
                 Ok(None),
                 "after {end} bytes"
             );
         }
-        let answer = first(bytes.as_bytes()).unwrap().unwrap();
+        let answer = first(bytes.as_bytes(), false).unwrap().unwrap();
         assert_eq!(answer.length, length);
         answer
     }
@@ -192,6 +201,20 @@ mod tests {
     }
 
     #[test]
+    fn some_end_with_their_connection() {
+        for head in [
+            "HTTP/1.0 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n",
+        ] {
+            let bytes = format!("{head}hello");
+            assert_eq!(first(bytes.as_bytes(), false), Ok(None), "{head}");
+            let answer = first(bytes.as_bytes(), true).unwrap().unwrap();
+            assert!(answer.last);
+            assert_eq!(*answer.body(bytes.as_bytes()), *b"hello");
+        }
+    }
+
+    #[test]
     fn what_is_no_answer_is_refused() {
         for bytes in [
             "SSH-2.0-OpenSSH\r\n",
@@ -201,7 +224,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nx\r\n",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffe\r\n",
         ] {
-            assert_eq!(first(bytes.as_bytes()), Err(Malformed), "{bytes:?}");
+            assert_eq!(first(bytes.as_bytes(), false), Err(Malformed), "{bytes:?}");
         }
     }
 }

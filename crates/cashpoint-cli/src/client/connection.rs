@@ -206,8 +206,9 @@ impl<'a> Connection<'a> {
     fn receive(&mut self, stream: &mut TcpStream) -> Result<Frame, Lost> {
         let deadline = Instant::now() + self.timeout;
         let mut chunk = [0; READ_BYTES];
+        let mut ended = false;
         loop {
-            match first(&self.received) {
+            match first(&self.received, ended) {
                 Ok(Some(answer)) if answer.status < 200 => {
                     self.received.drain(..answer.length);
                     continue;
@@ -221,6 +222,8 @@ impl<'a> Connection<'a> {
                 return Err(Lost::Unanswered("no answer in time"));
             }
             match stream.read(&mut chunk) {
+                // Some answers end with their connection.
+                Ok(0) if !ended => ended = true,
                 Ok(0) => return Err(Lost::Unanswered("connection closed")),
                 Ok(read) => {
                     let read = chunk.get(..read).unwrap_or_default();

@@ -403,9 +403,7 @@ impl Common {
         mut settings: Vec<(String, String)>,
     ) -> Result<(), Failure> {
         let files = [&self.json, &self.html, &self.csv, &self.markdown];
-        for file in files.into_iter().flatten() {
-            files::check_writable(file)?;
-        }
+        files::check_all(&files.into_iter().flatten().collect::<Vec<_>>())?;
         settings.push(("skew".to_owned(), self.skew.to_string()));
         if let Some(rate) = rate {
             settings.push(("rate".to_owned(), format!("{rate}/s")));

@@ -82,8 +82,15 @@ pub(super) fn url(text: &str) -> Result<Uri, String> {
         true => text.to_owned(),
         false => format!("http://{text}"),
     };
-    text.parse()
-        .map_err(|error| format!("must be an address such as http://localhost:8000: {error}"))
+    let url: Uri = text
+        .parse()
+        .map_err(|error| format!("must be an address such as http://localhost:8000: {error}"))?;
+    match url.authority() {
+        Some(authority) if authority.as_str().contains('@') => {
+            Err("has a user or a password in it, which would not be sent: leave it out".to_owned())
+        }
+        _ => Ok(url),
+    }
 }
 
 pub(super) fn host_name(text: &str) -> Result<HostName, String> {

@@ -10,7 +10,7 @@ use http::Uri;
 use super::{Failure, files, output, settings};
 use crate::client::Broken;
 use crate::present::colour;
-use crate::verify::{self, Phase, Plan, Restarts, Verdict};
+use crate::verify::{self, Phase, Plan, Recorder, Restarts, Verdict};
 
 /// The exit code where there is no verdict: the server could not be reached, the run was stopped, or the report
 /// could not be written.
@@ -79,6 +79,10 @@ struct Http {
     #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = settings::timeout)]
     timeout: Duration,
 
+    /// Print what is checked and what is not, and verify nothing.
+    #[arg(long)]
+    list_rules: bool,
+
     /// Verify only these phases, with commas between.
     #[arg(long, value_delimiter = ',', value_name = "PHASES")]
     only: Vec<PhaseName>,
@@ -141,12 +145,23 @@ struct Common {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
+    /// Write every operation under load to this file, JSON, one a line: call and return in nanoseconds, input, output. For
+    /// whoever wants to check the verdict with other tools.
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
+
     /// Write the report to this file as a page, with what convicts drawn along time.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    if let What::Http(Http {
+        list_rules: true, ..
+    }) = arguments.what
+    {
+        return output::print(&verify::rules_text()).map(|()| ExitCode::SUCCESS);
+    }
     let verified = match arguments.what {
         What::Engine(engine) => engine.run(),
         What::Http(http) => http.run(),
@@ -167,8 +182,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 impl EngineArgs {
     fn run(self) -> Result<Verdict, Failure> {
         let phases = vec![Phase::Histories, Phase::Limit];
-        let plan = self.common.plan(phases, self.threads, Duration::ZERO);
-        self.common.report(|| {
+        let plan = self.common.plan(phases, self.threads, Duration::ZERO)?;
+        self.common.report(&plan, || {
             Ok(verify::verify_engine(
                 &plan,
                 &*super::stop_at_interrupt(None)?,
@@ -192,14 +207,14 @@ impl Http {
         });
         let plan = self
             .common
-            .plan(phases.collect(), self.connections, self.timeout);
+            .plan(phases.collect(), self.connections, self.timeout)?;
         let kills_default = if self.restart_cmd.is_some() { 5 } else { 1 };
         let restarts = (self.restart_cmd.is_some() || self.pid.is_some()).then(|| Restarts {
             process: self.pid,
             command: self.restart_cmd.clone(),
             kills: self.kills.unwrap_or(kills_default),
         });
-        self.common.report(|| {
+        self.common.report(&plan, || {
             let leaves = self.url.as_ref();
             let leaves = leaves.map(|url| format!("the accounts that were opened on {url}"));
             let stop = super::stop_at_interrupt(leaves)?;
@@ -209,25 +224,31 @@ impl Http {
 }
 
 impl Common {
-    fn plan(&self, phases: Vec<Phase>, workers: usize, timeout: Duration) -> Plan {
-        Plan {
+    fn plan(&self, phases: Vec<Phase>, workers: usize, timeout: Duration) -> Result<Plan, Failure> {
+        let files = self.json.iter().chain(&self.html).chain(&self.history);
+        files::check_all(&files.collect::<Vec<_>>())?;
+        let recorder = self.history.as_deref().map(Recorder::create).transpose()?;
+        Ok(Plan {
             phases,
             accounts: self.accounts,
             workers,
             operations: self.operations,
             seed: self.seed,
             timeout,
-        }
+            recorder,
+        })
     }
 
     fn report(
         &self,
+        plan: &Plan,
         verify: impl FnOnce() -> Result<verify::VerifyReport, Broken>,
     ) -> Result<Verdict, Failure> {
-        for file in self.json.iter().chain(&self.html) {
-            files::check_writable(file)?;
-        }
         let report = verify()?;
+        if let (Some(recorder), Some(file)) = (&plan.recorder, &self.history) {
+            recorder.finish()?;
+            super::tell(format_args!("written: {}", file.display()));
+        }
         // First of all, for a file may not be writable any more.
         let text = verify::text(&report);
         let printed = output::print(&match colour::is_wanted() {

@@ -3,11 +3,15 @@
 //! The workers produce slices, and a thread of its own judges them meanwhile: at most two slices wait, so
 //! memory does not grow with the run. It ends early once a slice convicts: more of the same shows nothing new.
 
+use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use cashpoint::AccountNumber;
 
 use super::books::Totals;
 use super::census::Census;
@@ -16,6 +20,7 @@ use super::history::Outcome;
 use super::judge::Judge;
 use super::load::{Inventory, Load, Slice, Worker};
 use super::processor_time;
+use super::recorder::Recorder;
 use super::report::{Finding, PhaseReport, Recorded};
 use super::subject::{Oddities, Subject};
 use super::sums::Sums;
@@ -34,7 +39,7 @@ const SHOWN_MAX: usize = 3;
 
 /// How a subject is put under load.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Setup {
+pub(super) struct Setup<'a> {
     pub(super) accounts: usize,
     pub(super) workers: usize,
     pub(super) operations: u64,
@@ -42,13 +47,15 @@ pub(super) struct Setup {
     pub(super) seed: u64,
     /// How many creations and closings of earlier phases were never answered, and may yet take effect.
     pub(super) loose: u64,
+    /// Where the histories are written to.
+    pub(super) recorder: Option<&'a Recorder>,
 }
 
 /// Puts the subject under load, and judges what came of it.
 pub(super) fn run(
     name: &str,
     subject: &dyn Subject,
-    setup: Setup,
+    setup: Setup<'_>,
     stop: &AtomicBool,
 ) -> Result<PhaseReport, Broken> {
     let mut report = PhaseReport::new(name);
@@ -70,7 +77,7 @@ pub(super) fn run(
     );
 
     let began = Instant::now();
-    let (heard, inventory) = load_and_judge(name, &load, &mut workers, setup.operations, stop)?;
+    let (heard, inventory) = load_and_judge(name, &load, &mut workers, setup, stop)?;
     let elapsed = began.elapsed();
 
     let mut oddities = Oddities::default();
@@ -101,26 +108,26 @@ pub(super) fn run(
 
 /// Puts the subject under load until all is done, somebody is convicted, or nobody answers any more. Each slice is judged
 /// while the next one is made. Then all accounts are read and closed.
-fn load_and_judge(
-    name: &str,
+fn load_and_judge<'a>(
+    name: &'a str,
     load: &Load,
     workers: &mut [Worker<'_>],
-    operations: u64,
+    setup: Setup<'a>,
     stop: &AtomicBool,
-) -> Result<(Heard, Inventory), Broken> {
-    let progress = Progress::new(name, operations);
+) -> Result<(Heard<'a>, Inventory), Broken> {
+    let progress = Progress::new(name, setup.operations);
     let convicted = AtomicBool::new(false);
     let judged = thread::scope(|scope| {
         let (slices, receiver) = sync_channel::<Slice>(1);
         let judging = scope.spawn(|| {
-            let mut heard = Heard::default();
+            let mut heard = Heard::new(name, setup.recorder);
             for slice in receiver {
                 heard.hear(slice);
                 convicted.store(!heard.evidence.is_empty(), Relaxed);
             }
             heard
         });
-        let mut left = operations;
+        let mut left = setup.operations;
         while left > 0 && !stop.load(Relaxed) && !convicted.load(Relaxed) && !load.is_silent() {
             let operations = left.min(SLICE_OPERATIONS);
             left -= operations;
@@ -150,7 +157,7 @@ fn load_and_judge(
 /// Gathers the workers and opens the accounts. Where that fails the report says why.
 pub(super) fn open<'a>(
     subject: &'a dyn Subject,
-    setup: Setup,
+    setup: Setup<'_>,
     report: &mut PhaseReport,
 ) -> Option<(Load, Vec<Worker<'a>>)> {
     let mut workers = Worker::crew(subject, setup.workers, setup.seed);
@@ -167,8 +174,14 @@ pub(super) fn open<'a>(
 }
 
 /// What was judged so far.
-#[derive(Debug, Default)]
-pub(super) struct Heard {
+#[derive(Debug)]
+pub(super) struct Heard<'a> {
+    phase: &'a str,
+    recorder: Option<&'a Recorder>,
+    /// What the accounts are called that are under way, where it is recorded.
+    numbers: HashMap<u32, AccountNumber>,
+    /// Why not all of it was recorded.
+    unrecorded: Option<io::Error>,
     pub(super) judge: Judge,
     pub(super) evidence: Vec<Evidence>,
     accounts: u64,
@@ -178,8 +191,29 @@ pub(super) struct Heard {
     spent: Duration,
 }
 
-impl Heard {
+impl<'a> Heard<'a> {
+    pub(super) fn new(phase: &'a str, recorder: Option<&'a Recorder>) -> Self {
+        Self {
+            phase,
+            recorder,
+            numbers: HashMap::new(),
+            unrecorded: None,
+            judge: Judge::default(),
+            evidence: Vec::new(),
+            accounts: 0,
+            unknown: 0,
+            refused: 0,
+            spent: Duration::ZERO,
+        }
+    }
+
     pub(super) fn hear(&mut self, mut slice: Slice) {
+        if let Some(recorder) = self.recorder
+            && self.unrecorded.is_none()
+        {
+            let written = recorder.write(self.phase, &slice, &mut self.numbers);
+            self.unrecorded = written.err();
+        }
         let began = processor_time::of_this_thread();
         self.accounts += slice.opened.len() as u64;
         for (tenant, cents) in slice.opened {
@@ -233,6 +267,9 @@ impl Heard {
         if operations == self.unknown {
             report.undecided("nothing was answered");
         }
+        if let Some(error) = &self.unrecorded {
+            report.undecided(format!("the history could not be written: {error}"));
+        }
         self.tell_times(report);
         self.evidence.sort_by_key(|evidence| evidence.records.len());
         let accounts = self.evidence.len();
@@ -250,7 +287,7 @@ impl Heard {
     }
 }
 
-impl Heard {
+impl Heard<'_> {
     /// Says what is wrong with the times that were told.
     fn tell_times(&self, report: &mut PhaseReport) {
         if let Some((number, Fall { first, then })) = self.judge.falls.first() {

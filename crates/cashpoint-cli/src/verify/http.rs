@@ -77,6 +77,7 @@ impl Subject for HttpSubject {
         Box::new(HttpSession {
             connection: Connection::new(&self.address, self.timeout),
             oddities: Oddities::default(),
+            limit: None,
         })
     }
 
@@ -172,6 +173,8 @@ const SAMPLE_BYTES: usize = 80;
 struct HttpSession<'a> {
     connection: Connection<'a>,
     oddities: Oddities,
+    /// The limit of accounts, as refusals tell it.
+    limit: Option<Option<u64>>,
 }
 
 /// A status and a body.
@@ -366,7 +369,15 @@ impl Session for HttpSession<'_> {
                 }
                 Created::Opened(parsed)
             }
-            507 => Created::LimitReached,
+            507 => {
+                let told = said_limit(&reply.body);
+                if told.is_none() || *self.limit.get_or_insert(told) != told {
+                    let kind =
+                        "a refusal for want of room that is not worded as the contract has it";
+                    self.wrong(kind, "POST /accounts", &reply.body);
+                }
+                Created::LimitReached
+            }
             422 if largest_told(&reply.body).is_some_and(|largest| largest < initial) => {
                 self.oddities.error(format!(
                     "an initial balance of {initial}: the server's largest amount is less (MAX_TRANSACTION_AMOUNT)"
@@ -476,9 +487,21 @@ impl Session for HttpSession<'_> {
         Some(listed)
     }
 
+    fn create_nonsense(&mut self) -> Option<u16> {
+        let reply = self.exchange("POST", "/accounts", Some("{\"initial_balance\":-1.0}"));
+        reply.ok().map(|reply| reply.status)
+    }
+
     fn take_oddities(&mut self) -> Oddities {
         std::mem::take(&mut self.oddities)
     }
+}
+
+/// The limit in the contract's refusal of an account for want of room.
+fn said_limit(body: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(body).ok()?;
+    let rest = text.strip_prefix("{\"detail\":\"Maximum number of accounts (")?;
+    rest.strip_suffix(") reached\"}")?.parse().ok()
 }
 
 /// Whether this is the contract's refusal of a withdrawal, and not a 400 of somebody else's.

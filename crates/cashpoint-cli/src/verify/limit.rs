@@ -71,6 +71,14 @@ pub(super) fn run(
     progress.watch(&race.done, || {
         every(&mut racers, |racer| racer.fill(&race, stop));
     });
+    if let Some(racer) = racers.first_mut()
+        && race.is_full()
+        && racer.session.create_nonsense() == Some(507)
+    {
+        report.finding(Finding::new(
+            "once there is no room, an invalid creation is refused for want of room: 422 comes before 507",
+        ));
+    }
     let filled = race.open.load(SeqCst);
     let unknown = race.unknown.load(SeqCst);
     let done = race.done.load(Relaxed);
@@ -159,6 +167,11 @@ impl Race {
             done: AtomicU64::new(0),
             unsure: AtomicBool::new(false),
         }
+    }
+
+    /// Whether there is no room any more.
+    fn is_full(&self) -> bool {
+        self.open.load(SeqCst) >= self.room
     }
 }
 

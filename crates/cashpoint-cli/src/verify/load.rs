@@ -75,7 +75,7 @@ const LISTED_MAX: usize = 1 << 17;
 const LISTING_PAUSE: Duration = Duration::from_millis(20);
 
 /// An account that is or was on a seat.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tenant {
     pub(super) account: u32,
     pub(super) number: AccountNumber,
@@ -516,7 +516,15 @@ impl Load {
             silent: AtomicBool::new(false),
         };
         for opened in 0..accounts {
-            let current = match worker.open(&load) {
+            let mut opened_now = worker.open(&load);
+            // It may have been opened under a number that nobody was told: another one will do.
+            for _ in 1..TRIES {
+                if opened_now != Err(Created::Unknown) {
+                    break;
+                }
+                opened_now = worker.open(&load);
+            }
+            let current = match opened_now {
                 Ok(current) => current,
                 Err(created) => {
                     load.close_all(slice::from_mut(worker));

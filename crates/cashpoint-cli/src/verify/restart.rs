@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use super::census::Census;
 use super::histories::{Heard, Setup, open, tell_totals};
 use super::load::{Inventory, Load, Worker};
 use super::report::{Finding, PhaseReport};
@@ -231,15 +232,16 @@ fn group(child: &Child) -> Option<Pid> {
 
 pub(super) fn run(
     subject: &dyn Subject,
-    setup: Setup,
+    setup: Setup<'_>,
     keeper: &mut Keeper<'_>,
     stop: &AtomicBool,
 ) -> Result<PhaseReport, Broken> {
     let mut report = PhaseReport::new(NAME);
+    let first = Census::take(subject);
     let Some((load, mut workers)) = open(subject, setup, &mut report) else {
         return Ok(report);
     };
-    let mut heard = Heard::default();
+    let mut heard = Heard::new(NAME, setup.recorder);
 
     let began = Instant::now();
     let kills = keeper.restarts.kills;
@@ -268,6 +270,8 @@ pub(super) fn run(
         heard.hear(worker.take_slice());
         heard.judge.forget_unknown(&inventory.read, *time);
         tell_restart(&mut report, &inventory, heard.evidence.len() - before);
+        let loose = setup.loose + workers.iter().map(Worker::loose).sum::<u64>();
+        count(subject, first, &inventory, loose, &mut report);
         progress.advance(1);
     }
     progress.finish();
@@ -294,6 +298,21 @@ pub(super) fn run(
     Ok(report)
 }
 
+/// Whether there are as many accounts after a restart as could be read, beside those that were there before the run.
+fn count(
+    subject: &dyn Subject,
+    first: Option<Census>,
+    inventory: &Inventory,
+    loose: u64,
+    report: &mut PhaseReport,
+) {
+    if let (Some(first), Some(now)) = (first, Census::take(subject)) {
+        let open_now = inventory.balances.len() as i64;
+        let loose = loose + inventory.unread as u64;
+        now.hold(first, open_now, loose, "after a restart", report);
+    }
+}
+
 /// Tells what is not there any more after a restart.
 fn tell_restart(report: &mut PhaseReport, inventory: &Inventory, convicted: usize) {
     if convicted > 0 {
@@ -317,7 +336,7 @@ fn kill_under_load(
     workers: &mut [Worker<'_>],
     keeper: &mut Keeper<'_>,
     time: Duration,
-    heard: &mut Heard,
+    heard: &mut Heard<'_>,
 ) -> Result<u64, Broken> {
     let over = AtomicBool::new(false);
     let (slice, killed) = thread::scope(|scope| {

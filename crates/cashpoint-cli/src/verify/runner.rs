@@ -7,10 +7,12 @@ use std::time::Duration;
 use http::Uri;
 
 use super::checker::OPEN_MAX;
+use super::checks;
 use super::contract::{self, Deviation, Unanswered, Verdict};
 use super::engine::EngineSubject;
 use super::histories::{self, Setup};
 use super::http::HttpSubject;
+use super::recorder::Recorder;
 use super::report::{Finding, PhaseReport, VerifyReport};
 use super::restart::{self, Keeper, Restarts};
 use super::subject::Subject;
@@ -50,7 +52,7 @@ pub(crate) enum Phase {
 }
 
 /// What is to be verified, and how.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) phases: Vec<Phase>,
     /// How many accounts are under load.
@@ -62,6 +64,8 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// How long an answer may take.
     pub(crate) timeout: Duration,
+    /// Where the histories are written to.
+    pub(crate) recorder: Option<Recorder>,
 }
 
 impl Plan {
@@ -201,7 +205,7 @@ fn phase(
     })
 }
 
-fn setup(plan: &Plan, accounts: usize, loose: u64) -> Setup {
+fn setup(plan: &Plan, accounts: usize, loose: u64) -> Setup<'_> {
     Setup {
         accounts,
         workers: plan
@@ -211,6 +215,7 @@ fn setup(plan: &Plan, accounts: usize, loose: u64) -> Setup {
         sums: Sums::Small,
         seed: plan.seed,
         loose,
+        recorder: plan.recorder.as_ref(),
     }
 }
 
@@ -268,6 +273,7 @@ fn hold_rules(server: &HttpSubject, stop: &AtomicBool) -> PhaseReport {
     let not_checked = rules.len() - kept - broken;
     let summary = format!("{kept} kept, {broken} broken, {not_checked} not checked");
     phase.facts.insert(0, summary);
+    phase.fact(checks::not_covered());
     if deviates_as_original > 0 {
         phase.fact(format!(
             "{deviates_as_original} of the others are where the contract asks for more than the service that it \

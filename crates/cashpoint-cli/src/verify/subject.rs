@@ -48,6 +48,11 @@ pub(super) trait Session: Send {
     /// Opens an account.
     fn create(&mut self, initial: Cents) -> Created;
 
+    /// Asks for an account with a debt on it. The status of the answer, if there is one.
+    fn create_nonsense(&mut self) -> Option<u16> {
+        None
+    }
+
     /// Does something to an account. `None` if it cannot have been done, because nothing was sent.
     fn call(&mut self, number: AccountNumber, action: Action) -> Option<Answered>;
 

@@ -137,7 +137,7 @@ impl Connection {
     fn take_answers(&mut self, answered: &mut impl FnMut(Pending, Frame)) -> Result<(), End> {
         while !self.unread.is_empty() {
             let unread = self.incoming.get(self.unread.clone()).unwrap_or_default();
-            let Some(answer) = client::first(unread)? else {
+            let Some(answer) = client::first(unread, false)? else {
                 return Ok(());
             };
             // An answer to nothing that was asked.
