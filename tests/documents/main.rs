@@ -119,7 +119,7 @@ fn is_meant(path: &str, named: &str) -> bool {
 
 fn all_paths() -> Vec<String> {
     let mut found = Vec::new();
-    for folder in FOLDERS.iter().chain(&["benches", "examples"]) {
+    for folder in FOLDERS.iter().chain(&["benches", "deploy", "examples"]) {
         files(&root().join(folder), &mut found);
     }
     let relative = |path: &PathBuf| path.strip_prefix(root()).unwrap().display().to_string();

@@ -57,27 +57,16 @@ pub(super) fn run(
 
     let mut report = PhaseReport::new(NAME);
     let race = Race::new(room);
-    let mut racers: Vec<_> = (0..workers as u64)
-        .map(|worker| Racer {
-            session: subject.session(),
-            random: Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(worker)),
-            open: Vec::new(),
-            loose: 0,
-        })
-        .collect();
+    let racers = (0..workers as u64).map(|worker| Racer::new(subject, seed.wrapping_add(worker)));
+    let mut racers: Vec<_> = racers.collect();
     let steps = STEPS_PER_WORKER * workers as u64;
     let progress = Progress::new(NAME, room.unsigned_abs() + steps);
 
     progress.watch(&race.done, || {
         every(&mut racers, |racer| racer.fill(&race, stop));
     });
-    if let Some(racer) = racers.first_mut()
-        && race.is_full()
-        && racer.session.create_nonsense() == Some(507)
-    {
-        report.finding(Finding::new(
-            "once there is no room, an invalid creation is refused for want of room: 422 comes before 507",
-        ));
+    if race.is_full() {
+        ask_for_nonsense(&mut racers, &mut report);
     }
     let filled = race.open.load(SeqCst);
     let unknown = race.unknown.load(SeqCst);
@@ -114,6 +103,18 @@ pub(super) fn run(
         report.undecided("stopped before the end");
     }
     Ok(report)
+}
+
+/// What is invalid is refused as such, also once there is no room.
+fn ask_for_nonsense(racers: &mut [Racer<'_>], report: &mut PhaseReport) {
+    let answered = racers
+        .first_mut()
+        .map(|racer| racer.session.create_nonsense());
+    if answered.flatten() == Some(507) {
+        report.finding(Finding::new(
+            "once there is no room, an invalid creation is refused for want of room: 422 comes before 507",
+        ));
+    }
 }
 
 /// Whether too many accounts were open at a time, or too few when a creation was refused.
@@ -183,7 +184,16 @@ struct Racer<'a> {
     loose: u64,
 }
 
-impl Racer<'_> {
+impl<'a> Racer<'a> {
+    fn new(subject: &'a dyn Subject, seed: u64) -> Self {
+        Self {
+            session: subject.session(),
+            random: Xoshiro256PlusPlus::seed_from_u64(seed),
+            open: Vec::new(),
+            loose: 0,
+        }
+    }
+
     /// Opens accounts until there is no room.
     fn fill(&mut self, race: &Race, stop: &AtomicBool) {
         let (mut refused, mut unanswered) = (0, 0);

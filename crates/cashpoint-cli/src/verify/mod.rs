@@ -4,18 +4,22 @@
 //!
 //! - Nobody innocent is convicted. What convicts is an answer that the contract does not have, a history
 //!   that no order of its operations explains, an account above the limit, or money that is not where it was
-//!   acknowledged. Timeouts and broken connections are unknown outcomes: what was asked may have been done, now,
+//!   acknowledged; a request that was done again though its key says that it is the same; a listing or a count that
+//!   does not fit what is there; a time that falls. Timeouts and broken connections are unknown outcomes: what was asked may have been done, now,
 //!   later or never, and the rest of the history decides.
 //! - Whatever a server answers, the verification ends, with a report.
-//! - What is remembered does not grow with the run (`load`, `histories`).
+//! - What is remembered does not grow with the run (`load`, `histories`), but for the numbers of the accounts that it
+//!   opened (`known`): some 40 bytes for each, of which there is one for some hundreds of operations.
 //! - Equal seeds draw alike. Who meets whom, and what is drawn after that, is up to the machine.
 //!
 //! # The way of a run
 //!
 //! `contract` holds every rule of the REST contract against a server, one by one. `histories` has `load` put
-//! the subject under load, twice: many accounts, one hot account. Slice by slice, `judge` hands the records of
-//! each account to its `checker`, which knows of money what `specification` says. Where no order explains what
-//! was answered, `evidence` keeps the smallest part of the history that shows it. `books` adds up the money.
+//! the subject under load, three times: many accounts, one hot account, large `sums`. `told` reads answers field by field;
+//! `repeats` are requests that are sent again with their key. Slice by slice, `judge` hands the records of
+//! each account to its `checker`, which knows of money what `specification` says, and to `times`. Where no order explains
+//! what was answered, `evidence` keeps the smallest part of the history that shows it. `books` adds up the money, `known` looks
+//! at listings, and `census` at counts when nothing is under way. `recorder` writes the history down for others.
 //! `limit` races creations at the account limit. `restart` kills the server under load and looks what it
 //! remembers. `report` keeps what was found, `text`, `page` and `timeline` show it.
 
