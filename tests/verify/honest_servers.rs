@@ -119,6 +119,32 @@ fn who_closes_after_each_answer_is_acquitted() {
     assert_eq!(output.status.code(), Some(0), "{said}");
 }
 
+/// All of its clock is two hours ahead, its `Date` as well: that is no local time.
+#[test]
+fn whose_clock_is_two_hours_ahead_is_acquitted() {
+    const AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_hours(2);
+    let server = wire::serve(real_server(300, Config::default()), |request, upstream| {
+        let mut answer = upstream.ask(&request)?;
+        let now = jiff::Timestamp::now().checked_add(AHEAD).ok()?;
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new();
+        answer.set("date", &date.timestamp_to_rfc9110_string(&now).ok()?);
+        let shifted = |piece: &str| match piece.parse::<jiff::civil::DateTime>() {
+            Ok(time) if piece.len() == 26 => {
+                let ahead = time.checked_add(AHEAD).unwrap();
+                ahead.strftime("%Y-%m-%dT%H:%M:%S%.6f").to_string()
+            }
+            _ => piece.to_owned(),
+        };
+        let body = answer.text();
+        let body: Vec<_> = body.split('"').map(shifted).collect();
+        answer.body = body.join("\"").into_bytes();
+        Some(answer)
+    });
+    let output = verify(server, "", &["--only", "contract"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}
+
 /// A server behind a proxy that knows where it is, and nothing beside it.
 fn behind_a_prefix(answer: fn(&Message, &mut Message)) -> SocketAddr {
     wire::serve(

@@ -24,7 +24,6 @@ const UNDER_LOAD: &[&str] = &[
 /// What nobody looks at.
 const NOT_COVERED: &[&str] = &[
     "HEAD, pages of the listing, statements and balances of the past",
-    "byte order marks, and requests behind which more bytes stand",
     "clients that shut down their sending side, or go quiet in the middle of a request",
     "TLS, HTTP/2, and what a proxy does",
 ];

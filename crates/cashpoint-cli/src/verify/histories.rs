@@ -162,7 +162,7 @@ pub(super) fn open<'a>(
 ) -> Option<(Load, Vec<Worker<'a>>)> {
     let mut workers = Worker::crew(subject, setup.workers, setup.seed);
     let first = workers.first_mut()?;
-    match Load::open(subject, setup.accounts, setup.sums, first) {
+    match Load::open(subject, setup.accounts, setup.sums, setup.loose, first) {
         Ok(load) => Some((load, workers)),
         Err(broken) => {
             report.undecided(broken.0);

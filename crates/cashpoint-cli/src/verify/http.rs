@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::contract::{BUSY, largest_told, offers_keys};
 use super::history::{Action, Outcome};
-use super::repeats::{Keyed, Verbatim};
+use super::keyed::{Keyed, Verbatim};
 use super::shown::shown;
 use super::subject::{
     Answered, Created, LARGEST_CENTS, Listed, Oddities, Room, Session, Stage, Subject,
@@ -402,6 +402,11 @@ impl Session for HttpSession<'_> {
     fn call_with_key(&mut self, keyed: &Keyed) -> (Option<Answered>, Option<Verbatim>) {
         let asked = Asked::new(keyed.number, keyed.action);
         match self.ask(&asked, keyed) {
+            // The same request is being done for another connection.
+            Ok(reply) if reply.status == 409 => {
+                self.oddities.error("status 409".to_owned());
+                (Some(Outcome::Unknown.into()), None)
+            }
             Ok(reply) => {
                 let answered = self.read(keyed.number, keyed.action, &asked, &reply);
                 (Some(answered), Some(reply.into()))

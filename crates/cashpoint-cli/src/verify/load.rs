@@ -8,6 +8,8 @@
 //! A [`Slice`] is everything between two times at which nothing is under way but what was never answered. So
 //! what is held in memory does not grow with the run.
 
+mod again;
+
 use std::slice;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
@@ -22,8 +24,8 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::history::{Action, Call, Outcome};
 use super::known::Known;
-use super::repeats::{self, Keyed, Repeats, Verbatim};
-use super::subject::{Answered, Created, Oddities, Session, Stage, Subject, is_answered};
+use super::repeats::Repeats;
+use super::subject::{Answered, Created, Oddities, Session, Subject, is_answered};
 use super::sums::Sums;
 use crate::client::Broken;
 
@@ -39,19 +41,13 @@ const CLOSE_HOT_ONE_IN: u32 = 5_000;
 /// One operation of so many closes an account that somebody else is about to close: two closings at a time.
 const CLOSE_DOOMED_ONE_IN: u32 = 3;
 
-/// One movement of money of so many has an idempotency key, where there are keys; one of so many of these is sent by another
-/// worker at the same time; and one operation of so many is one of before, sent again.
+/// One movement of money of so many has an idempotency key, where there are keys.
 const KEY_ONE_IN: u32 = 8;
-const RACE_ONE_IN: u32 = 4;
-const REPEAT_ONE_IN: u32 = 16;
 
 /// One movement of money of so many is asked for by a client that hangs up, if there are several seats; and the same for
 /// the one hot account, whose history should grow long.
 const HANG_UP_ONE_IN: u32 = 500;
 const HANG_UP_HOT_ONE_IN: u32 = 2_000;
-
-/// How likely it is that such a request has a key: without one its outcome stays unknown.
-const HANG_UP_WITH_KEY: f64 = 0.75;
 
 /// How many requests are sent again after a restart.
 const AFTER_RESTART_MAX: usize = 100;
@@ -112,6 +108,8 @@ impl Slice {
 pub(super) struct Load {
     seats: Vec<Mutex<Seat>>,
     known: Mutex<Known>,
+    /// How many creations of earlier parts of the run may yet take effect.
+    loose: u64,
     sums: Sums,
     /// `None` if accounts are not closed.
     close_one_in: Option<u32>,
@@ -212,34 +210,6 @@ impl<'a> Worker<'a> {
         self.record(load, tenant, action, called, answered)
     }
 
-    /// The same with an idempotency key: others send it, too, at the same time and later.
-    fn perform_with_key(
-        &mut self,
-        load: &Load,
-        repeats: &Repeats,
-        tenant: Tenant,
-        action: Action,
-    ) -> Option<Outcome> {
-        let keyed = Keyed::new(tenant.number, action);
-        let races = self.random.random_ratio(1, RACE_ONE_IN);
-        let called = load.now();
-        if races {
-            repeats.offer(&keyed);
-        }
-        let (mut answered, verbatim) = self.session.call_with_key(&keyed);
-        if races && answered.is_none() {
-            // Not sent from here, but perhaps by somebody else.
-            answered = Some(Outcome::Unknown.into());
-        }
-        if let Some(verbatim) = verbatim {
-            if races {
-                repeats.raced(&keyed, &verbatim, &mut self.oddities);
-            }
-            repeats.remember(keyed, verbatim);
-        }
-        self.record(load, tenant, action, called, answered)
-    }
-
     /// Writes down what was done to an account.
     fn record(
         &mut self,
@@ -265,89 +235,6 @@ impl<'a> Worker<'a> {
             told_at,
         });
         Some(outcome)
-    }
-
-    /// Sends again what others have sent, or are about to.
-    fn repeat(&mut self, load: &Load, repeats: &Repeats) {
-        if let Some(keyed) = repeats.take_offered()
-            && let Some(answer) = self.session.call_again(&keyed)
-        {
-            repeats.raced(&keyed, &answer, &mut self.oddities);
-        }
-        if !self.random.random_ratio(1, REPEAT_ONE_IN) {
-            return;
-        }
-        let Some((keyed, first)) = repeats.draw(&mut self.random) else {
-            return;
-        };
-        let other = match (self.random.random_range(0..8), keyed.action) {
-            (0, Action::Deposit(sum)) => Some((keyed.number, Action::Deposit(sum + 1))),
-            (0, Action::Withdraw(sum)) => Some((keyed.number, Action::Withdraw(sum + 1))),
-            (1, action) => {
-                let seat = load
-                    .seats
-                    .get(self.random.random_range(0..load.seats.len()));
-                let number = seat.map(|seat| lock(seat).current.number);
-                number
-                    .filter(|it| *it != keyed.number)
-                    .map(|it| (it, action))
-            }
-            _ => None,
-        };
-        match other {
-            Some((number, action)) => {
-                let key = keyed.key.clone();
-                let other = Keyed {
-                    number,
-                    action,
-                    key,
-                };
-                if let Some(answer) = self.session.call_again(&other) {
-                    repeats::hold_other(&keyed, &other, &answer, &mut self.oddities);
-                }
-            }
-            None => self.ask_again(&keyed, &first, "later"),
-        }
-    }
-
-    /// Sends a request again, and holds what is answered against the first answer.
-    fn ask_again(&mut self, keyed: &Keyed, first: &Verbatim, when: &str) {
-        if let Some(again) = self.session.call_again(keyed) {
-            repeats::hold(keyed, first, &again, when, &mut self.oddities);
-        }
-    }
-
-    /// Asks for a movement of money and hangs up. Afterwards the account must still answer.
-    fn hang_up(&mut self, load: &Load, seat: &Mutex<Seat>, tenant: Tenant, action: Action) {
-        let stages = [Stage::Half, Stage::Sent, Stage::Begun];
-        let stage = stages.get(self.random.random_range(0..stages.len()));
-        let stage = stage.copied().unwrap_or(Stage::Sent);
-        let has_key = load.repeats.is_some() && self.random.random_bool(HANG_UP_WITH_KEY);
-        let keyed = has_key.then(|| Keyed::new(tenant.number, action));
-        let called = load.now();
-        if self
-            .session
-            .hang_up(tenant.number, action, keyed.as_ref(), stage)
-        {
-            let mut answered = Some(Outcome::Unknown.into());
-            if let (Some(keyed), Some(repeats)) = (keyed, &load.repeats) {
-                // Whether it was done or not: after this it is, once.
-                let (again, verbatim) = self.session.call_with_key(&keyed);
-                answered = again.or(answered);
-                if let Some(verbatim) = verbatim {
-                    repeats.remember(keyed, verbatim);
-                }
-            }
-            if self.record(load, tenant, action, called, answered) == Some(Outcome::Unknown) {
-                doom(seat, tenant);
-            }
-        }
-        let answered = load.patiently(self, tenant, Action::Balance);
-        if !is_answered(answered) && self.session.list().is_some() {
-            let kind = "an account that does not answer any more after a client hung up";
-            self.oddities
-                .wrong(kind, || format!("account {}, {action:?}", tenant.number));
-        }
     }
 
     /// Opens an account.
@@ -487,17 +374,19 @@ impl<'a> Worker<'a> {
 }
 
 impl Load {
-    /// Opens so many accounts.
+    /// Opens so many accounts, while `loose` creations of earlier parts of the run may yet take effect.
     pub(super) fn open(
         subject: &dyn Subject,
         accounts: usize,
         sums: Sums,
+        loose: u64,
         worker: &mut Worker<'_>,
     ) -> Result<Self, Broken> {
         let first = worker.session.list();
         let mut load = Self {
             seats: Vec::with_capacity(accounts),
             known: Mutex::new(Known::new(first.as_ref())),
+            loose,
             sums,
             close_one_in: match accounts {
                 _ if !sums.closes() => None,
@@ -669,7 +558,7 @@ impl Load {
         }
         worker.list(self, true);
         worker.close_again();
-        let unanswered = workers.iter().map(Worker::loose).sum();
+        let unanswered = workers.iter().map(Worker::loose).sum::<u64>() + self.loose;
         if let Some(worker) = workers.first_mut() {
             lock(&self.known).tell_strangers(unanswered, &mut worker.oddities);
         }

@@ -16,7 +16,7 @@
 //!
 //! `contract` holds every rule of the REST contract against a server, one by one. `histories` has `load` put
 //! the subject under load, three times: many accounts, one hot account, large `sums`. `told` reads answers field by field;
-//! `repeats` are requests that are sent again with their key. Slice by slice, `judge` hands the records of
+//! `keyed` requests are sent again (`repeats`). Slice by slice, `judge` hands the records of
 //! each account to its `checker`, which knows of money what `specification` says, and to `times`. Where no order explains
 //! what was answered, `evidence` keeps the smallest part of the history that shows it. `books` adds up the money, `known` looks
 //! at listings, and `census` at counts when nothing is under way. `recorder` writes the history down for others.
@@ -38,6 +38,7 @@ mod histories;
 mod history;
 mod http;
 mod judge;
+mod keyed;
 mod known;
 mod limit;
 mod load;

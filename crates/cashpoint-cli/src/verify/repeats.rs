@@ -5,65 +5,32 @@
 //! sends it again is told the same, and with another request the key is refused.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cashpoint::{AccountNumber, IdempotencyKey};
+use cashpoint::AccountNumber;
 use rand::RngExt as _;
 use rand::rngs::Xoshiro256PlusPlus;
 
 use super::history::Action;
-use super::shown::shown;
+use super::keyed::{Keyed, Verbatim};
 use super::subject::Oddities;
 
 /// How many requests are remembered, to be sent again: more than ten thousand keys are used meanwhile.
 const REMEMBERED_MAX: usize = 16_384;
 
+/// How many keys a part of a run uses: a server keeps them for a day, and has room for a million.
+const USED_MAX: u64 = 50_000;
+
 /// How many answers wait to be held against that of another connection.
 const RACED_MAX: usize = 4_096;
-
-/// A request with a key.
-#[derive(Clone, Debug)]
-pub(super) struct Keyed {
-    pub(super) number: AccountNumber,
-    pub(super) action: Action,
-    pub(super) key: IdempotencyKey,
-}
-
-impl Keyed {
-    /// With a key that nobody has used.
-    pub(super) fn new(number: AccountNumber, action: Action) -> Self {
-        Self {
-            number,
-            action,
-            key: IdempotencyKey::random(),
-        }
-    }
-}
-
-/// A status and a body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Verbatim {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
-}
-
-impl Verbatim {
-    /// Whether it is kept under its key: it is done, or refused for good.
-    fn is_kept(&self) -> bool {
-        matches!(self.status, 200 | 400)
-    }
-
-    fn line(&self) -> String {
-        format!("{} {}", self.status, shown(&self.body))
-    }
-}
 
 /// The requests with keys of all workers.
 #[derive(Debug, Default)]
 pub(super) struct Repeats {
     answered: Mutex<VecDeque<(Keyed, Verbatim)>>,
+    used: AtomicU64,
     /// One that is about to be sent: whoever sees it sends it, too.
     offered: Mutex<Option<Keyed>>,
     is_offered: AtomicBool,
@@ -76,6 +43,12 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Repeats {
+    /// A request with a key of its own, unless enough were used.
+    pub(super) fn key(&self, number: AccountNumber, action: Action) -> Option<Keyed> {
+        let is_left = self.used.fetch_add(1, Relaxed) < USED_MAX;
+        is_left.then(|| Keyed::new(number, action))
+    }
+
     /// Has another worker send it as well.
     pub(super) fn offer(&self, keyed: &Keyed) {
         *lock(&self.offered) = Some(keyed.clone());
@@ -227,6 +200,13 @@ mod tests {
         let answered = lock(&repeats.answered);
         assert_eq!(answered.len(), REMEMBERED_MAX);
         assert_eq!(answered[0].0.action, Action::Deposit(10));
+    }
+
+    #[test]
+    fn keys_are_used_up_to_a_bound() {
+        let (repeats, number) = (Repeats::default(), AccountNumber::random());
+        let draws = (0..2 * USED_MAX).filter_map(|_| repeats.key(number, Action::Deposit(1)));
+        assert_eq!(draws.count() as u64, USED_MAX);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::num::NonZeroI64;
 use cashpoint::{AccountNumber, Cents};
 
 use super::history::{Action, Outcome};
-use super::repeats::{Keyed, Verbatim};
+use super::keyed::{Keyed, Verbatim};
 use crate::client::Broken;
 
 /// Something that keeps accounts.

@@ -5,12 +5,16 @@ use cashpoint::Cents;
 use super::Rule;
 use super::customer::Movement;
 use super::probe::Probe;
-use super::request::post;
+use super::request::{account, post};
 use super::stop::Stop;
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new("an amount is read in any notation of JSON", notations),
     Rule::new("an amount may be a string that holds a number", strings),
+    Rule::new(
+        "a byte order mark before JSON is passed over",
+        byte_order_mark,
+    ),
     Rule::new(
         "amounts are printed with one decimal at least and no needless zero",
         printed,
@@ -83,6 +87,14 @@ fn strings(probe: &mut Probe<'_>) -> Result<(), Stop> {
         ("\"1_0\"", "10.0"),
     ];
     read_as(probe, &amounts)
+}
+
+fn byte_order_mark(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    let number = probe.open("1.0")?;
+    let body = "\u{feff}{\"amount\":1.5}";
+    let answer = probe.send(&post(account(&number, "/deposit"), body))?;
+    probe.check(answer.status == 200, &answer, "200");
+    probe.check_balance(&number, "2.5")
 }
 
 fn printed(probe: &mut Probe<'_>) -> Result<(), Stop> {

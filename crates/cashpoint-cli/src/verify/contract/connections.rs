@@ -12,6 +12,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("a connection survives a refusal", survives),
     Rule::new("a body may come in chunks", chunks),
     Rule::new("pipelined requests are answered in order", pipelined),
+    Rule::better(
+        "a change that is done is answered, whatever stands behind its request",
+        behind,
+    ),
     Rule::new("nothing malformed is answered with 500", malformed),
 ];
 
@@ -105,6 +109,32 @@ fn chunks(probe: &mut Probe<'_>) -> Result<(), Stop> {
         }
         let pattern = "{\"account_number\":\"<text>\",\"balance\":12.34,\"message\":\"<text>\"}";
         probe.fits(answer, 201, pattern);
+    }
+    Ok(())
+}
+
+/// What stands behind a request: a line end, as some old clients send it, nonsense, and half of the next one.
+const BEHIND: [&str; 3] = ["\r\n", "nonsense\r\n\r\n", "GET /heal"];
+
+fn behind(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    for rest in BEHIND {
+        for left in (0..BREAKS).rev() {
+            let number = probe.open("1.0")?;
+            let deposit = post(account(&number, "/deposit"), "{\"amount\":0.77}");
+            let mut bytes = deposit.to_bytes(probe.address);
+            bytes.extend_from_slice(rest.as_bytes());
+            let what = format!("{}, and {rest:?} behind it", deposit.line());
+            let (answers, _) = probe.converse(&what, &bytes, 1)?;
+            if let Some(answer) = answers.first() {
+                answer.stop_if_busy()?;
+                probe.check(answer.status == 200, answer, "200");
+                break;
+            }
+            let balance = probe.send(&get(account(&number, "/balance")))?;
+            if left == 0 && balance.body.contains("1.77") {
+                probe.deviate(what, "an answer, for it is done", "none");
+            }
+        }
     }
     Ok(())
 }

@@ -439,6 +439,22 @@ const FAULTY_SERVERS: &[FaultyServer] = &[
         replace(answer, "\"balance\":0.03", "\"balance\":0.04");
     }),
     answering(
+        "a change that is done is answered, whatever stands behind its request",
+        |request, answer| {
+            if request.text() == "{\"amount\":0.77}" {
+                set_status(answer, 400);
+            }
+        },
+    ),
+    answering(
+        "a byte order mark before JSON is passed over",
+        |request, answer| {
+            if request.text().starts_with('\u{feff}') {
+                set_status(answer, 422);
+            }
+        },
+    ),
+    answering(
         "nothing malformed is answered with 500",
         |request, answer| {
             if request.word(1).contains("%ff") {
