@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Has hledger, beancount and a validator of JSON schemas read what `cashpoint journal export` writes, and holds every account, the total, every
-# movement and every idempotency key that they find against `cashpoint journal check` and against what was answered.
+# Has hledger and beancount read what `cashpoint journal export` writes, and holds every account, the total, every
+# movement and every idempotency key that they find against `cashpoint journal check` and against what was answered. Has
+# a validator hold reports against the schemas that `cashpoint schema` prints.
 #
 #   tests/exports/run.sh [BINARY]
 #

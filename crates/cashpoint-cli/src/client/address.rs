@@ -1,5 +1,6 @@
 //! Where a server is.
 
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
@@ -46,6 +47,31 @@ impl Address {
             prefix: url.path().trim_end_matches('/').to_owned(),
             socket,
         })
+    }
+
+    /// Adds to `out` a request to the server, with these header `fields`, each with its line end.
+    pub(crate) fn write_request(
+        &self,
+        out: &mut Vec<u8>,
+        method: &str,
+        path: &str,
+        fields: &str,
+        body: Option<&[u8]>,
+    ) {
+        let Self {
+            prefix, authority, ..
+        } = self;
+        // Writing to a `Vec` cannot fail.
+        let _ = write!(
+            out,
+            "{method} {prefix}{path} HTTP/1.1\r\nHost: {authority}\r\n{fields}"
+        );
+        if let Some(body) = body {
+            let _ = write!(out, "Content-Length: {}\r\n\r\n", body.len());
+            out.extend_from_slice(body);
+        } else {
+            out.extend_from_slice(b"\r\n");
+        }
     }
 
     /// As [`resolve`](Self::resolve), for paths from the root on, whatever the path of `url`.

@@ -85,6 +85,11 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// The server that it is a connection to.
+    pub(crate) fn address(&self) -> &Address {
+        self.address
+    }
+
     /// Sends a request with a JSON body, or none, and waits for its answer.
     pub(crate) fn exchange(
         &mut self,
@@ -109,20 +114,10 @@ impl<'a> Connection<'a> {
         fields: &str,
         body: Option<&[u8]>,
     ) -> Result<Response<'_>, Lost> {
-        let address = self.address;
         self.request.clear();
-        // Writing to a `Vec` cannot fail.
-        let _ = write!(
-            self.request,
-            "{method} {}{path} HTTP/1.1\r\nHost: {}\r\n{fields}",
-            address.prefix, address.authority
-        );
-        if let Some(body) = body {
-            let _ = write!(self.request, "Content-Length: {}\r\n\r\n", body.len());
-            self.request.extend_from_slice(body);
-        } else {
-            self.request.extend_from_slice(b"\r\n");
-        }
+        let request = &mut self.request;
+        self.address
+            .write_request(request, method, path, fields, body);
 
         self.received.clear();
         let mut stream = self.send()?;
@@ -176,18 +171,6 @@ impl<'a> Connection<'a> {
             let _ = stream.read(&mut [0; 1]);
         }
         true
-    }
-
-    /// A request as it is sent.
-    pub(crate) fn written(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> Vec<u8> {
-        let Address {
-            prefix, authority, ..
-        } = self.address;
-        let head = format!(
-            "{method} {prefix}{path} HTTP/1.1\r\nHost: {authority}\r\n{fields}Content-Length: {}\r\n\r\n",
-            body.len()
-        );
-        [head.as_bytes(), body].concat()
     }
 
     /// Sends what is to be sent.

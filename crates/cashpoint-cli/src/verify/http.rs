@@ -18,7 +18,7 @@ use super::subject::{
     Answered, Created, LARGEST_CENTS, Listed, Oddities, Room, Session, Stage, Subject,
 };
 use super::told::{self, Listing};
-use crate::client::{Address, Broken, Connection, Lost};
+use crate::client::{Address, Broken, Connection, Lost, Response};
 
 /// How long a worker waits before it connects again to a server that is not there.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(5);
@@ -174,44 +174,20 @@ struct HttpSession<'a> {
     connection: Connection<'a>,
     oddities: Oddities,
     /// The limit of accounts, as refusals tell it.
-    limit: Option<Option<u64>>,
-}
-
-/// A status and a body.
-struct OwnedResponse {
-    status: u16,
-    body: Vec<u8>,
-}
-
-impl From<OwnedResponse> for Verbatim {
-    fn from(OwnedResponse { status, body }: OwnedResponse) -> Self {
-        Self { status, body }
-    }
+    limit: Option<u64>,
 }
 
 impl HttpSession<'_> {
-    fn exchange(
-        &mut self,
-        method: &str,
-        path: &str,
-        json: Option<&str>,
-    ) -> Result<OwnedResponse, Lost> {
-        let reply = self.connection.exchange(method, path, json)?;
-        Ok(OwnedResponse {
-            status: reply.status,
-            body: reply.body().into_owned(),
-        })
+    fn exchange(&mut self, method: &str, path: &str, json: Option<&str>) -> Result<Verbatim, Lost> {
+        self.connection.exchange(method, path, json).map(verbatim)
     }
 
-    fn ask(&mut self, asked: &Asked, keyed: &Keyed) -> Result<OwnedResponse, Lost> {
+    fn ask(&mut self, asked: &Asked, keyed: &Keyed) -> Result<Verbatim, Lost> {
         let fields = asked.fields(Some(keyed));
         let body = asked.body.as_deref().map(str::as_bytes);
         let connection = &mut self.connection;
-        let reply = connection.exchange_with(asked.method, &asked.path, &fields, body)?;
-        Ok(OwnedResponse {
-            status: reply.status,
-            body: reply.body().into_owned(),
-        })
+        let reply = connection.exchange_with(asked.method, &asked.path, &fields, body);
+        reply.map(verbatim)
     }
 
     /// Notes why there is no answer. Whether the request was sent.
@@ -309,7 +285,7 @@ impl HttpSession<'_> {
         number: AccountNumber,
         action: Action,
         asked: &Asked,
-        reply: &OwnedResponse,
+        reply: &Verbatim,
     ) -> Answered {
         let what = || format!("{} {}", asked.method, asked.path);
         let outcome = match (action, reply.status) {
@@ -326,7 +302,7 @@ impl HttpSession<'_> {
         outcome.into()
     }
 
-    fn odd(&mut self, what: &str, reply: &OwnedResponse) -> Outcome {
+    fn odd(&mut self, what: &str, reply: &Verbatim) -> Outcome {
         let status = reply.status;
         if BUSY.contains(&status) {
             self.oddities.error(format!("status {status}"));
@@ -371,7 +347,7 @@ impl Session for HttpSession<'_> {
             }
             507 => {
                 let told = said_limit(&reply.body);
-                if told.is_none() || *self.limit.get_or_insert(told) != told {
+                if told.is_none_or(|told| *self.limit.get_or_insert(told) != told) {
                     let kind =
                         "a refusal for want of room that is not worded as the contract has it";
                     self.wrong(kind, "POST /accounts", &reply.body);
@@ -409,7 +385,7 @@ impl Session for HttpSession<'_> {
             }
             Ok(reply) => {
                 let answered = self.read(keyed.number, keyed.action, &asked, &reply);
-                (Some(answered), Some(reply.into()))
+                (Some(answered), Some(reply))
             }
             Err(lost) => (self.lost(&lost).then_some(Outcome::Unknown.into()), None),
         }
@@ -418,7 +394,7 @@ impl Session for HttpSession<'_> {
     fn call_again(&mut self, keyed: &Keyed) -> Option<Verbatim> {
         let asked = Asked::new(keyed.number, keyed.action);
         match self.ask(&asked, keyed) {
-            Ok(reply) => Some(reply.into()),
+            Ok(reply) => Some(reply),
             Err(lost) => {
                 self.lost(&lost);
                 None
@@ -435,9 +411,11 @@ impl Session for HttpSession<'_> {
     ) -> bool {
         let asked = Asked::new(number, action);
         let fields = asked.fields(key);
-        let body = asked.body.as_deref().unwrap_or_default();
         let connection = &self.connection;
-        let request = connection.written(asked.method, &asked.path, &fields, body.as_bytes());
+        let mut request = Vec::new();
+        let body = asked.body.as_deref().map(str::as_bytes);
+        let address = connection.address();
+        address.write_request(&mut request, asked.method, &asked.path, &fields, body);
         match stage {
             // Without its last byte it is no request yet.
             Stage::Half => {
@@ -499,6 +477,13 @@ impl Session for HttpSession<'_> {
 
     fn take_oddities(&mut self) -> Oddities {
         std::mem::take(&mut self.oddities)
+    }
+}
+
+fn verbatim(reply: Response<'_>) -> Verbatim {
+    Verbatim {
+        status: reply.status,
+        body: reply.body().into_owned(),
     }
 }
 

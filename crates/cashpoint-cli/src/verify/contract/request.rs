@@ -86,19 +86,10 @@ impl Request {
 
     /// As bytes, for those who send several at once.
     pub(super) fn to_bytes(&self, address: &Address) -> Vec<u8> {
-        let Self {
-            method,
-            path,
-            fields,
-            ..
-        } = self;
-        let (prefix, host) = (&address.prefix, &address.authority);
-        let head = format!("{method} {prefix}{path} HTTP/1.1\r\nHost: {host}\r\n{fields}");
-        match &self.body {
-            Some(body) => format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()),
-            None => format!("{head}\r\n"),
-        }
-        .into_bytes()
+        let mut bytes = Vec::new();
+        let body = self.body.as_deref().map(str::as_bytes);
+        address.write_request(&mut bytes, self.method, &self.path, &self.fields, body);
+        bytes
     }
 }
 
