@@ -54,6 +54,15 @@ pub(crate) struct Malformed;
 
 /// The answer that `bytes` begin with, if all of it is there. `ended` if nothing comes after them.
 pub(crate) fn first(bytes: &[u8], ended: bool) -> Result<Option<Frame>, Malformed> {
+    find(bytes, ended, true)
+}
+
+/// The same for an answer to HEAD, which has no body, whatever its fields say of one.
+pub(crate) fn first_to_head(bytes: &[u8], ended: bool) -> Result<Option<Frame>, Malformed> {
+    find(bytes, ended, false)
+}
+
+fn find(bytes: &[u8], ended: bool, may_have_body: bool) -> Result<Option<Frame>, Malformed> {
     let mut fields = [EMPTY_HEADER; FIELDS_MAX];
     let mut head = httparse::Response::new(&mut fields);
     let Status::Complete(head_length) = head.parse(bytes).map_err(|_| Malformed)? else {
@@ -73,7 +82,7 @@ pub(crate) fn first(bytes: &[u8], ended: bool) -> Result<Option<Frame>, Malforme
     }
     let rest = bytes.get(head_length..).unwrap_or_default();
     let body_length = match body {
-        _ if status < 200 || status == 204 || status == 304 => Some(0),
+        _ if !may_have_body || status < 200 || status == 204 || status == 304 => Some(0),
         Body::Length(length) => (rest.len() >= length).then_some(length),
         Body::Chunked => chunked_length(rest)?,
         // It lasts until the connection ends, which has to be said.
@@ -84,7 +93,7 @@ pub(crate) fn first(bytes: &[u8], ended: bool) -> Result<Option<Frame>, Malforme
         status,
         length: head_length + body_length,
         head_length,
-        chunked: matches!(body, Body::Chunked),
+        chunked: may_have_body && matches!(body, Body::Chunked),
         last,
     }))
 }
@@ -100,7 +109,7 @@ fn number(text: &[u8]) -> Result<usize, Malformed> {
     text.trim().parse().map_err(|_| Malformed)
 }
 
-/// How long a chunked body is that begins here, if all of it is there. Trailers are not read.
+/// How long a chunked body is that begins here, with the trailers behind it, if all of it is there.
 fn chunked_length(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
     let mut at = 0;
     loop {
@@ -111,13 +120,19 @@ fn chunked_length(bytes: &[u8]) -> Result<Option<usize>, Malformed> {
             return Ok(None);
         };
         let size = usize::try_from(size).map_err(|_| Malformed)?;
+        if size == 0 {
+            let mut trailers = [EMPTY_HEADER; FIELDS_MAX];
+            let rest = rest.get(line..).unwrap_or_default();
+            let end = httparse::parse_headers(rest, &mut trailers).map_err(|_| Malformed)?;
+            return Ok(match end {
+                Status::Complete((length, _)) => Some(at + line + length),
+                Status::Partial => None,
+            });
+        }
         // The line that gives the size, the chunk, and the end of its line.
         at = size.checked_add(at + line + 2).ok_or(Malformed)?;
         if at > bytes.len() {
             return Ok(None);
-        }
-        if size == 0 {
-            return Ok(Some(at));
         }
     }
 }
@@ -190,6 +205,23 @@ mod tests {
         assert_eq!(field.as_deref(), Some("chunked"));
         assert_eq!(answer.header(one.as_bytes(), "Allow"), None);
         assert_eq!(*answer.body(one.as_bytes()), *b"hello!");
+    }
+
+    #[test]
+    fn trailers_belong_to_the_answer_and_not_to_its_body() {
+        let one = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 1\r\nY: 2\r\n\r\n";
+        let answer = read(&format!("{one}HTTP"), one.len());
+        assert_eq!(*answer.body(one.as_bytes()), *b"hi");
+    }
+
+    #[test]
+    fn an_answer_to_head_ends_with_its_head() {
+        for field in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+            let one = format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\n");
+            let answer = first_to_head(one.as_bytes(), false).unwrap().unwrap();
+            assert_eq!(answer.length, one.len());
+            assert_eq!(*answer.body(one.as_bytes()), *b"");
+        }
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! A connection that is asked one thing after another, and waits for each answer.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::answer::{Frame, Malformed, first};
+use super::answer::{Frame, Malformed, first, first_to_head};
 use super::{Address, Broken};
 
 /// The longest answer that is waited for.
@@ -29,6 +29,17 @@ pub(crate) struct Connection<'a> {
     stream: Option<TcpStream>,
     request: Vec<u8>,
     received: Vec<u8>,
+}
+
+/// How a client behaves while it asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// It sends all, and waits.
+    Plain,
+    /// It goes quiet for this long before the last byte of its request.
+    Pauses(Duration),
+    /// It shuts down its sending side once all is sent, and waits.
+    HalfCloses,
 }
 
 /// Why there is no answer.
@@ -66,6 +77,11 @@ pub(crate) struct Response<'a> {
 impl Response<'_> {
     pub(crate) fn body(&self) -> std::borrow::Cow<'_, [u8]> {
         self.answer.body(self.bytes)
+    }
+
+    /// The value of its first header field of this name.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        self.answer.header(self.bytes, name)
     }
 
     /// What was found in which bytes, for those who keep it.
@@ -114,16 +130,33 @@ impl<'a> Connection<'a> {
         fields: &str,
         body: Option<&[u8]>,
     ) -> Result<Response<'_>, Lost> {
+        self.exchange_as(Manner::Plain, method, path, fields, body)
+    }
+
+    /// The same by a client of this manner.
+    pub(crate) fn exchange_as(
+        &mut self,
+        manner: Manner,
+        method: &str,
+        path: &str,
+        fields: &str,
+        body: Option<&[u8]>,
+    ) -> Result<Response<'_>, Lost> {
         self.request.clear();
         let request = &mut self.request;
         self.address
             .write_request(request, method, path, fields, body);
 
         self.received.clear();
-        let mut stream = self.send()?;
-        let answer = self.receive(&mut stream)?;
+        let mut stream = self.send(manner)?;
+        let find = match method {
+            "HEAD" => first_to_head,
+            _ => first,
+        };
+        let answer = self.receive(&mut stream, find)?;
         // What came beyond the answer is not the beginning of the next one: nothing was asked for that.
-        if !answer.last && self.received.len() == answer.length {
+        let is_whole = self.received.len() == answer.length;
+        if !answer.last && is_whole && manner != Manner::HalfCloses {
             self.stream = Some(stream);
         }
         Ok(Response {
@@ -144,9 +177,9 @@ impl<'a> Connection<'a> {
         self.request.clear();
         self.request.extend_from_slice(bytes);
         self.received.clear();
-        let mut stream = self.send()?;
+        let mut stream = self.send(Manner::Plain)?;
         for _ in 0..count {
-            let answer = self.receive(&mut stream)?;
+            let answer = self.receive(&mut stream, first)?;
             see(&Response {
                 status: answer.status,
                 answer,
@@ -174,24 +207,39 @@ impl<'a> Connection<'a> {
     }
 
     /// Sends what is to be sent.
-    fn send(&mut self) -> Result<TcpStream, Lost> {
+    fn send(&mut self, manner: Manner) -> Result<TcpStream, Lost> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => self
                 .connect()
                 .map_err(|error| Lost::NotSent(error.kind()))?,
         };
-        stream.write_all(&self.request).map_err(unanswered)?;
+        let (begin, end) = match manner {
+            Manner::Pauses(_) => self.request.split_at(self.request.len().saturating_sub(1)),
+            Manner::Plain | Manner::HalfCloses => (self.request.as_slice(), [].as_slice()),
+        };
+        stream.write_all(begin).map_err(unanswered)?;
+        if let Manner::Pauses(pause) = manner {
+            std::thread::sleep(pause);
+            stream.write_all(end).map_err(unanswered)?;
+        }
+        if manner == Manner::HalfCloses {
+            stream.shutdown(Shutdown::Write).map_err(unanswered)?;
+        }
         Ok(stream)
     }
 
     /// Waits until `received` begins with an answer. What a server says before it (1xx) is passed over.
-    fn receive(&mut self, stream: &mut TcpStream) -> Result<Frame, Lost> {
+    fn receive(
+        &mut self,
+        stream: &mut TcpStream,
+        find: fn(&[u8], bool) -> Result<Option<Frame>, Malformed>,
+    ) -> Result<Frame, Lost> {
         let deadline = Instant::now() + self.timeout;
         let mut chunk = [0; READ_BYTES];
         let mut ended = false;
         loop {
-            match first(&self.received, ended) {
+            match find(&self.received, ended) {
                 Ok(Some(answer)) if answer.status < 200 => {
                     self.received.drain(..answer.length);
                     continue;

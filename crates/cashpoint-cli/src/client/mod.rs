@@ -14,7 +14,7 @@ use std::fmt;
 
 pub(crate) use address::Address;
 pub(crate) use answer::{Frame, Malformed, first};
-pub(crate) use connection::{Connection, Lost, Response};
+pub(crate) use connection::{Connection, Lost, Manner, Response};
 pub(crate) use own_server::OwnServer;
 
 /// Why something cannot be measured or verified, for a person.
