@@ -8,6 +8,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::diagnosis::{Diagnosis, diagnose};
 use super::events::Event;
 use super::followed::{Course, Followed, follow};
 use super::history::{Action, Call, Outcome};
@@ -29,6 +30,8 @@ pub(super) struct Evidence {
     pub(super) records: Vec<Call>,
     /// Which of them has the answer that fits no order.
     pub(super) last: usize,
+    /// What must have become of one of them for the others to fit, if there is one.
+    pub(super) diagnosis: Option<Diagnosis>,
 }
 
 /// How much is shown of what came before.
@@ -69,6 +72,10 @@ pub(super) fn gather(before: &Followed, records: &[Call], last: usize) -> Option
         start: Some(state),
         context: context(records, &records_shown),
         last: position(&records_shown, &wrong),
+        diagnosis: match records_shown.len() <= SHOWN_MAX {
+            true => diagnose(&start, &records_shown, &wrong),
+            false => None,
+        },
         records: records_shown,
     })
 }
@@ -133,6 +140,7 @@ fn without_proof(before: &Followed, records: &[Call], wrong: Call) -> Evidence {
         start: None,
         context: context(records, &shown),
         last: position(&shown, &wrong),
+        diagnosis: None,
         records: shown,
     }
 }

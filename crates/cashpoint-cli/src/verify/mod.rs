@@ -30,6 +30,7 @@ mod census;
 mod checker;
 mod checks;
 mod contract;
+mod diagnosis;
 mod engine;
 mod events;
 mod evidence;

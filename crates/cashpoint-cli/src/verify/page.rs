@@ -78,6 +78,7 @@ fn figure(history: &Evidence) -> Markup {
                 thead { tr { th { "who" } th { "asked for" } th { "was told" } th { "took" } th.time { "from call to answer" } } }
                 tbody { @for row in timeline::rows(history) { (bar(&row)) } }
             } }
+            @if let Some(line) = timeline::after(history) { p { (line) } }
         }
     }
 }

@@ -1,5 +1,8 @@
 //! A history as a person reads it: a line for each operation, with a bar from its call to its answer.
 
+use std::slice;
+
+use super::diagnosis::Diagnosis;
 use super::evidence::{Evidence, money};
 use super::history::{Action, Call, Outcome};
 use super::specification::State;
@@ -74,6 +77,21 @@ pub(super) fn before(evidence: &Evidence) -> Vec<String> {
     lines
 }
 
+/// What must have gone wrong, in words, if that can be told.
+pub(super) fn after(evidence: &Evidence) -> Option<String> {
+    let (which, became) = match evidence.diagnosis.as_ref()? {
+        Diagnosis::Lost(which) => (which.as_slice(), "lost, or not seen"),
+        Diagnosis::DoneTwice(index) => (slice::from_ref(index), "done twice"),
+    };
+    let records = which.iter().filter_map(|it| evidence.records.get(*it));
+    let described = records.map(|it| format!("{}, {} → {}", who(it), asked(it.action), told(it)));
+    let described: Vec<_> = described.collect();
+    Some(format!(
+        "it fits if this was {became}: {}",
+        described.join("; ")
+    ))
+}
+
 /// A history as lines of text.
 pub(super) fn lines(evidence: &Evidence) -> Vec<String> {
     let rows = rows(evidence);
@@ -99,6 +117,7 @@ pub(super) fn lines(evidence: &Evidence) -> Vec<String> {
             row.who, row.asked, row.told, row.took
         )
     }));
+    lines.extend(after(evidence));
     lines
 }
 
@@ -153,6 +172,7 @@ mod tests {
                 record(Action::Withdraw(80), Outcome::Balance(20), 1_500, 2_000),
             ],
             last: 2,
+            diagnosis: Some(Diagnosis::Lost(vec![0])),
         };
         assert_eq!(
             lines(&evidence),
@@ -162,6 +182,7 @@ mod tests {
                 "  client 2  withdraw 0.70 → 0.30       │━━━━━━━━━━━━━━━━━━━━                    │ 500 ns",
                 "  client 2  delete        → no answer  │          ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━│ 50 ns",
                 "✗ client 2  withdraw 0.80 → 0.20       │                    ━━━━━━━━━━━━━━━━━━━━│ 500 ns",
+                "it fits if this was lost, or not seen: client 2, withdraw 0.70 → 0.30",
             ]
         );
     }
