@@ -32,6 +32,7 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::Broken;
+use crate::present::notice::tell;
 
 /// A lock-free ledger service, exact to the cent.
 #[derive(Debug, Parser)]
@@ -105,11 +106,6 @@ impl From<Broken> for Failure {
     fn from(broken: Broken) -> Self {
         Self(broken.to_string())
     }
-}
-
-/// Says something on standard error. If nobody reads that any more, it is no reason to fail.
-fn tell(what: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "{what}");
 }
 
 /// How long a command that is stopped at once takes to say what it leaves behind.

@@ -1,5 +1,6 @@
 //! `cashpoint verify`.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -80,6 +81,10 @@ struct Http {
     #[arg(long, default_value = "5", value_name = "SECONDS", value_parser = settings::timeout)]
     timeout: Duration,
 
+    /// Send at most so many requests a second, in all [default: as many as the server answers].
+    #[arg(long, value_name = "NUMBER")]
+    rate: Option<NonZeroU32>,
+
     /// Print what is checked and what is not, and verify nothing.
     #[arg(long)]
     list_rules: bool,
@@ -130,13 +135,14 @@ enum PhaseName {
 /// What the engine and a server are verified with alike.
 #[derive(Debug, Args)]
 struct Common {
-    /// How many operations, in all: half of them on many accounts, half on one.
-    #[arg(long, default_value = "1000000", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
-    operations: u64,
+    /// How many operations, in all: half of them on many accounts, half on one [default: 1000000, or as many as there is
+    /// time for in 20 s for each half].
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    operations: Option<u64>,
 
-    /// How many accounts there are at a time where there are many.
-    #[arg(long, default_value = "100", value_name = "NUMBER", value_parser = accounts)]
-    accounts: usize,
+    /// How many accounts there are at a time where there are many [default: 100, or fewer if answers take long].
+    #[arg(long, value_name = "NUMBER", value_parser = accounts)]
+    accounts: Option<usize>,
 
     /// The seed that the operations are drawn from. How they interleave is up to the machine.
     #[arg(long, default_value = "1", value_name = "NUMBER")]
@@ -183,7 +189,9 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 impl EngineArgs {
     fn run(self) -> Result<Verdict, Failure> {
         let phases = vec![Phase::Histories, Phase::Limit];
-        let plan = self.common.plan(phases, self.threads, Duration::ZERO)?;
+        let plan = self
+            .common
+            .plan(phases, self.threads, Duration::ZERO, None)?;
         self.common.report(&plan, || {
             Ok(verify::verify_engine(
                 &plan,
@@ -208,7 +216,7 @@ impl Http {
         });
         let plan = self
             .common
-            .plan(phases.collect(), self.connections, self.timeout)?;
+            .plan(phases.collect(), self.connections, self.timeout, self.rate)?;
         let kills_default = if self.restart_cmd.is_some() { 5 } else { 1 };
         let restarts = (self.restart_cmd.is_some() || self.pid.is_some()).then(|| Restarts {
             process: self.pid,
@@ -225,7 +233,13 @@ impl Http {
 }
 
 impl Common {
-    fn plan(&self, phases: Vec<Phase>, workers: usize, timeout: Duration) -> Result<Plan, Failure> {
+    fn plan(
+        &self,
+        phases: Vec<Phase>,
+        workers: usize,
+        timeout: Duration,
+        rate: Option<NonZeroU32>,
+    ) -> Result<Plan, Failure> {
         let files = self.json.iter().chain(&self.html).chain(&self.history);
         files::check_all(&files.collect::<Vec<_>>())?;
         let recorder = self.history.as_deref().map(Recorder::create).transpose()?;
@@ -234,6 +248,7 @@ impl Common {
             accounts: self.accounts,
             workers,
             operations: self.operations,
+            rate,
             seed: self.seed,
             timeout,
             recorder,

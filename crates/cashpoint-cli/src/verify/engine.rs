@@ -6,7 +6,7 @@ use cashpoint::{
 
 use super::history::{Action, Outcome};
 use super::subject::{Answered, Created, Listed, Oddities, Room, Session, Subject};
-use crate::client::Broken;
+use crate::client::{Broken, Manner};
 
 /// A ledger of its own.
 #[derive(Debug)]
@@ -40,7 +40,12 @@ impl Session for &Ledger {
         }
     }
 
-    fn call(&mut self, number: AccountNumber, action: Action) -> Option<Answered> {
+    fn call_as(
+        &mut self,
+        _manner: Manner,
+        number: AccountNumber,
+        action: Action,
+    ) -> Option<Answered> {
         let outcome = match action {
             Action::Balance | Action::List => match self.balance(number) {
                 Ok(balance) => Outcome::Balance(balance.get()),

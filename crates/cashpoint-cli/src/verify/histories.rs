@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::iter;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::sync_channel;
@@ -18,7 +19,7 @@ use super::census::Census;
 use super::evidence::{Evidence, money};
 use super::history::Outcome;
 use super::judge::Judge;
-use super::load::{Inventory, Load, Slice, Worker};
+use super::load::{Inventory, Load, Portion, Slice, Worker};
 use super::processor_time;
 use super::recorder::Recorder;
 use super::report::{Finding, PhaseReport, Recorded};
@@ -28,11 +29,17 @@ use super::times::Fall;
 use super::told;
 use crate::client::Broken;
 use crate::present::progress::Progress;
-use crate::present::quantity::{counted, rate};
+use crate::present::quantity::{counted, grouped, rate};
 
 /// How many operations a slice has, and listings may add as many. A record is 56 bytes, and three slices are held
 /// at most.
 const SLICE_OPERATIONS: u64 = 1 << 17;
+
+/// How few clients begin, and how many operations each of these numbers of clients has: this part of all, and no more than so
+/// many.
+const FEW_CLIENTS: [usize; 2] = [2, 8];
+const FEW_PART: u64 = 10;
+const FEW_OPERATIONS_MAX: u64 = 10_000;
 
 /// How many histories that convict are shown.
 const SHOWN_MAX: usize = 3;
@@ -43,6 +50,8 @@ pub(super) struct Setup<'a> {
     pub(super) accounts: usize,
     pub(super) workers: usize,
     pub(super) operations: u64,
+    /// How long it may take. `None` for as long as the operations do.
+    pub(super) time_max: Option<Duration>,
     pub(super) sums: Sums,
     pub(super) seed: u64,
     /// How many creations and closings of earlier phases were never answered, and may yet take effect.
@@ -77,10 +86,22 @@ pub(super) fn run(
     );
 
     let began = Instant::now();
-    let (heard, inventory) = load_and_judge(name, &load, &mut workers, setup, stop)?;
+    let Loaded {
+        heard,
+        inventory,
+        mut oddities,
+    } = load_and_judge(name, &load, &mut workers, setup, stop)?;
     let elapsed = began.elapsed();
+    if load.done.load(Relaxed) < setup.operations
+        && let Some(time) = setup.time_max.filter(|it| elapsed >= *it)
+    {
+        report.fact(format!(
+            "ended after {} s, before all {} operations: --operations gives it as long as they take",
+            time.as_secs(),
+            grouped(setup.operations)
+        ));
+    }
 
-    let mut oddities = Oddities::default();
     for worker in &mut workers {
         oddities.add(worker.take_oddities());
         report.loose += worker.loose();
@@ -106,6 +127,13 @@ pub(super) fn run(
     Ok(report)
 }
 
+/// What came of putting a subject under load.
+struct Loaded<'a> {
+    heard: Heard<'a>,
+    inventory: Inventory,
+    oddities: Oddities,
+}
+
 /// Puts the subject under load until all is done, somebody is convicted, or nobody answers any more. Each slice is judged
 /// while the next one is made. Then all accounts are read and closed.
 fn load_and_judge<'a>(
@@ -114,7 +142,7 @@ fn load_and_judge<'a>(
     workers: &mut [Worker<'_>],
     setup: Setup<'a>,
     stop: &AtomicBool,
-) -> Result<(Heard<'a>, Inventory), Broken> {
+) -> Result<Loaded<'a>, Broken> {
     let progress = Progress::new(name, setup.operations);
     let convicted = AtomicBool::new(false);
     let judged = thread::scope(|scope| {
@@ -123,17 +151,26 @@ fn load_and_judge<'a>(
             let mut heard = Heard::new(name, setup.recorder);
             for slice in receiver {
                 heard.hear(slice);
-                convicted.store(!heard.evidence.is_empty(), Relaxed);
+                convicted.store(heard.convicts(), Relaxed);
             }
             heard
         });
-        let mut left = setup.operations;
-        while left > 0 && !stop.load(Relaxed) && !convicted.load(Relaxed) && !load.is_silent() {
-            let operations = left.min(SLICE_OPERATIONS);
-            left -= operations;
-            let slice = progress.watch(&load.done, || load.run(workers, operations, stop));
+        let mut oddities = Oddities::default();
+        for portion in portions(setup) {
+            let is_late = portion.until.is_some_and(|until| Instant::now() >= until);
+            if is_late || stop.load(Relaxed) || convicted.load(Relaxed) || load.is_silent() {
+                break;
+            }
+            let slice = progress.watch(&load.done, || load.run(workers, portion, stop));
             // Nobody listens any more only if the judge has panicked, and that comes out below.
             let _ = slices.send(slice);
+            for worker in workers.iter_mut() {
+                oddities.add(worker.take_oddities());
+            }
+            // An oddity may be a small thing: all clients together get their chance to show a greater one.
+            if !oddities.wrong.is_empty() && portion.clients == setup.workers {
+                break;
+            }
         }
         let mut inventory = Inventory::default();
         if let Some(worker) = workers.first_mut() {
@@ -148,10 +185,38 @@ fn load_and_judge<'a>(
         let heard = judging
             .join()
             .map_err(|_| Broken::new("the checker panicked"))?;
-        Ok((heard, inventory))
+        Ok(Loaded {
+            heard,
+            inventory,
+            oddities,
+        })
     });
     progress.finish();
     judged
+}
+
+/// What is done one after another: a little by few clients, then most of it by all. What goes wrong between two clients is
+/// told best by a history of two.
+fn portions(setup: Setup<'_>) -> impl Iterator<Item = Portion> {
+    let until = setup.time_max.map(|it| Instant::now() + it);
+    let mut left = setup.operations;
+    let few = FEW_CLIENTS
+        .into_iter()
+        .filter(move |it| *it < setup.workers);
+    let all = iter::repeat(setup.workers);
+    few.chain(all).map_while(move |clients| {
+        let operations = match clients == setup.workers {
+            true => SLICE_OPERATIONS,
+            false => (setup.operations / FEW_PART).clamp(1, FEW_OPERATIONS_MAX),
+        };
+        let operations = operations.min(left);
+        left -= operations;
+        (operations > 0).then_some(Portion {
+            clients,
+            operations,
+            until,
+        })
+    })
 }
 
 /// Gathers the workers and opens the accounts. Where that fails the report says why.
@@ -229,6 +294,11 @@ impl<'a> Heard<'a> {
             self.judge.forget(account);
         }
         self.spent += processor_time::of_this_thread().saturating_sub(began);
+    }
+
+    /// Whether something is wrong with what was heard.
+    fn convicts(&self) -> bool {
+        !self.evidence.is_empty() || !self.judge.falls.is_empty()
     }
 
     /// Says what was judged, and what is wrong with it: the smallest histories first.

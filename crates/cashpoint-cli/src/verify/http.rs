@@ -13,24 +13,38 @@ use serde_json::{Map, Value};
 use super::contract::{BUSY, largest_told, offers_keys};
 use super::history::{Action, Outcome};
 use super::keyed::{Keyed, Verbatim};
+use super::pace::{Pace, retry_after};
 use super::shown::shown;
 use super::subject::{
     Answered, Created, LARGEST_CENTS, Listed, Oddities, Room, Session, Stage, Subject,
 };
 use super::told::{self, Listing};
-use crate::client::{Address, Broken, Connection, Lost, Response};
+use crate::client::{Address, Broken, Connection, Lost, Manner, Response};
 
 /// How long a worker waits before it connects again to a server that is not there.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(5);
 
 /// A server.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct HttpSubject {
     pub(super) address: Address,
     pub(super) timeout: Duration,
+    pub(super) pace: Pace,
+    /// How long an answer usually takes.
+    pub(super) usual: Duration,
 }
 
 impl HttpSubject {
+    /// One that takes no time to answer, as far as is known.
+    pub(super) fn new(address: Address, timeout: Duration, pace: Pace) -> Self {
+        Self {
+            address,
+            timeout,
+            pace,
+            usual: Duration::ZERO,
+        }
+    }
+
     /// Fails if nobody is there.
     pub(super) fn reach(&self) -> Result<(), Broken> {
         let mut connection = Connection::new(&self.address, self.timeout);
@@ -76,6 +90,8 @@ impl Subject for HttpSubject {
     fn session(&self) -> Box<dyn Session + '_> {
         Box::new(HttpSession {
             connection: Connection::new(&self.address, self.timeout),
+            pace: &self.pace,
+            has_turn: false,
             oddities: Oddities::default(),
             limit: None,
         })
@@ -129,7 +145,7 @@ impl Subject for HttpSubject {
 /// A deposit that no server takes.
 const BEYOND_ALL: &str = "{\"amount\":9999999999999.99}";
 
-/// A request for something to be done to an account.
+/// A request.
 struct Asked {
     method: &'static str,
     path: String,
@@ -137,6 +153,22 @@ struct Asked {
 }
 
 impl Asked {
+    fn accounts() -> Self {
+        Self {
+            method: "GET",
+            path: "/accounts".to_owned(),
+            body: None,
+        }
+    }
+
+    fn creation(body: &str) -> Self {
+        Self {
+            method: "POST",
+            path: "/accounts".to_owned(),
+            body: Some(body.to_owned()),
+        }
+    }
+
     fn new(number: AccountNumber, action: Action) -> Self {
         let (method, operation, sum) = match action {
             Action::Balance | Action::List => ("GET", "/balance", None),
@@ -172,22 +204,36 @@ const SAMPLE_BYTES: usize = 80;
 /// A worker's connection.
 struct HttpSession<'a> {
     connection: Connection<'a>,
+    pace: &'a Pace,
+    /// It has waited, and the next request may be sent.
+    has_turn: bool,
     oddities: Oddities,
     /// The limit of accounts, as refusals tell it.
     limit: Option<u64>,
 }
 
 impl HttpSession<'_> {
-    fn exchange(&mut self, method: &str, path: &str, json: Option<&str>) -> Result<Verbatim, Lost> {
-        self.connection.exchange(method, path, json).map(verbatim)
-    }
-
-    fn ask(&mut self, asked: &Asked, keyed: &Keyed) -> Result<Verbatim, Lost> {
-        let fields = asked.fields(Some(keyed));
+    /// Asks for something, when it is time to, as a client of this manner.
+    fn ask(
+        &mut self,
+        asked: &Asked,
+        keyed: Option<&Keyed>,
+        manner: Manner,
+    ) -> Result<Verbatim, Lost> {
+        self.ready();
+        self.has_turn = false;
+        let fields = asked.fields(keyed);
         let body = asked.body.as_deref().map(str::as_bytes);
         let connection = &mut self.connection;
-        let reply = connection.exchange_with(asked.method, &asked.path, &fields, body);
-        reply.map(verbatim)
+        let reply = connection.exchange_as(manner, asked.method, &asked.path, &fields, body)?;
+        let pause = BUSY
+            .contains(&reply.status)
+            .then(|| retry_after(reply.header("retry-after").as_deref()));
+        let reply = verbatim(reply);
+        if let Some(pause) = pause.flatten() {
+            std::thread::sleep(pause);
+        }
+        Ok(reply)
     }
 
     /// Notes why there is no answer. Whether the request was sent.
@@ -318,7 +364,7 @@ impl HttpSession<'_> {
 impl Session for HttpSession<'_> {
     fn create(&mut self, initial: Cents) -> Created {
         let body = format!("{{\"initial_balance\":{initial}}}");
-        let reply = match self.exchange("POST", "/accounts", Some(&body)) {
+        let reply = match self.ask(&Asked::creation(&body), None, Manner::Plain) {
             Ok(reply) => reply,
             Err(lost) if self.lost(&lost) => return Created::Unknown,
             Err(_) => return Created::NotOpened,
@@ -367,9 +413,21 @@ impl Session for HttpSession<'_> {
         }
     }
 
-    fn call(&mut self, number: AccountNumber, action: Action) -> Option<Answered> {
+    fn ready(&mut self) {
+        if !self.has_turn {
+            self.pace.wait();
+            self.has_turn = true;
+        }
+    }
+
+    fn call_as(
+        &mut self,
+        manner: Manner,
+        number: AccountNumber,
+        action: Action,
+    ) -> Option<Answered> {
         let asked = Asked::new(number, action);
-        match self.exchange(asked.method, &asked.path, asked.body.as_deref()) {
+        match self.ask(&asked, None, manner) {
             Ok(reply) => Some(self.read(number, action, &asked, &reply)),
             Err(lost) => self.lost(&lost).then_some(Outcome::Unknown.into()),
         }
@@ -377,7 +435,7 @@ impl Session for HttpSession<'_> {
 
     fn call_with_key(&mut self, keyed: &Keyed) -> (Option<Answered>, Option<Verbatim>) {
         let asked = Asked::new(keyed.number, keyed.action);
-        match self.ask(&asked, keyed) {
+        match self.ask(&asked, Some(keyed), Manner::Plain) {
             // The same request is being done for another connection.
             Ok(reply) if reply.status == 409 => {
                 self.oddities.error("status 409".to_owned());
@@ -393,7 +451,7 @@ impl Session for HttpSession<'_> {
 
     fn call_again(&mut self, keyed: &Keyed) -> Option<Verbatim> {
         let asked = Asked::new(keyed.number, keyed.action);
-        match self.ask(&asked, keyed) {
+        match self.ask(&asked, Some(keyed), Manner::Plain) {
             Ok(reply) => Some(reply),
             Err(lost) => {
                 self.lost(&lost);
@@ -410,6 +468,8 @@ impl Session for HttpSession<'_> {
         stage: Stage,
     ) -> bool {
         let asked = Asked::new(number, action);
+        self.ready();
+        self.has_turn = false;
         let fields = asked.fields(key);
         let connection = &self.connection;
         let mut request = Vec::new();
@@ -430,7 +490,7 @@ impl Session for HttpSession<'_> {
 
     fn list(&mut self) -> Option<Listed> {
         let what = "GET /accounts";
-        let reply = match self.exchange("GET", "/accounts", None) {
+        let reply = match self.ask(&Asked::accounts(), None, Manner::Plain) {
             Ok(reply) => reply,
             Err(lost) => {
                 self.lost(&lost);
@@ -471,7 +531,8 @@ impl Session for HttpSession<'_> {
     }
 
     fn create_nonsense(&mut self) -> Option<u16> {
-        let reply = self.exchange("POST", "/accounts", Some("{\"initial_balance\":-1.0}"));
+        let nonsense = Asked::creation("{\"initial_balance\":-1.0}");
+        let reply = self.ask(&nonsense, None, Manner::Plain);
         reply.ok().map(|reply| reply.status)
     }
 

@@ -8,15 +8,18 @@
 //! Creations and closings of earlier phases that were never answered may take effect meanwhile: by so many the
 //! count may be off, and nobody is convicted for it.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::thread;
+use std::time::Instant;
 
 use cashpoint::{AccountNumber, Cents};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::history::Action;
+use super::histories::Setup;
+use super::history::{Action, Outcome};
 use super::report::{Finding, PhaseReport};
 use super::subject::{Created, Room, Session, Subject, is_answered};
 use crate::client::Broken;
@@ -39,11 +42,10 @@ pub(super) const NAME: &str = "account limit";
 
 pub(super) fn run(
     subject: &dyn Subject,
-    workers: usize,
-    seed: u64,
-    loose: u64,
+    setup: Setup<'_>,
     stop: &AtomicBool,
 ) -> Result<PhaseReport, Broken> {
+    let Setup { workers, seed, .. } = setup;
     let Room { count, limit } = subject.room()?;
     let Some(room @ 1..=ROOM_MAX) = limit.checked_sub(count) else {
         let why = format!(
@@ -62,17 +64,37 @@ pub(super) fn run(
     let steps = STEPS_PER_WORKER * workers as u64;
     let progress = Progress::new(NAME, room.unsigned_abs() + steps);
 
+    let until = setup.time_max.map(|it| Instant::now() + it);
     progress.watch(&race.done, || {
-        every(&mut racers, |racer| racer.fill(&race, stop));
+        every(&mut racers, |racer| racer.fill(&race, until, stop));
     });
+    if race.late.load(Relaxed) {
+        progress.finish();
+        let opened = race.open.load(SeqCst).unsigned_abs();
+        report = PhaseReport::skipped(
+            NAME,
+            format!(
+                "only {} accounts of {} could be opened within {} s: a lower limit is in reach, or --operations gives \
+                 it as long as it takes",
+                grouped(opened),
+                grouped(room.unsigned_abs()),
+                setup.time_max.unwrap_or_default().as_secs()
+            ),
+        );
+        every(&mut racers, |racer| racer.leave(&race));
+        take_oddities(&mut racers, &mut report);
+        return Ok(report);
+    }
     if race.is_full() {
         ask_for_nonsense(&mut racers, &mut report);
+        look_back(&mut racers, stop, &mut report);
     }
     let filled = race.open.load(SeqCst);
     let unknown = race.unknown.load(SeqCst);
     let done = race.done.load(Relaxed);
+    let until = setup.time_max.map(|it| Instant::now() + it);
     progress.watch(&race.done, || {
-        every(&mut racers, |racer| racer.come_and_go(&race, stop));
+        every(&mut racers, |racer| racer.come_and_go(&race, until, stop));
     });
     let raced = race.done.load(Relaxed) - done;
     let most = race.most.load(SeqCst);
@@ -85,7 +107,7 @@ pub(super) fn run(
         grouped(room.unsigned_abs()),
         grouped(raced)
     ));
-    let loose = i64::try_from(loose).unwrap_or(i64::MAX);
+    let loose = i64::try_from(setup.loose).unwrap_or(i64::MAX);
     judge(
         &race,
         room,
@@ -95,14 +117,51 @@ pub(super) fn run(
         stop,
         &mut report,
     );
-    for racer in &mut racers {
-        report.oddities(racer.session.take_oddities());
-        report.loose += racer.loose + racer.open.len() as u64;
-    }
+    take_oddities(&mut racers, &mut report);
     if stop.load(Relaxed) {
         report.undecided("stopped before the end");
     }
     Ok(report)
+}
+
+fn take_oddities(racers: &mut [Racer<'_>], report: &mut PhaseReport) {
+    for racer in racers {
+        report.oddities(racer.session.take_oddities());
+        report.loose += racer.loose + racer.open.len() as u64;
+    }
+}
+
+/// Once there is no room, each account that was opened is there, one by one and in a listing.
+fn look_back(racers: &mut [Racer<'_>], stop: &AtomicBool, report: &mut PhaseReport) {
+    every(racers, |racer| racer.read_all(stop));
+    let missing: Vec<_> = racers.iter().flat_map(|it| &it.missing).collect();
+    if let Some(number) = missing.first() {
+        report.finding(Finding {
+            count: missing.len() as u64,
+            ..Finding::new(format!(
+                "once there is no room, an account that was opened is not there with its balance: {number}"
+            ))
+        });
+    }
+    let listed = racers.first_mut().and_then(|it| it.session.list());
+    let Some(listed) = listed else {
+        return;
+    };
+    let shown: HashSet<_> = listed.rows.iter().map(|(number, _)| *number).collect();
+    let opened = racers.iter().flat_map(|it| &it.open);
+    let unlisted: Vec<_> = opened.filter(|it| !shown.contains(it)).collect();
+    if let Some(number) = unlisted.first() {
+        report.finding(Finding {
+            count: unlisted.len() as u64,
+            ..Finding::new(format!(
+                "once there is no room, an account that was opened is not in the listing: {number}"
+            ))
+        });
+    }
+    report.fact(format!(
+        "once there was no room, {} accounts were listed, and those that were opened read one by one",
+        grouped(listed.rows.len() as u64)
+    ));
 }
 
 /// What is invalid is refused as such, also once there is no room.
@@ -156,6 +215,8 @@ struct Race {
     done: AtomicU64,
     /// Somebody stopped because nobody answered, not because there was no room.
     unsure: AtomicBool,
+    /// Somebody stopped because it took too long to get there.
+    late: AtomicBool,
 }
 
 impl Race {
@@ -167,6 +228,7 @@ impl Race {
             unknown: AtomicI64::new(0),
             done: AtomicU64::new(0),
             unsure: AtomicBool::new(false),
+            late: AtomicBool::new(false),
         }
     }
 
@@ -180,6 +242,8 @@ struct Racer<'a> {
     session: Box<dyn Session + 'a>,
     random: Xoshiro256PlusPlus,
     open: Vec<AccountNumber>,
+    /// Those that were not there any more when they were read.
+    missing: Vec<AccountNumber>,
     /// How many of its creations and closings were not answered.
     loose: u64,
 }
@@ -190,12 +254,13 @@ impl<'a> Racer<'a> {
             session: subject.session(),
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             open: Vec::new(),
+            missing: Vec::new(),
             loose: 0,
         }
     }
 
     /// Opens accounts until there is no room.
-    fn fill(&mut self, race: &Race, stop: &AtomicBool) {
+    fn fill(&mut self, race: &Race, until: Option<Instant>, stop: &AtomicBool) {
         let (mut refused, mut unanswered) = (0, 0);
         // A subject without a limit would be filled for ever.
         while refused < REFUSALS && !stop.load(Relaxed) && race.open.load(Relaxed) <= 2 * race.room
@@ -209,14 +274,32 @@ impl<'a> Racer<'a> {
                 race.unsure.store(true, Relaxed);
                 return;
             }
+            if is_over(until) {
+                race.late.store(true, Relaxed);
+                return;
+            }
+        }
+    }
+
+    /// Reads each of its accounts.
+    fn read_all(&mut self, stop: &AtomicBool) {
+        for number in &self.open {
+            if stop.load(Relaxed) {
+                return;
+            }
+            let answered = self.session.call(*number, Action::Balance);
+            let outcome = answered.map(|it| it.outcome);
+            if is_answered(outcome) && outcome != Some(Outcome::Balance(0)) {
+                self.missing.push(*number);
+            }
         }
     }
 
     /// Opens and closes, at the limit.
-    fn come_and_go(&mut self, race: &Race, stop: &AtomicBool) {
+    fn come_and_go(&mut self, race: &Race, until: Option<Instant>, stop: &AtomicBool) {
         let mut unanswered = 0;
         for _ in 0..STEPS_PER_WORKER {
-            if stop.load(Relaxed) || race.unsure.load(Relaxed) {
+            if is_over(until) || stop.load(Relaxed) || race.unsure.load(Relaxed) {
                 return;
             }
             let is_answered = if !self.open.is_empty() && self.random.random_bool(0.5) {
@@ -273,6 +356,10 @@ impl<'a> Racer<'a> {
         self.loose += u64::from(!is_closed);
         is_closed
     }
+}
+
+fn is_over(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| Instant::now() >= until)
 }
 
 /// Has all racers do something at once.

@@ -70,6 +70,14 @@ const LISTED_MAX: usize = 1 << 17;
 /// How long one listing waits for the next. One that takes long waits longer.
 const LISTING_PAUSE: Duration = Duration::from_millis(20);
 
+/// How much is done in one go: so many operations by so many clients, or fewer once it is too late.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Portion {
+    pub(super) clients: usize,
+    pub(super) operations: u64,
+    pub(super) until: Option<Instant>,
+}
+
 /// An account that is or was on a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tenant {
@@ -203,9 +211,15 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// When something is called: now, or once it is time to.
+    fn begin(&mut self, load: &Load) -> u64 {
+        self.session.ready();
+        load.now()
+    }
+
     /// Does something to an account, and writes it down.
     fn perform(&mut self, load: &Load, tenant: Tenant, action: Action) -> Option<Outcome> {
-        let called = load.now();
+        let called = self.begin(load);
         let answered = self.session.call(tenant.number, action);
         self.record(load, tenant, action, called, answered)
     }
@@ -240,7 +254,7 @@ impl<'a> Worker<'a> {
     /// Opens an account.
     fn open(&mut self, load: &Load) -> Result<Tenant, Created> {
         let initial = load.sums.initial();
-        let called = load.now();
+        let called = self.begin(load);
         match self.session.create(initial) {
             Created::Opened(number) => {
                 lock(&load.known).opened(number, called, load.now());
@@ -289,7 +303,7 @@ impl<'a> Worker<'a> {
             && let Some(one_in) = load.hang_up_one_in
             && self.random.random_ratio(1, one_in)
         {
-            self.hang_up(load, seat, tenant, action);
+            self.misbehave(load, seat, tenant, action);
             return;
         }
         let outcome = match &load.repeats {
@@ -336,6 +350,7 @@ impl<'a> Worker<'a> {
 
     /// Lists the accounts: a read of each that was on a seat before. `is_quiet` if nothing else is under way.
     fn list(&mut self, load: &Load, is_quiet: bool) {
+        self.session.ready();
         let expected = load.tenants();
         let called = load.now();
         let Some(listed) = self.session.list() else {
@@ -442,14 +457,14 @@ impl Load {
         u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// Has all workers do `operations` in all, fewer if `stop` is set, and returns what happened.
+    /// Has workers do a portion, less of it if `stop` is set, and returns what happened.
     pub(super) fn run(
         &self,
         workers: &mut [Worker<'_>],
-        operations: u64,
+        portion: Portion,
         stop: &AtomicBool,
     ) -> Slice {
-        let budget = AtomicI64::new(i64::try_from(operations).unwrap_or(i64::MAX));
+        let budget = AtomicI64::new(i64::try_from(portion.operations).unwrap_or(i64::MAX));
         self.silent.store(false, Relaxed);
         for worker in workers.iter_mut() {
             worker.unanswered = 0;
@@ -473,7 +488,8 @@ impl Load {
             });
             let working: Vec<_> = workers
                 .iter_mut()
-                .map(|worker| scope.spawn(|| self.work(worker, &budget, stop)))
+                .take(portion.clients)
+                .map(|worker| scope.spawn(|| self.work(worker, &budget, portion.until, stop)))
                 .collect();
             for thread in working {
                 // A worker that panicked has recorded what it did until then.
@@ -488,14 +504,22 @@ impl Load {
         slice
     }
 
-    fn work(&self, worker: &mut Worker<'_>, budget: &AtomicI64, stop: &AtomicBool) {
+    fn work(
+        &self,
+        worker: &mut Worker<'_>,
+        budget: &AtomicI64,
+        until: Option<Instant>,
+        stop: &AtomicBool,
+    ) {
         loop {
             let portion = budget.fetch_sub(PORTION, Relaxed).min(PORTION);
             for _ in 0..portion {
-                if stop.load(Relaxed) || self.is_silent() {
+                let is_late = until.is_some_and(|until| Instant::now() >= until);
+                if is_late || stop.load(Relaxed) || self.is_silent() {
                     return;
                 }
                 worker.step(self);
+                self.done.fetch_add(1, Relaxed);
                 if worker.unanswered >= SILENCE {
                     self.silent.store(true, Relaxed);
                 }
@@ -503,7 +527,6 @@ impl Load {
             if portion <= 0 {
                 return;
             }
-            self.done.fetch_add(portion as u64, Relaxed);
         }
     }
 

@@ -14,11 +14,14 @@
 //!
 //! # The way of a run
 //!
+//! `forecast` looks how long a server takes for an answer, and says how long the run will; `pace` keeps requests apart.
 //! `contract` holds every rule of the REST contract against a server, one by one. `histories` has `load` put
-//! the subject under load, three times: many accounts, one hot account, large `sums`. `told` reads answers field by field;
+//! the subject under load, three times: many accounts, one hot account, large `sums`; each time by a few clients first, then
+//! by all. `told` reads answers field by field;
 //! `keyed` requests are sent again (`repeats`). Slice by slice, `judge` hands the records of
 //! each account to its `checker`, which knows of money what `specification` says, and to `times`. Where no order explains
-//! what was answered, `evidence` keeps the smallest part of the history that shows it. `books` adds up the money, `known` looks
+//! what was answered, `evidence` keeps the smallest part of the history that shows it, and `diagnosis` says which operation was
+//! lost, or done twice. `books` adds up the money, `known` looks
 //! at listings, and `census` at counts when nothing is under way. `recorder` writes the history down for others.
 //! `limit` races creations at the account limit. `restart` kills the server under load and looks what it
 //! remembers. `report` keeps what was found, `text`, `page` and `timeline` show it.
@@ -35,6 +38,7 @@ mod engine;
 mod events;
 mod evidence;
 mod followed;
+mod forecast;
 mod histories;
 mod history;
 mod http;
@@ -43,6 +47,7 @@ mod keyed;
 mod known;
 mod limit;
 mod load;
+mod pace;
 mod page;
 mod processor_time;
 mod recorder;

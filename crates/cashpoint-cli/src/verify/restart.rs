@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::census::Census;
 use super::histories::{Heard, Setup, open, tell_totals};
-use super::load::{Inventory, Load, Worker};
+use super::load::{Inventory, Load, Portion, Worker};
 use super::report::{Finding, PhaseReport};
 use super::shown::shown;
 use super::subject::Subject;
@@ -347,7 +347,12 @@ fn kill_under_load(
             over.store(true, Relaxed);
             killed.map(|()| load.now())
         });
-        let slice = load.run(workers, u64::MAX >> 1, &over);
+        let portion = Portion {
+            clients: workers.len(),
+            operations: u64::MAX >> 1,
+            until: None,
+        };
+        let slice = load.run(workers, portion, &over);
         (slice, killing.join())
     });
     heard.hear(slice);

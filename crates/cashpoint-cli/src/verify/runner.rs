@@ -1,5 +1,6 @@
 //! Has the phases take place, one after another.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -10,8 +11,10 @@ use super::checker::OPEN_MAX;
 use super::checks;
 use super::contract::{self, Deviation, Unanswered, Verdict};
 use super::engine::EngineSubject;
+use super::forecast::{Forecast, PART_MAX};
 use super::histories::{self, Setup};
 use super::http::HttpSubject;
+use super::pace::Pace;
 use super::recorder::Recorder;
 use super::report::{Finding, PhaseReport, VerifyReport};
 use super::restart::{self, Keeper, Restarts};
@@ -19,12 +22,16 @@ use super::subject::Subject;
 use super::sums::Sums;
 use super::{limit, restart::NAME as RESTART};
 use crate::client::{Address, Broken, OwnServer};
+use crate::present::notice::tell;
 use crate::present::progress::Progress;
 use crate::present::quantity::grouped;
 
-/// How many accounts the engine may hold, and a server of our own, beside those under load: little enough for
-/// the limit to be reached.
+/// How many accounts the engine may hold, and a server of our own, beside those under load.
 const ROOM: usize = 1_000;
+
+/// What is done by default: so many operations on so many accounts.
+const OPERATIONS: u64 = 1_000_000;
+const ACCOUNTS: usize = 100;
 
 /// The most clients at a time for each account: the checker follows twice as many open operations, and some are
 /// never answered.
@@ -55,12 +62,14 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) phases: Vec<Phase>,
-    /// How many accounts are under load.
-    pub(crate) accounts: usize,
+    /// How many accounts are under load. `None` for [`ACCOUNTS`], or fewer of a server that is slow.
+    pub(crate) accounts: Option<usize>,
     /// How many clients at a time.
     pub(crate) workers: usize,
-    /// How many operations in all.
-    pub(crate) operations: u64,
+    /// How many operations in all. `None` for [`OPERATIONS`], or as many as there is time for.
+    pub(crate) operations: Option<u64>,
+    /// How many requests a second at most.
+    pub(crate) rate: Option<NonZeroU32>,
     pub(crate) seed: u64,
     /// How long an answer may take.
     pub(crate) timeout: Duration,
@@ -71,13 +80,26 @@ pub(crate) struct Plan {
 impl Plan {
     fn settings(&self, workers: &str) -> Vec<(String, String)> {
         [
-            ("operations", grouped(self.operations)),
-            ("accounts", grouped(self.accounts as u64)),
+            ("operations", grouped(self.operations())),
+            ("accounts", grouped(self.accounts() as u64)),
             (workers, self.workers.to_string()),
             ("seed", self.seed.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
+    }
+
+    fn operations(&self) -> u64 {
+        self.operations.unwrap_or(OPERATIONS)
+    }
+
+    fn accounts(&self) -> usize {
+        self.accounts.unwrap_or(ACCOUNTS)
+    }
+
+    /// How many accounts our own subjects may hold: little enough for the limit to be reached.
+    fn limit(&self) -> usize {
+        2 * self.accounts() + self.workers + ROOM
     }
 
     fn includes(&self, phase: Phase) -> bool {
@@ -89,8 +111,8 @@ impl Plan {
 pub(crate) fn verify_engine(plan: &Plan, stop: &AtomicBool) -> VerifyReport {
     let subject = "the engine in this process".to_owned();
     let mut report = VerifyReport::new(subject, plan.settings("threads"));
-    let engine = EngineSubject::new(2 * plan.accounts + plan.workers + ROOM);
-    run_under_load(&mut report, &engine, plan, stop);
+    let engine = EngineSubject::new(plan.limit());
+    run_under_load(&mut report, &engine, plan, plan.accounts(), stop);
     report
 }
 
@@ -108,7 +130,7 @@ pub(crate) fn verify_http(
             verify_server(address.url.clone(), address, restarts, plan, stop)
         }
         None => {
-            let own = OwnServer::start(2 * plan.accounts + plan.workers + ROOM, None)?;
+            let own = OwnServer::start(plan.limit(), None)?;
             let subject = "a cashpoint server of its own, in memory".to_owned();
             verify_server(subject, own.address()?, restarts, plan, stop)
         }
@@ -125,10 +147,7 @@ fn verify_server(
     let mut settings = plan.settings("connections");
     settings.push(("timeout".to_owned(), format!("{:?}", plan.timeout)));
     let mut report = VerifyReport::new(subject, settings);
-    let server = HttpSubject {
-        address,
-        timeout: plan.timeout,
-    };
+    let mut server = HttpSubject::new(address, plan.timeout, Pace::new(plan.rate));
 
     let mut keeper = match restarts {
         Some(restarts) => Some(Keeper::new(restarts, &server, stop)?),
@@ -137,13 +156,24 @@ fn verify_server(
     // Nobody there is no verdict, and no list of rules that were broken; nor is somebody else.
     server.reach()?;
     server.speak()?;
+    let forecast = Forecast::ask(&server);
+    server.usual = forecast.answer;
+    let accounts = match plan.accounts {
+        Some(asked) => asked,
+        None => forecast.accounts(ACCOUNTS),
+    };
+    if forecast.is_slow() {
+        let takes = format!("{} ms", forecast.answer.as_millis());
+        tell(announcement(forecast, &takes, accounts, plan));
+        report.settings.push(("an answer takes".to_owned(), takes));
+    }
     if plan.includes(Phase::Contract) {
         report.add(hold_rules(&server, stop));
     }
-    run_under_load(&mut report, &server, plan, stop);
+    run_under_load(&mut report, &server, plan, accounts, stop);
     match &mut keeper {
         Some(keeper) if plan.includes(Phase::Restart) => {
-            let setup = setup(plan, plan.accounts, report.loose());
+            let setup = setup(plan, accounts, report.loose());
             let run = || restart::run(&server, setup, keeper, stop);
             report.add(phase(RESTART, stop, run));
         }
@@ -156,16 +186,42 @@ fn verify_server(
     Ok(report)
 }
 
+/// What whoever waits for a slow server is told.
+fn announcement(forecast: Forecast, takes: &str, accounts: usize, plan: &Plan) -> String {
+    if plan.operations.is_some() {
+        return format!(
+            "an answer takes {takes}: without --operations there would be as many as there is time for"
+        );
+    }
+    let mut parts = 0;
+    for (phase, several) in [(Phase::Histories, 3), (Phase::Limit, 1)] {
+        parts += if plan.includes(phase) { several } else { 0 };
+    }
+    let time = forecast.time(plan.includes(Phase::Contract), parts, accounts);
+    let minutes = time.as_secs().div_ceil(60);
+    format!(
+        "an answer takes {takes}, so all of it takes up to {minutes} min, with as many operations as there is time for"
+    )
+}
+
+/// How many accounts there is room for under load, while others are opened in the place of those that are closed.
+fn fitting(subject: &dyn Subject, accounts: usize) -> usize {
+    let room = subject.room().map(|it| it.limit.saturating_sub(it.count));
+    let room = room.map_or(accounts, |it| usize::try_from(it).unwrap_or(0));
+    accounts.min(room.div_ceil(2)).max(1)
+}
+
 /// The phases that are the same for the engine and a server.
 fn run_under_load(
     report: &mut VerifyReport,
     subject: &dyn Subject,
     plan: &Plan,
+    accounts: usize,
     stop: &AtomicBool,
 ) {
     if plan.includes(Phase::Histories) {
         for (name, accounts, is_large) in [
-            ("many accounts", plan.accounts, false),
+            ("many accounts", fitting(subject, accounts), false),
             ("one hot account", 1, false),
             ("large sums", 1, true),
         ] {
@@ -173,8 +229,8 @@ fn run_under_load(
             if is_large {
                 setup.sums = Sums::Large(subject.largest());
                 setup.operations = LARGE_OPERATIONS_MIN
-                    .min(plan.operations)
-                    .max(plan.operations / LARGE_PART);
+                    .min(plan.operations())
+                    .max(plan.operations() / LARGE_PART);
             }
             let run = || histories::run(name, subject, setup, stop);
             report.add(phase(name, stop, run));
@@ -182,7 +238,11 @@ fn run_under_load(
     }
     if plan.includes(Phase::Limit) {
         let loose = report.loose();
-        let run = || limit::run(subject, plan.workers, plan.seed, loose, stop);
+        let setup = Setup {
+            workers: plan.workers,
+            ..setup(plan, accounts, loose)
+        };
+        let run = || limit::run(subject, setup, stop);
         report.add(phase(limit::NAME, stop, run));
     }
 }
@@ -211,7 +271,8 @@ fn setup(plan: &Plan, accounts: usize, loose: u64) -> Setup<'_> {
         workers: plan
             .workers
             .min(WORKERS_PER_ACCOUNT_MAX.saturating_mul(accounts)),
-        operations: plan.operations.div_ceil(2),
+        operations: plan.operations().div_ceil(2),
+        time_max: plan.operations.is_none().then_some(PART_MAX),
         sums: Sums::Small,
         seed: plan.seed,
         loose,
@@ -236,7 +297,7 @@ fn hold_rules(server: &HttpSubject, stop: &AtomicBool) -> PhaseReport {
             ));
             break;
         }
-        let held = contract::hold(rule, &server.address, server.timeout);
+        let held = contract::hold(rule, server);
         progress.advance(1);
         unanswered = match held.verdict {
             Verdict::Unanswered(_) => unanswered + 1,

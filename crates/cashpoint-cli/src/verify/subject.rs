@@ -7,7 +7,7 @@ use cashpoint::{AccountNumber, Cents};
 
 use super::history::{Action, Outcome};
 use super::keyed::{Keyed, Verbatim};
-use crate::client::Broken;
+use crate::client::{Broken, Manner};
 
 /// Something that keeps accounts.
 pub(super) trait Subject: Sync {
@@ -53,8 +53,21 @@ pub(super) trait Session: Send {
         None
     }
 
+    /// Returns when the next request may be sent.
+    fn ready(&mut self) {}
+
     /// Does something to an account. `None` if it cannot have been done, because nothing was sent.
-    fn call(&mut self, number: AccountNumber, action: Action) -> Option<Answered>;
+    fn call(&mut self, number: AccountNumber, action: Action) -> Option<Answered> {
+        self.call_as(Manner::Plain, number, action)
+    }
+
+    /// The same by a client of this manner.
+    fn call_as(
+        &mut self,
+        manner: Manner,
+        number: AccountNumber,
+        action: Action,
+    ) -> Option<Answered>;
 
     /// The same with an idempotency key. What was answered, also to the letter, if anything was.
     fn call_with_key(&mut self, keyed: &Keyed) -> (Option<Answered>, Option<Verbatim>) {

@@ -15,7 +15,8 @@
 //!   asked for. A rule that they leave no way to check is not held against the server: it says why.
 //! - *No answer is no deviation.* A server that says nothing, has no time (503 and its like), or cannot be reached,
 //!   is convicted of nothing. One that says something that is not HTTP is.
-//! - *It ends.* A rule begins no request after [`RULE_TIMEOUTS`] times the timeout of one.
+//! - *It ends.* A rule begins no request after [`RULE_TIMEOUTS`] times the timeout of one, or [`RULE_REQUESTS_MAX`] times what an
+//!   answer usually takes.
 //! - *Money is text.* Sums are compared digit by digit, or as cents; none passes through a binary float.
 //! - *Nobody else is at work.* What is counted (accounts in all) would be counted wrong.
 
@@ -40,11 +41,9 @@ mod stop;
 mod tests;
 mod values;
 
-use std::time::Duration;
-
 use serde::Serialize;
 
-use crate::client::Address;
+use super::http::HttpSubject;
 pub(super) use customer::largest_told;
 pub(super) use keys::offers_keys;
 use probe::Probe;
@@ -53,6 +52,15 @@ use stop::Stop;
 
 /// How many times the timeout of a request a rule may take before it begins no more of them.
 const RULE_TIMEOUTS: u32 = 5;
+
+/// How many requests a rule may need: a server that takes long for each has time for so many.
+const RULE_REQUESTS_MAX: u32 = 200;
+
+/// How often a request is sent once more that a server had no time for, when it says that there is time.
+const RETRIES: u32 = 3;
+
+/// About how many requests all rules need.
+pub(super) const REQUESTS: u64 = 1_000;
 
 /// In cents, the largest amount that the rules take for granted. What a server does that allows less is not held
 /// against it.
@@ -164,9 +172,9 @@ pub(super) fn rules() -> Vec<&'static Rule> {
     themes.into_iter().flatten().collect()
 }
 
-/// Holds a rule against the server at `address`. `timeout` is that of one request.
-pub(super) fn hold(rule: &Rule, address: &Address, timeout: Duration) -> RuleReport {
-    let mut probe = Probe::new(address, timeout);
+/// Holds a rule against the server.
+pub(super) fn hold(rule: &Rule, server: &HttpSubject) -> RuleReport {
+    let mut probe = Probe::new(server);
     let mut stopped = (rule.check)(&mut probe);
     if probe.deviates()
         && let Err(stop @ Stop::NotChecked(_)) = probe.need_amounts_up_to(EXAMPLES_MAX)

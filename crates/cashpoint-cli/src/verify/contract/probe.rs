@@ -1,18 +1,24 @@
 //! What a rule asks with: it sends, compares, notes deviations, and remembers which accounts to close.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::pattern::fit;
-use super::request::{Exchange, Request, account, delete};
+use super::request::{BUSY, Exchange, Request, account, delete};
 use super::stop::Stop;
-use super::{DEVIATIONS_MAX, Deviation, RULE_TIMEOUTS, Unanswered, json};
+use super::{
+    DEVIATIONS_MAX, Deviation, RETRIES, RULE_REQUESTS_MAX, RULE_TIMEOUTS, Unanswered, json,
+};
 use crate::client::{Address, Connection, Lost};
+use crate::verify::http::HttpSubject;
+use crate::verify::pace::{self, Pace};
 use crate::verify::shown::shown;
 
 /// A server, and what one rule knows about it.
 pub(super) struct Probe<'a> {
     pub(super) address: &'a Address,
     timeout: Duration,
+    pace: &'a Pace,
     /// No request begins later.
     deadline: Instant,
     /// Accounts that are to be closed.
@@ -21,11 +27,18 @@ pub(super) struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    pub(super) fn new(address: &'a Address, timeout: Duration) -> Self {
-        Self {
+    pub(super) fn new(server: &'a HttpSubject) -> Self {
+        let HttpSubject {
             address,
             timeout,
-            deadline: Instant::now() + timeout * RULE_TIMEOUTS,
+            pace,
+            usual,
+        } = server;
+        Self {
+            address,
+            timeout: *timeout,
+            pace,
+            deadline: Instant::now() + (*timeout * RULE_TIMEOUTS).max(*usual * RULE_REQUESTS_MAX),
             opened: Vec::new(),
             deviations: Vec::new(),
         }
@@ -70,9 +83,21 @@ impl<'a> Probe<'a> {
             body,
         } = request;
         let body = body.as_ref().map(String::as_bytes);
-        let answer = match connection.exchange_with(method, path, fields, body) {
-            Ok(reply) => Exchange::new(request.line(), &reply),
-            Err(lost) => return Ok(Err(lost)),
+        let mut tries = 0;
+        let answer = loop {
+            self.pace.wait();
+            let answer = match connection.exchange_with(method, path, fields, body) {
+                Ok(reply) => Exchange::new(request.line(), &reply),
+                Err(lost) => return Ok(Err(lost)),
+            };
+            let retry_after = answer.header("retry-after");
+            match pace::retry_after(retry_after.as_deref()) {
+                Some(pause) if tries < RETRIES && was_not_done(method, answer.status) => {
+                    thread::sleep(pause);
+                    tries += 1;
+                }
+                _ => break answer,
+            }
         };
         answer.stop_if_busy()?;
         if *method == "POST" && is_creation(path) {
@@ -93,6 +118,7 @@ impl<'a> Probe<'a> {
         count: usize,
     ) -> Result<(Vec<Exchange>, Result<(), Lost>), Stop> {
         self.keep_time(what.to_owned())?;
+        self.pace.wait();
         let mut answers = Vec::new();
         let end = self.connect().converse(bytes, count, |reply| {
             answers.push(Exchange::new(what.to_owned(), reply));
@@ -239,6 +265,11 @@ impl<'a> Probe<'a> {
 /// The body of a refusal.
 pub(super) fn detail(text: &str) -> String {
     format!("{{\"detail\":\"{text}\"}}")
+}
+
+/// Whether a request may be sent once more after this status.
+fn was_not_done(method: &str, status: u16) -> bool {
+    status == 429 || (method == "GET" && BUSY.contains(&status))
 }
 
 fn is_creation(path: &str) -> bool {

@@ -12,6 +12,8 @@ use cashpoint_server::{AllowedOrigins, Config};
 
 use super::{RuleReport, Verdict, hold, json, rules};
 use crate::client::{Address, Connection};
+use crate::verify::http::HttpSubject;
+use crate::verify::pace::Pace;
 
 mod faulty_servers;
 #[path = "../../../../../tests/verify/wire.rs"]
@@ -45,7 +47,8 @@ fn address(socket: SocketAddr) -> Address {
 fn hold_all(socket: SocketAddr, timeout: Duration) -> Vec<RuleReport> {
     let address = address(socket);
     let rules = rules().into_iter();
-    rules.map(|rule| hold(rule, &address, timeout)).collect()
+    let server = HttpSubject::new(address, timeout, Pace::new(None));
+    rules.map(|rule| hold(rule, &server)).collect()
 }
 
 /// The service that the contract was recorded from has none.
@@ -237,7 +240,8 @@ fn an_answer_that_is_too_long_to_be_read_convicts_of_nothing() {
     let listing = "the listing counts what it shows, and tells the limit as /health does";
     let rules = rules();
     let rule = rules.iter().find(|rule| rule.name == listing).unwrap();
-    let report = hold(rule, &address(server), TIMEOUT);
+    let server = HttpSubject::new(address(server), TIMEOUT, Pace::new(None));
+    let report = hold(rule, &server);
     assert!(
         matches!(report.verdict, Verdict::Unanswered(_)),
         "{report:?}"

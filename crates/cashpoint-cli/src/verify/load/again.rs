@@ -1,11 +1,13 @@
-//! What clients do beside asking and waiting: they send a request again with its key, two of them at a time, and they hang
-//! up.
+//! What clients do beside asking and waiting: they send a request again with its key, two of them at a time, they hang up,
+//! shut down their sending side, or go quiet in the middle of a request.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use rand::RngExt as _;
 
 use super::{Load, Seat, Tenant, Worker, doom, lock};
+use crate::client::Manner;
 use crate::verify::history::{Action, Outcome};
 use crate::verify::keyed::{Keyed, Verbatim};
 use crate::verify::repeats::{self, Repeats};
@@ -15,6 +17,10 @@ use crate::verify::subject::{Stage, is_answered};
 /// sent again.
 const RACE_ONE_IN: u32 = 4;
 const REPEAT_ONE_IN: u32 = 16;
+
+/// For how long a client goes quiet, and how seldom: a few times for each connection in a run of a million operations.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_ONE_IN: u32 = 8;
 
 /// How likely it is that a request has a key whose client hangs up: without one its outcome stays unknown.
 const HANG_UP_WITH_KEY: f64 = 0.75;
@@ -32,7 +38,7 @@ impl Worker<'_> {
             return self.perform(load, tenant, action);
         };
         let races = self.random.random_ratio(1, RACE_ONE_IN);
-        let called = load.now();
+        let called = self.begin(load);
         if races {
             repeats.offer(&keyed);
         }
@@ -100,21 +106,62 @@ impl Worker<'_> {
         }
     }
 
-    /// Asks for a movement of money and hangs up. Afterwards the account must still answer.
-    pub(super) fn hang_up(
+    /// Asks for a movement of money as few clients do. Afterwards the account must still answer.
+    pub(super) fn misbehave(
         &mut self,
         load: &Load,
         seat: &Mutex<Seat>,
         tenant: Tenant,
         action: Action,
     ) {
+        let what = match self.random.random_range(0..4) {
+            0 => {
+                self.ask_as(Manner::HalfCloses, load, seat, tenant, action);
+                "a client shut down its sending side"
+            }
+            1 if self.random.random_ratio(1, PAUSE_ONE_IN) => {
+                self.ask_as(Manner::Pauses(PAUSE), load, seat, tenant, action);
+                "a client went quiet in the middle of a request"
+            }
+            _ => {
+                self.hang_up(load, seat, tenant, action);
+                "a client hung up"
+            }
+        };
+        let answered = load.patiently(self, tenant, Action::Balance);
+        if !is_answered(answered) && self.session.list().is_some() {
+            let kind = format!("an account that does not answer any more after {what}");
+            self.oddities
+                .wrong(&kind, || format!("account {}, {action:?}", tenant.number));
+        }
+    }
+
+    /// Asks for a movement of money as a client of this manner, and waits for the answer.
+    fn ask_as(
+        &mut self,
+        manner: Manner,
+        load: &Load,
+        seat: &Mutex<Seat>,
+        tenant: Tenant,
+        action: Action,
+    ) {
+        let called = self.begin(load);
+        let answered = self.session.call_as(manner, tenant.number, action);
+        // A server may take it that such a client is gone.
+        if self.record(load, tenant, action, called, answered) == Some(Outcome::Unknown) {
+            doom(seat, tenant);
+        }
+    }
+
+    /// Asks for a movement of money and hangs up.
+    fn hang_up(&mut self, load: &Load, seat: &Mutex<Seat>, tenant: Tenant, action: Action) {
         let stages = [Stage::Half, Stage::Sent, Stage::Begun];
         let stage = stages.get(self.random.random_range(0..stages.len()));
         let stage = stage.copied().unwrap_or(Stage::Sent);
         let has_key = self.random.random_bool(HANG_UP_WITH_KEY);
         let repeats = load.repeats.as_ref().filter(|_| has_key);
         let keyed = repeats.and_then(|it| it.key(tenant.number, action));
-        let called = load.now();
+        let called = self.begin(load);
         if self
             .session
             .hang_up(tenant.number, action, keyed.as_ref(), stage)
@@ -131,12 +178,6 @@ impl Worker<'_> {
             if self.record(load, tenant, action, called, answered) == Some(Outcome::Unknown) {
                 doom(seat, tenant);
             }
-        }
-        let answered = load.patiently(self, tenant, Action::Balance);
-        if !is_answered(answered) && self.session.list().is_some() {
-            let kind = "an account that does not answer any more after a client hung up";
-            self.oddities
-                .wrong(kind, || format!("account {}, {action:?}", tenant.number));
         }
     }
 }
