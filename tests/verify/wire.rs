@@ -36,6 +36,28 @@ impl Message {
 
     /// The next message. None at the end of the connection.
     pub(crate) fn read(reader: &mut impl BufRead) -> Option<Self> {
+        let (mut message, mut length, is_chunked) = Self::read_head(reader)?;
+        loop {
+            if is_chunked {
+                let size = line(reader)?;
+                let size = size.split(';').next().unwrap_or_default();
+                length = usize::from_str_radix(size, 16).ok()?;
+            }
+            let begin = message.body.len();
+            message.body.resize(begin + length, 0);
+            reader.read_exact(message.body.get_mut(begin..)?).ok()?;
+            if !is_chunked {
+                return Some(message);
+            }
+            line(reader)?;
+            if length == 0 {
+                return Some(message);
+            }
+        }
+    }
+
+    /// The head of the next message, the length of its body, and whether that comes in chunks.
+    fn read_head(reader: &mut impl BufRead) -> Option<(Self, usize, bool)> {
         let start = line(reader)?;
         let mut message = Self {
             start,
@@ -62,23 +84,7 @@ impl Message {
             }
             message.has_length = true;
         }
-        loop {
-            if is_chunked {
-                let size = line(reader)?;
-                let size = size.split(';').next().unwrap_or_default();
-                length = usize::from_str_radix(size, 16).ok()?;
-            }
-            let begin = message.body.len();
-            message.body.resize(begin + length, 0);
-            reader.read_exact(message.body.get_mut(begin..)?).ok()?;
-            if !is_chunked {
-                return Some(message);
-            }
-            line(reader)?;
-            if length == 0 {
-                return Some(message);
-            }
-        }
+        Some((message, length, is_chunked))
     }
 
     pub(crate) fn write(&self, mut stream: &TcpStream) -> Option<()> {
@@ -150,7 +156,10 @@ impl Upstream {
             }
         };
         request.write(stream.get_ref())?;
-        let answer = Message::read(&mut stream)?;
+        let answer = match request.word(0) {
+            "HEAD" => Message::read_head(&mut stream)?.0,
+            _ => Message::read(&mut stream)?,
+        };
         if answer.field("connection") != Some("close") {
             self.stream = Some(stream);
         }

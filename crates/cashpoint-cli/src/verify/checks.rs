@@ -15,16 +15,16 @@ const UNDER_LOAD: &[&str] = &[
     "health, listing and what was opened agree when nothing is under way, and no count is impossible",
     "a request that is sent again with its idempotency key is done once (of servers that offer keys): at the same time, later, \
      after a client hung up, after a restart",
-    "an account still answers after a client has hung up in the middle of a request",
+    "an account still answers after a client has hung up, gone quiet, or shut down its sending side in the middle of a request",
     "nothing is answered with a status that the contract does not have there, 500 among them",
-    "the limit of accounts is exact while creations and closings race, and 422 comes before 507",
+    "the limit of accounts is exact while creations and closings race, 422 comes before 507, and once it is reached every account is \
+     there, one by one and in the listing",
     "what was acknowledged is there after kill -9 (with --restart-cmd or --pid)",
 ];
 
 /// What is not looked at.
 const NOT_COVERED: &[&str] = &[
-    "HEAD, pages of the listing, statements and balances of the past",
-    "clients that shut down their sending side, or go quiet in the middle of a request",
+    "how long idempotency keys are kept, and how long accounts live",
     "TLS, HTTP/2, and what a proxy does",
 ];
 

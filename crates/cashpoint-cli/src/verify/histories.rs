@@ -35,10 +35,10 @@ use crate::present::quantity::{counted, grouped, rate};
 /// at most.
 const SLICE_OPERATIONS: u64 = 1 << 17;
 
-/// How few clients begin, and how many operations each of these numbers of clients has: this part of all, and no more than so
-/// many.
+/// How few clients begin, and how much each of these numbers of clients has: this part of all operations and all of the time,
+/// and no more than so many.
 const FEW_CLIENTS: [usize; 2] = [2, 8];
-const FEW_PART: u64 = 10;
+const FEW_PART: u32 = 10;
 const FEW_OPERATIONS_MAX: u64 = 10_000;
 
 /// How many histories that convict are shown.
@@ -144,6 +144,7 @@ fn load_and_judge<'a>(
     stop: &AtomicBool,
 ) -> Result<Loaded<'a>, Broken> {
     let progress = Progress::new(name, setup.operations);
+    let began = Instant::now();
     let convicted = AtomicBool::new(false);
     let judged = thread::scope(|scope| {
         let (slices, receiver) = sync_channel::<Slice>(1);
@@ -157,7 +158,7 @@ fn load_and_judge<'a>(
         });
         let mut oddities = Oddities::default();
         for portion in portions(setup) {
-            let is_late = portion.until.is_some_and(|until| Instant::now() >= until);
+            let is_late = setup.time_max.is_some_and(|it| began.elapsed() >= it);
             if is_late || stop.load(Relaxed) || convicted.load(Relaxed) || load.is_silent() {
                 break;
             }
@@ -205,9 +206,12 @@ fn portions(setup: Setup<'_>) -> impl Iterator<Item = Portion> {
         .filter(move |it| *it < setup.workers);
     let all = iter::repeat(setup.workers);
     few.chain(all).map_while(move |clients| {
-        let operations = match clients == setup.workers {
-            true => SLICE_OPERATIONS,
-            false => (setup.operations / FEW_PART).clamp(1, FEW_OPERATIONS_MAX),
+        let (operations, until) = if clients == setup.workers {
+            (SLICE_OPERATIONS, until)
+        } else {
+            let soon = setup.time_max.map(|it| Instant::now() + it / FEW_PART);
+            let few = (setup.operations / u64::from(FEW_PART)).clamp(1, FEW_OPERATIONS_MAX);
+            (few, soon)
         };
         let operations = operations.min(left);
         left -= operations;

@@ -15,7 +15,8 @@
 //! # The way of a run
 //!
 //! `forecast` looks how long a server takes for an answer, and says how long the run will; `pace` keeps requests apart.
-//! `contract` holds every rule of the REST contract against a server, one by one. `histories` has `load` put
+//! `rules` has every rule of the REST `contract` held against a server, one by one; of many that one of the `causes` breaks
+//! it tells once. `histories` has `load` put
 //! the subject under load, three times: many accounts, one hot account, large `sums`; each time by a few clients first, then
 //! by all. `told` reads answers field by field;
 //! `keyed` requests are sent again (`repeats`). Slice by slice, `judge` hands the records of
@@ -29,6 +30,7 @@
 #[cfg(test)]
 mod against_all_orders;
 mod books;
+mod causes;
 mod census;
 mod checker;
 mod checks;
@@ -54,6 +56,7 @@ mod recorder;
 mod repeats;
 mod report;
 mod restart;
+mod rules;
 mod runner;
 mod shown;
 mod specification;

@@ -8,22 +8,19 @@ use std::time::Duration;
 use http::Uri;
 
 use super::checker::OPEN_MAX;
-use super::checks;
-use super::contract::{self, Deviation, Unanswered, Verdict};
 use super::engine::EngineSubject;
 use super::forecast::{Forecast, PART_MAX};
 use super::histories::{self, Setup};
 use super::http::HttpSubject;
 use super::pace::Pace;
 use super::recorder::Recorder;
-use super::report::{Finding, PhaseReport, VerifyReport};
+use super::report::{PhaseReport, VerifyReport};
 use super::restart::{self, Keeper, Restarts};
 use super::subject::Subject;
 use super::sums::Sums;
-use super::{limit, restart::NAME as RESTART};
+use super::{limit, restart::NAME as RESTART, rules};
 use crate::client::{Address, Broken, OwnServer};
 use crate::present::notice::tell;
-use crate::present::progress::Progress;
 use crate::present::quantity::grouped;
 
 /// How many accounts the engine may hold, and a server of our own, beside those under load.
@@ -36,9 +33,6 @@ const ACCOUNTS: usize = 100;
 /// The most clients at a time for each account: the checker follows twice as many open operations, and some are
 /// never answered.
 const WORKERS_PER_ACCOUNT_MAX: usize = OPEN_MAX / 2;
-
-/// After so many rules in a row without an answer it is taken that nobody is there.
-const SILENCE: usize = 10;
 
 /// How many operations move large sums: this part of all, and so many at least if there are so many. What they are for shows
 /// soon.
@@ -112,7 +106,8 @@ pub(crate) fn verify_engine(plan: &Plan, stop: &AtomicBool) -> VerifyReport {
     let subject = "the engine in this process".to_owned();
     let mut report = VerifyReport::new(subject, plan.settings("threads"));
     let engine = EngineSubject::new(plan.limit());
-    run_under_load(&mut report, &engine, plan, plan.accounts(), stop);
+    let scale = Scale::of(&engine, plan.accounts());
+    run_under_load(&mut report, &engine, plan, scale, stop);
     report
 }
 
@@ -168,12 +163,13 @@ fn verify_server(
         report.settings.push(("an answer takes".to_owned(), takes));
     }
     if plan.includes(Phase::Contract) {
-        report.add(hold_rules(&server, stop));
+        report.add(rules::run(&server, stop));
     }
-    run_under_load(&mut report, &server, plan, accounts, stop);
+    let scale = Scale::of(&server, accounts);
+    run_under_load(&mut report, &server, plan, scale, stop);
     match &mut keeper {
         Some(keeper) if plan.includes(Phase::Restart) => {
-            let setup = setup(plan, accounts, report.loose());
+            let setup = setup(plan, scale, report.loose());
             let run = || restart::run(&server, setup, keeper, stop);
             report.add(phase(RESTART, stop, run));
         }
@@ -204,11 +200,25 @@ fn announcement(forecast: Forecast, takes: &str, accounts: usize, plan: &Plan) -
     )
 }
 
-/// How many accounts there is room for under load, while others are opened in the place of those that are closed.
-fn fitting(subject: &dyn Subject, accounts: usize) -> usize {
-    let room = subject.room().map(|it| it.limit.saturating_sub(it.count));
-    let room = room.map_or(accounts, |it| usize::try_from(it).unwrap_or(0));
-    accounts.min(room.div_ceil(2)).max(1)
+/// How much a subject takes.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    /// How many accounts there are under load.
+    accounts: usize,
+    /// The largest sum that moves at a time, in cents.
+    largest: i64,
+}
+
+impl Scale {
+    /// With so many accounts, or as many as there is room for while others are opened in the place of those that are closed.
+    fn of(subject: &dyn Subject, accounts: usize) -> Self {
+        let room = subject.room().map(|it| it.limit.saturating_sub(it.count));
+        let room = room.map_or(accounts, |it| usize::try_from(it).unwrap_or(0));
+        Self {
+            accounts: accounts.min(room.div_ceil(2)).max(1),
+            largest: subject.largest(),
+        }
+    }
 }
 
 /// The phases that are the same for the engine and a server.
@@ -216,18 +226,19 @@ fn run_under_load(
     report: &mut VerifyReport,
     subject: &dyn Subject,
     plan: &Plan,
-    accounts: usize,
+    scale: Scale,
     stop: &AtomicBool,
 ) {
     if plan.includes(Phase::Histories) {
         for (name, accounts, is_large) in [
-            ("many accounts", fitting(subject, accounts), false),
+            ("many accounts", scale.accounts, false),
             ("one hot account", 1, false),
             ("large sums", 1, true),
         ] {
-            let mut setup = setup(plan, accounts, report.loose());
+            let scale = Scale { accounts, ..scale };
+            let mut setup = setup(plan, scale, report.loose());
             if is_large {
-                setup.sums = Sums::Large(subject.largest());
+                setup.sums = Sums::Large(scale.largest);
                 setup.operations = LARGE_OPERATIONS_MIN
                     .min(plan.operations())
                     .max(plan.operations() / LARGE_PART);
@@ -240,7 +251,7 @@ fn run_under_load(
         let loose = report.loose();
         let setup = Setup {
             workers: plan.workers,
-            ..setup(plan, accounts, loose)
+            ..setup(plan, scale, loose)
         };
         let run = || limit::run(subject, setup, stop);
         report.add(phase(limit::NAME, stop, run));
@@ -265,7 +276,8 @@ fn phase(
     })
 }
 
-fn setup(plan: &Plan, accounts: usize, loose: u64) -> Setup<'_> {
+fn setup(plan: &Plan, scale: Scale, loose: u64) -> Setup<'_> {
+    let Scale { accounts, largest } = scale;
     Setup {
         accounts,
         workers: plan
@@ -273,94 +285,9 @@ fn setup(plan: &Plan, accounts: usize, loose: u64) -> Setup<'_> {
             .min(WORKERS_PER_ACCOUNT_MAX.saturating_mul(accounts)),
         operations: plan.operations().div_ceil(2),
         time_max: plan.operations.is_none().then_some(PART_MAX),
-        sums: Sums::Small,
+        sums: Sums::Small(largest),
         seed: plan.seed,
         loose,
         recorder: plan.recorder.as_ref(),
     }
-}
-
-/// Holds every rule of the contract against the server.
-fn hold_rules(server: &HttpSubject, stop: &AtomicBool) -> PhaseReport {
-    let mut phase = PhaseReport::new("contract");
-    let rules = contract::rules();
-    let progress = Progress::new("contract", rules.len() as u64);
-    let (mut kept, mut deviates_as_original, mut unanswered) = (0, 0, 0);
-    for rule in &rules {
-        if stop.load(Relaxed) {
-            phase.undecided("stopped before the end");
-            break;
-        }
-        if unanswered == SILENCE {
-            phase.undecided(format!(
-                "{SILENCE} rules in a row had no answer, so the rest was not asked for"
-            ));
-            break;
-        }
-        let held = contract::hold(rule, server);
-        progress.advance(1);
-        unanswered = match held.verdict {
-            Verdict::Unanswered(_) => unanswered + 1,
-            _ => 0,
-        };
-        match held.verdict {
-            Verdict::Kept => kept += 1,
-            Verdict::Deviates(_) if rule.counts && phase.loose > 0 => phase.fact(format!(
-                "{}: not checked: what earlier rules asked for, and were not told of, may count",
-                held.name
-            )),
-            Verdict::Deviates(deviations) => {
-                deviates_as_original += u64::from(held.better);
-                phase.finding(deviation(held.name, held.better, deviations));
-            }
-            Verdict::Unanswered(Unanswered { request, why }) => {
-                phase.loose += 1;
-                phase.undecided(format!("{}: no answer to {request}: {why}", held.name));
-            }
-            Verdict::NotChecked(why) => phase.fact(format!("{}: not checked: {why}", held.name)),
-        }
-        if !held.left_open.is_empty() {
-            // Their closing may yet take effect.
-            phase.loose += held.left_open.len() as u64;
-            let left = held.left_open.join(", ");
-            phase.fact(format!(
-                "{}: accounts that could not be closed: {left}",
-                held.name
-            ));
-        }
-    }
-    progress.finish();
-    let broken = phase.findings.len();
-    let not_checked = rules.len() - kept - broken;
-    let summary = format!("{kept} kept, {broken} broken, {not_checked} not checked");
-    phase.facts.insert(0, summary);
-    phase.fact(checks::not_covered());
-    if deviates_as_original > 0 {
-        phase.fact(format!(
-            "{deviates_as_original} of the others are where the contract asks for more than the service that it \
-             was recorded from"
-        ));
-    }
-    phase
-}
-
-fn deviation(rule: &str, better: bool, deviations: Vec<Deviation>) -> Finding {
-    let original = if better {
-        " (here the contract asks for more than the original did)"
-    } else {
-        ""
-    };
-    let mut finding = Finding::new(format!("not so: {rule}{original}"));
-    finding.count = deviations.len() as u64;
-    finding.details = deviations
-        .into_iter()
-        .flat_map(|it| {
-            [
-                it.request,
-                format!("  the contract: {}", it.contract),
-                format!("  the server:   {}", it.answered),
-            ]
-        })
-        .collect();
-    finding
 }

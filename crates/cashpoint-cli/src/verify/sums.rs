@@ -18,9 +18,9 @@ const SMALL_INITIAL: i64 = 500;
 /// What moves, and how often an account is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sums {
-    /// Small sums on low balances, so that many withdrawals compete for the last money on an account. That is where most
-    /// faults show.
-    Small,
+    /// Small sums, up to so many cents, on low balances, so that many withdrawals compete for the last money on an account.
+    /// That is where most faults show.
+    Small(i64),
     /// Sums up to so many cents, mostly paid in, on an account that is never closed: past what 32 bits hold, what a
     /// binary float of 32 bits counts exactly, and what is printed without an exponent.
     Large(i64),
@@ -30,7 +30,7 @@ impl Sums {
     /// What an account is opened with, in cents.
     pub(super) fn initial(self) -> Cents {
         let cents = match self {
-            Self::Small => SMALL_INITIAL,
+            Self::Small(most) => SMALL_INITIAL.min(most),
             Self::Large(largest) => largest,
         };
         Cents::new(cents).unwrap_or_default()
@@ -38,18 +38,19 @@ impl Sums {
 
     /// Whether accounts are closed meanwhile.
     pub(super) fn closes(self) -> bool {
-        self == Self::Small
+        matches!(self, Self::Small(_))
     }
 
     /// Draws what is done next, other than to close.
     pub(super) fn draw(self, random: &mut Xoshiro256PlusPlus) -> Action {
         let small = SMALL.get(random.random_range(0..SMALL.len()));
-        let small = small.copied().unwrap_or(OFTEN_TOO_MUCH);
+        let (Self::Small(most) | Self::Large(most)) = self;
+        let small = small.copied().unwrap_or(OFTEN_TOO_MUCH).min(most);
         match (self, random.random_range(0..16)) {
             (_, 0..4) => Action::Balance,
-            (Self::Small, 4..9) => Action::Deposit(small),
-            (Self::Small, 9..15) => Action::Withdraw(small),
-            (Self::Small, _) => Action::Withdraw(OFTEN_TOO_MUCH),
+            (Self::Small(_), 4..9) => Action::Deposit(small),
+            (Self::Small(_), 9..15) => Action::Withdraw(small),
+            (Self::Small(most), _) => Action::Withdraw(OFTEN_TOO_MUCH.min(most)),
             (Self::Large(largest), 4..12) => Action::Deposit(largest),
             (Self::Large(largest), 12) => Action::Withdraw(largest),
             (Self::Large(_), 13) => Action::Withdraw(small),
@@ -79,5 +80,19 @@ mod tests {
             }
         }
         assert!(cents > i64::from(i32::MAX) && cents > 100 << 24, "{cents}");
+    }
+
+    #[test]
+    fn no_sum_is_larger_than_the_server_allows() {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+        for sums in [Sums::Small(50), Sums::Large(50), Sums::Small(1)] {
+            let (Sums::Small(most) | Sums::Large(most)) = sums;
+            assert!((1..=most).contains(&sums.initial().get()));
+            for _ in 0..1_000 {
+                if let Action::Deposit(sum) | Action::Withdraw(sum) = sums.draw(&mut random) {
+                    assert!((1..=most).contains(&sum), "{sums:?} {sum}");
+                }
+            }
+        }
     }
 }

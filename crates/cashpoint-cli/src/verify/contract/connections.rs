@@ -205,6 +205,7 @@ fn pipeline(probe: &mut Probe<'_>) -> Result<Option<Deviation>, Stop> {
         request: what,
         contract: format!("{} answers", expected.len()),
         answered,
+        cause: None,
     }))
 }
 

@@ -1,7 +1,10 @@
 //! Values in JSON texts, as they were written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// The value that these keys lead to, one object within another.
@@ -21,6 +24,76 @@ pub(super) fn string_at(json: &str, keys: &[&str]) -> Option<String> {
 pub(super) fn keys(json: &str) -> Option<Vec<String>> {
     let object: HashMap<String, &RawValue> = serde_json::from_str(json).ok()?;
     Some(object.into_keys().collect())
+}
+
+/// A JSON text without those members of its objects whose keys are not `known`, and the keys of these; `None` if all are
+/// known. Looks into lists and objects only if it goes `deep`.
+pub(super) fn without_unknown(
+    json: &str,
+    deep: bool,
+    known: &dyn Fn(&str) -> bool,
+) -> Option<(String, BTreeSet<String>)> {
+    let mut unknown = BTreeSet::new();
+    let text = stripped(json, deep, known, &mut unknown)?;
+    (!unknown.is_empty()).then_some((text, unknown))
+}
+
+fn stripped(
+    json: &str,
+    deep: bool,
+    known: &dyn Fn(&str) -> bool,
+    unknown: &mut BTreeSet<String>,
+) -> Option<String> {
+    let mut inner = |value: &str| match deep {
+        true => stripped(value, deep, known, unknown),
+        false => Some(value.to_owned()),
+    };
+    match json.as_bytes().first()? {
+        b'{' => {
+            let Members(members) = serde_json::from_str(json).ok()?;
+            let mut kept = Vec::with_capacity(members.len());
+            let mut others = Vec::new();
+            for (key, value) in members {
+                match known(&key) {
+                    true => kept.push(format!("\"{key}\":{}", inner(value.get())?)),
+                    false => others.push(key),
+                }
+            }
+            unknown.extend(others);
+            Some(format!("{{{}}}", kept.join(",")))
+        }
+        b'[' => {
+            let items = items(json)?.into_iter().map(inner);
+            let items: Option<Vec<_>> = items.collect();
+            Some(format!("[{}]", items?.join(",")))
+        }
+        _ => Some(json.to_owned()),
+    }
+}
+
+/// The members of an object, in the order in which they stand there.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Members<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
 }
 
 /// The values of a list.
@@ -47,5 +120,23 @@ mod tests {
         assert_eq!(keys("{\"a\": 1}"), Some(vec!["a".to_owned()]));
         assert_eq!(keys("[]"), None);
         assert_eq!(value_at("<html>", &["a"]), None);
+    }
+
+    #[test]
+    fn members_that_nobody_knows_are_left_out() {
+        let json = r#"{"x":1,"a":1.50,"l":[{"b":2,"x":[]}]}"#;
+        let known = |key: &str| ["a", "b", "l"].contains(&key);
+        let left_out = |deep| without_unknown(json, deep, &known).unwrap();
+        let x = BTreeSet::from(["x".to_owned()]);
+        assert_eq!(
+            left_out(true),
+            (r#"{"a":1.50,"l":[{"b":2}]}"#.to_owned(), x.clone())
+        );
+        assert_eq!(
+            left_out(false),
+            (r#"{"a":1.50,"l":[{"b":2,"x":[]}]}"#.to_owned(), x)
+        );
+        assert_eq!(without_unknown(json, false, &|_| true), None);
+        assert_eq!(without_unknown("<html>", true, &|_| false), None);
     }
 }

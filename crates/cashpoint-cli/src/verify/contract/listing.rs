@@ -6,7 +6,7 @@ use super::customer::Movement;
 use super::probe::Probe;
 use super::request::{Exchange, account, delete, get, post};
 use super::stop::Stop;
-use super::{Rule, json, pattern};
+use super::{Rule, json};
 
 pub(super) const RULES: &[Rule] = &[
     Rule::new(
@@ -65,7 +65,8 @@ pub(super) fn listed(probe: &mut Probe<'_>) -> Result<Listing, Stop> {
     for item in items {
         let pattern = "{\"account_number\":\"<text>\",\"balance\":<amount>,\"created_at\":\"<time>\",\
                        \"last_updated\":\"<time>\"}";
-        let values = pattern::fit(pattern, item).and_then(|it| <[String; 4]>::try_from(it).ok());
+        let values = probe.fit(&answer.request, pattern, item);
+        let values = values.and_then(|it| <[String; 4]>::try_from(it).ok());
         let Some([number, balance, created_at, last_updated]) = values else {
             return Err(probe.deviate(&answer.request, format!("accounts as {pattern}"), item));
         };

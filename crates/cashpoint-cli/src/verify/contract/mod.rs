@@ -3,8 +3,8 @@
 //! A rule is a sentence about the answers of a server, and a check that asks the server the few things which
 //! show whether it is true. What is asked is chosen here, and nothing of it is random; what is answered may be
 //! anything. The rules are those of the service that the contract was recorded from, and what ours does better there.
-//! There are none for what only ours has (pages of the listing, history), but for idempotency keys, of those who
-//! offer them.
+//! For what only ours has (idempotency keys, pages of the listing, statements, balances of the past) there are rules that
+//! those are held to who offer it.
 //!
 //! What a rule relies on, and what it promises:
 //!
@@ -26,6 +26,7 @@ mod connections;
 mod cors;
 mod customer;
 mod health;
+mod history;
 mod invalid;
 mod json;
 mod keys;
@@ -143,6 +144,19 @@ pub(super) struct Deviation {
     pub(super) contract: String,
     /// What was answered.
     pub(super) answered: String,
+    /// What is wrong, where that is a way of the server that has little to do with the rule, and breaks many of them.
+    pub(super) cause: Option<String>,
+}
+
+impl Deviation {
+    /// As lines for a person.
+    pub(super) fn lines(&self) -> Vec<String> {
+        vec![
+            self.request.clone(),
+            format!("  the contract: {}", self.contract),
+            format!("  the server:   {}", self.answered),
+        ]
+    }
 }
 
 /// A request that was not answered.
@@ -155,12 +169,13 @@ pub(super) struct Unanswered {
 
 /// All rules, in the order of the contract.
 pub(super) fn rules() -> Vec<&'static Rule> {
-    let themes: [&'static [Rule]; 12] = [
+    let themes: [&'static [Rule]; 13] = [
         accounts::RULES,
         listing::RULES,
         health::RULES,
         refusals::RULES,
         keys::RULES,
+        history::RULES,
         invalid::RULES,
         values::RULES,
         amounts::RULES,

@@ -3,7 +3,7 @@
 use cashpoint::Cents;
 
 use super::probe::Probe;
-use super::request::{Exchange, get};
+use super::request::{Exchange, get, request};
 use super::stop::Stop;
 use super::{Rule, json};
 
@@ -11,6 +11,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("the start page is HTML", start_page),
     Rule::new("the documentation is HTML", documentation),
     Rule::better("the pages load nothing from elsewhere", self_contained),
+    Rule::better("HEAD is answered as GET, without the body", head),
     Rule::new(
         "openapi.json is OpenAPI 3 and describes every operation",
         operations,
@@ -41,6 +42,17 @@ fn start_page(probe: &mut Probe<'_>) -> Result<(), Stop> {
 fn documentation(probe: &mut Probe<'_>) -> Result<(), Stop> {
     for path in ["/docs", "/redoc"] {
         check_page(probe, path)?;
+    }
+    Ok(())
+}
+
+fn head(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    for path in ["/", "/health", "/docs", "/redoc", "/openapi.json"] {
+        let page = probe.send(&get(path))?;
+        let answer = probe.send(&request("HEAD", path))?;
+        probe.check(answer.status == page.status, &answer, "the status of GET");
+        let content_type = page.header("Content-Type");
+        probe.check_header(&answer, "Content-Type", content_type.as_deref());
     }
     Ok(())
 }

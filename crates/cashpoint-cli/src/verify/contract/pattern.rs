@@ -3,6 +3,10 @@
 //! A pattern is such a body with `<kind>` in the place of each value that may differ. People read it in
 //! reports, so it looks like the body that it stands for.
 
+use std::collections::BTreeSet;
+
+use super::json;
+
 /// Holds `text` against `pattern`. What it has in the places of the placeholders, if it fits.
 pub(super) fn fit(pattern: &str, text: &str) -> Option<Vec<String>> {
     let mut parts = pattern.split('<');
@@ -15,6 +19,15 @@ pub(super) fn fit(pattern: &str, text: &str) -> Option<Vec<String>> {
         rest = after.strip_prefix(literal)?;
     }
     rest.is_empty().then_some(values)
+}
+
+/// As [`fit`], for a text that has further fields: what it has in the places of the placeholders, and the names of those fields.
+pub(super) fn fit_with_more(pattern: &str, text: &str) -> Option<(Vec<String>, BTreeSet<String>)> {
+    let is_known = |key: &str| pattern.contains(&format!("\"{key}\":"));
+    // What is in the place of a list or of further keys is not for this pattern.
+    let deep = !pattern.contains("<list>") && !pattern.contains("<more>");
+    let (without, names) = json::without_unknown(text, deep, &is_known)?;
+    Some((fit(pattern, &without)?, names))
 }
 
 /// How long the value of this kind is that `text` begins with.
@@ -102,6 +115,21 @@ mod tests {
             let fitting = fit(pattern, text);
             let expected: Vec<String> = values.iter().map(ToString::to_string).collect();
             assert_eq!(fitting, Some(expected), "{pattern} and {text}");
+        }
+    }
+
+    #[test]
+    fn further_fields_are_named() {
+        let pattern = "{\"a\":<count>,\"b\":\"x\"}";
+        let found = fit_with_more(pattern, "{\"id\":7,\"a\":1,\"b\":\"x\"}");
+        let names = BTreeSet::from(["id".to_owned()]);
+        assert_eq!(found, Some((vec!["1".to_owned()], names)));
+        for text in [
+            "{\"a\":1,\"b\":\"x\"}",
+            "{\"id\":7,\"a\":1,\"b\":\"y\"}",
+            "<html>",
+        ] {
+            assert_eq!(fit_with_more(pattern, text), None, "{text}");
         }
     }
 

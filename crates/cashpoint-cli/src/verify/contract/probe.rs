@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::pattern::fit;
+use super::pattern::{fit, fit_with_more};
 use super::request::{BUSY, Exchange, Request, account, delete};
 use super::stop::Stop;
 use super::{
@@ -19,6 +19,7 @@ pub(super) struct Probe<'a> {
     pub(super) address: &'a Address,
     timeout: Duration,
     pace: &'a Pace,
+    usual: Duration,
     /// No request begins later.
     deadline: Instant,
     /// Accounts that are to be closed.
@@ -38,6 +39,7 @@ impl<'a> Probe<'a> {
             address,
             timeout: *timeout,
             pace,
+            usual: *usual,
             deadline: Instant::now() + (*timeout * RULE_TIMEOUTS).max(*usual * RULE_REQUESTS_MAX),
             opened: Vec::new(),
             deviations: Vec::new(),
@@ -163,7 +165,7 @@ impl<'a> Probe<'a> {
 
     /// Closes what was opened. Which accounts were not closed.
     pub(super) fn close_accounts(&mut self) -> Vec<String> {
-        self.deadline = Instant::now() + self.timeout;
+        self.deadline = Instant::now() + self.timeout.max(self.usual * RULE_REQUESTS_MAX);
         let mut connection = self.connect();
         let mut left_open = Vec::new();
         for number in std::mem::take(&mut self.opened) {
@@ -187,11 +189,23 @@ impl<'a> Probe<'a> {
         contract: impl Into<String>,
         answered: impl Into<String>,
     ) -> Stop {
+        self.deviate_because(None, request, contract, answered)
+    }
+
+    /// The same where the `cause` is known, and breaks many rules.
+    fn deviate_because(
+        &mut self,
+        cause: Option<String>,
+        request: impl Into<String>,
+        contract: impl Into<String>,
+        answered: impl Into<String>,
+    ) -> Stop {
         if self.deviations.len() < DEVIATIONS_MAX {
             self.deviations.push(Deviation {
                 request: shown(request.into()),
                 contract: shown(contract.into()),
                 answered: shown(answered.into()),
+                cause,
             });
         }
         Stop::Deviates
@@ -225,9 +239,10 @@ impl<'a> Probe<'a> {
         status: u16,
         pattern: &str,
     ) -> Option<Vec<String>> {
-        let values = fit(pattern, &answer.body)
-            .or_else(|| fit(pattern, &without_link(&answer.body)?))
-            .filter(|_| answer.status == status);
+        let values = match answer.status == status {
+            true => self.fit(&answer.request, pattern, &answer.body),
+            false => None,
+        };
         if values.is_none() {
             self.deviate(
                 &answer.request,
@@ -235,9 +250,31 @@ impl<'a> Probe<'a> {
                 answer.line(),
             );
         } else if pattern.starts_with('{') {
-            self.check_header(answer, "Content-Type", Some("application/json"));
+            let content_type = answer.header("Content-Type").unwrap_or_default();
+            if content_type != JSON {
+                let cause = format!("answers are of the type {content_type:?}, and not {JSON}");
+                let contract = format!("Content-Type: {JSON}");
+                let answered = format!("{} of the type {content_type}", answer.status);
+                self.deviate_because(Some(cause), &answer.request, contract, answered);
+            }
         }
         values
+    }
+
+    /// Holds a body, or a part of one, against a pattern. The values at its placeholders, also if there are further fields: these
+    /// are noted.
+    pub(super) fn fit(&mut self, request: &str, pattern: &str, text: &str) -> Option<Vec<String>> {
+        let exact = fit(pattern, text).or_else(|| fit(pattern, &without_link(text)?));
+        exact.or_else(|| {
+            let (values, names) = fit_with_more(pattern, text)?;
+            let names: Vec<_> = names.into_iter().collect();
+            let cause = format!(
+                "answers have fields that the contract does not have: {}",
+                names.join(", ")
+            );
+            self.deviate_because(Some(cause), request, pattern, text);
+            Some(values)
+        })
     }
 
     /// As [`fits`](Self::fits), for answers that the rule cannot go on without.
@@ -261,6 +298,9 @@ impl<'a> Probe<'a> {
         Ok(self.fits(&answer, status, pattern))
     }
 }
+
+/// The type of all answers but pages.
+const JSON: &str = "application/json";
 
 /// The body of a refusal.
 pub(super) fn detail(text: &str) -> String {

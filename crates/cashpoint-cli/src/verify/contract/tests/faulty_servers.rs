@@ -7,7 +7,10 @@ use std::time::Duration;
 use cashpoint_server::Config;
 
 use super::wire::{self, Message};
-use super::{HttpSubject, Pace, Verdict, address, default_server, hold, json, own_server, rules};
+use super::{
+    HttpSubject, Pace, Verdict, address, default_server, durable_server, hold, json, own_server,
+    rules,
+};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -488,6 +491,35 @@ const FAULTY_SERVERS: &[FaultyServer] = &[
             }
         },
     ),
+    answering(
+        "the pages of the listing together are the listing",
+        |request, answer| {
+            // The first page says that it is the last.
+            let text = answer.text();
+            if request.word(1) == "/accounts?limit=2"
+                && let Some((rows, _)) = text.split_once(",\"has_more\"")
+            {
+                answer.body =
+                    format!("{rows},\"has_more\":false,\"next_after\":null}}").into_bytes();
+            }
+        },
+    ),
+    answering(
+        "a statement shows every movement once, with the balance after it",
+        |_, answer| replace(answer, "\"balance_after\":9.75", "\"balance_after\":9.5"),
+    ),
+    asking(
+        "a balance of the past is the one that was told then",
+        |request| request.start = request.start.replace("at=", "_="),
+    ),
+    answering(
+        "HEAD is answered as GET, without the body",
+        |request, answer| {
+            if request.word(0) == "HEAD" {
+                set_status(answer, 405);
+            }
+        },
+    ),
     answering("the start page is HTML", |request, answer| {
         if request.word(1) == "/" {
             answer.set("content-type", "text/plain");
@@ -537,11 +569,13 @@ fn each_rule_is_broken_by_somebody_who_is_found_out() {
         ..Config::default()
     };
     let [usual, generous] = [default_server(), own_server(1_000, largest)];
+    let durable = durable_server();
     let mut broken = BTreeSet::new();
     let rules = rules();
     for faulty in FAULTY_SERVERS {
         let behind = match faulty.breaks {
             super::OUT_OF_REACH => generous,
+            rule if super::OF_THE_PAST.contains(&rule) => durable,
             _ => usual,
         };
         let rule = rules.iter().find(|rule| rule.name == faulty.breaks);
