@@ -117,6 +117,11 @@ pub(crate) enum Fault {
     NegativeCount,
     /// Fails, with a page that says so, at one request of fifty under load.
     InternalErrors,
+    /// Keeps an account for who asks for a movement of money, from the head of the request on; whoever comes meanwhile waits, and
+    /// is told that the account is busy. If the body never comes the account is kept for ever.
+    KeptForWhoHungUp,
+    /// Has a place for 200 accounts where they are looked up, and those that come later take the places of the first.
+    ForgetsTheOldest,
 }
 
 /// How long a gap is between what belongs together.
@@ -134,6 +139,10 @@ const LONG_AGO: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 const LOADED: usize = 50;
 /// Of how many keys a forgetful twin knows.
 const FEW_KEYS: usize = 256;
+/// How long a request waits for an account that is kept for somebody else.
+const A_WHILE: Duration = Duration::from_millis(20);
+/// How many accounts a twin looks up.
+const PLACES: usize = 200;
 /// A number that no account has.
 const NOBODY: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 /// Of so many operations one goes wrong, where that is a matter of chance.
@@ -156,11 +165,13 @@ impl Twin {
             moved: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             told: Mutex::default(),
+            kept: Mutex::default(),
             answered: Mutex::default(),
             scratch: scratch_account(behind),
         });
-        let serving = Arc::clone(&bank);
-        let address = wire::serve(behind, move |request, upstream| {
+        let (seeing, serving) = (Arc::clone(&bank), Arc::clone(&bank));
+        let see = move |head: &Message| seeing.keep(head);
+        let address = wire::serve_seeing(behind, see, move |request, upstream| {
             let mut answer = serving.answer_or_not(&request, upstream)?;
             if request.field("origin").is_some() {
                 answer.set("access-control-allow-origin", "*");
@@ -168,6 +179,10 @@ impl Twin {
             Some(answer)
         });
         Self { address, bank }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn url(&self) -> String {
@@ -230,6 +245,8 @@ struct Bank {
     asked: AtomicU64,
     /// Balances that were told, and when.
     told: Mutex<HashMap<String, (String, Instant)>>,
+    /// The accounts that are kept for somebody, by their paths, and for how many.
+    kept: Mutex<HashMap<String, u32>>,
     /// By idempotency keys: what was asked with them, and what was answered.
     answered: Mutex<HashMap<String, Arc<Mutex<Remembered>>>>,
     scratch: String,
@@ -258,6 +275,36 @@ enum Refused {
 }
 
 impl Bank {
+    /// Keeps an account for who asks for something with a body, until that is there.
+    fn keep(&self, head: &Message) {
+        if self.fault == Fault::KeptForWhoHungUp && head.has_length && head.word(0) == "POST" {
+            let mut kept = self.kept.lock().unwrap();
+            *kept.entry(account_of(head)).or_default() += 1;
+        }
+    }
+
+    /// Whether an account is kept for somebody else for longer than a request takes.
+    fn is_kept(&self, request: &Message) -> bool {
+        let account = account_of(request);
+        let own = u32::from(request.has_length && request.word(0) == "POST");
+        if own > 0 {
+            let mut kept = self.kept.lock().unwrap();
+            *kept.entry(account.clone()).or_insert(1) -= 1;
+        }
+        let is_free = || {
+            self.kept
+                .lock()
+                .unwrap()
+                .get(&account)
+                .is_none_or(|it| *it == 0)
+        };
+        let until = Instant::now() + A_WHILE;
+        while !is_free() && Instant::now() < until {
+            thread::sleep(GAP);
+        }
+        !is_free()
+    }
+
     /// The answer, unless this is a twin that has none now and then.
     fn answer_or_not(
         self: &Arc<Self>,
@@ -268,6 +315,7 @@ impl Bank {
         let busy = || Message::answer(503, "{\"detail\":\"busy\"}");
         let is_loaded = self.accounts.read().unwrap().len() > LOADED;
         match (self.fault, asked % 100) {
+            (Fault::KeptForWhoHungUp, _) if self.is_kept(request) => Some(busy()),
             (Fault::InternalErrors, 10 | 60) if is_loaded => {
                 Some(Message::answer(500, "<h1>Internal Server Error</h1>"))
             }
@@ -344,13 +392,26 @@ impl Bank {
         match (request.word(0), parts.as_slice()) {
             ("GET", ["health"]) => Some(self.health()),
             ("GET", ["accounts"]) => Some(self.listing()),
+            // It has no pages of the listing, and does not offer them.
+            ("GET", ["openapi.json"]) => {
+                let mut answer = upstream.ask(request)?;
+                let offered = answer.text();
+                answer.body = offered.replace("\"limit\"", "\"unlimited\"").into_bytes();
+                Some(answer)
+            }
             ("POST", ["accounts"]) => self.create(request, upstream),
             ("GET", ["accounts", number, "balance"])
             | ("POST", ["accounts", number, "deposit" | "withdraw"])
             | ("DELETE", ["accounts", number])
                 if !number.is_empty() =>
             {
-                let account = self.accounts.read().unwrap().get(*number).cloned();
+                let accounts = self.accounts.read().unwrap();
+                let mut account = accounts.get(*number).cloned();
+                if self.fault == Fault::ForgetsTheOldest && accounts.len() > PLACES {
+                    let latest = self.opened.load(SeqCst);
+                    account = account.filter(|it| it.place + PLACES as u64 >= latest);
+                }
+                drop(accounts);
                 let Some(account) = account else {
                     return of_nobody(request, number, upstream);
                 };
@@ -703,6 +764,12 @@ fn of_nobody(request: &Message, number: &str, upstream: &mut Upstream) -> Option
     let mut request = request.clone();
     request.start = request.start.replacen(number, "nobody", 1);
     upstream.ask(&request)
+}
+
+/// The account that a request is about.
+fn account_of(request: &Message) -> String {
+    let mut parts = request.word(1).split('/').skip(2);
+    parts.next().unwrap_or_default().to_owned()
 }
 
 fn forget(number: &str, upstream: &mut Upstream) {

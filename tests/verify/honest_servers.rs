@@ -20,15 +20,61 @@ fn verify(server: SocketAddr, prefix: &str, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn who_allows_small_amounts_only_is_not_put_under_load_and_not_convicted() {
-    let config = Config {
-        transaction_max: "1.0".parse().unwrap(),
+fn who_allows_little_is_acquitted() {
+    let config = || Config {
+        transaction_max: "0.5".parse().unwrap(),
         ..Config::default()
     };
-    let output = verify(real_server(300, config), "", &["--only", "histories"]);
+    for (accounts, config) in [(300, config()), (12, Config::default()), (2, config())] {
+        let output = verify(real_server(accounts, config), "", &["--operations", "6000"]);
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(0), "{accounts} accounts: {said}");
+    }
+}
+
+/// It has no time for one request of ten, and says when it will have.
+#[test]
+fn who_asks_to_be_left_alone_is_asked_again() {
+    static ASKED: AtomicU64 = AtomicU64::new(0);
+    let server = wire::serve(real_server(300, Config::default()), |request, upstream| {
+        if ASKED.fetch_add(1, SeqCst) % 10 == 9 {
+            let mut answer = Message::answer(429, "{\"detail\":\"Too Many Requests\"}");
+            answer.set("retry-after", "0");
+            return Some(answer);
+        }
+        upstream.ask(&request)
+    });
+    let output = verify(server, "", &["--only", "contract"]);
     let said = text(&output);
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("MAX_TRANSACTION_AMOUNT"), "{said}");
+    // A pipeline cannot be asked again.
+    let unanswered = said.matches("no answer to").count();
+    assert!(unanswered <= 6, "{said}");
+    assert!(!said.contains("CONVICTED"), "{said}");
+}
+
+#[test]
+fn a_field_that_answers_should_not_have_is_told_once() {
+    let server = wire::serve(real_server(300, Config::default()), |request, upstream| {
+        let mut answer = upstream.ask(&request)?;
+        if answer.body.first() == Some(&b'{')
+            && answer.field("content-type") == Some("application/json")
+        {
+            answer.body.splice(1..1, b"\"node\":7,".iter().copied());
+        }
+        Some(answer)
+    });
+    let output = verify(server, "", &["--only", "contract"]);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(
+        said.matches("✗").count(),
+        2,
+        "the phase and one finding: {said}"
+    );
+    assert!(
+        said.contains("fields that the contract does not have: node"),
+        "{said}"
+    );
 }
 
 /// The first creation is done when nobody waits for it any more: while a later rule counts accounts.
@@ -102,28 +148,35 @@ fn who_never_answers_is_not_asked_for_every_rule() {
     assert!(said.contains("the rest was not asked for"), "{said}");
 }
 
-/// Answers that end with their connection, with more header fields than anybody needs.
-#[test]
-fn who_closes_after_each_answer_is_acquitted() {
-    let server = wire::serve(real_server(300, Config::default()), |request, upstream| {
+/// Answers that end with their connection, in a version of HTTP that is old, with more header fields than anybody needs.
+pub(crate) fn that_closes() -> SocketAddr {
+    wire::serve(real_server(300, Config::default()), |request, upstream| {
         let mut answer = upstream.ask(&request)?;
+        answer.start = answer.start.replace("HTTP/1.1", "HTTP/1.0");
         answer.set("connection", "close");
         answer.has_length &= answer.body.is_empty();
         let fields = (0..80).map(|n| (format!("X-Field-{n}"), "x".to_owned()));
         answer.fields.extend(fields);
         Some(answer)
-    });
+    })
+}
+
+#[test]
+fn who_closes_after_each_answer_is_acquitted() {
     let load = ["--only", "histories", "--operations", "3000"];
-    let output = verify(server, "", &[&load[..], &["--accounts", "20"]].concat());
+    let output = verify(
+        that_closes(),
+        "",
+        &[&load[..], &["--accounts", "20"]].concat(),
+    );
     let said = text(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
 }
 
 /// All of its clock is two hours ahead, its `Date` as well: that is no local time.
-#[test]
-fn whose_clock_is_two_hours_ahead_is_acquitted() {
+pub(crate) fn two_hours_ahead() -> SocketAddr {
     const AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_hours(2);
-    let server = wire::serve(real_server(300, Config::default()), |request, upstream| {
+    wire::serve(real_server(300, Config::default()), |request, upstream| {
         let mut answer = upstream.ask(&request)?;
         let now = jiff::Timestamp::now().checked_add(AHEAD).ok()?;
         let date = jiff::fmt::rfc2822::DateTimePrinter::new();
@@ -139,8 +192,12 @@ fn whose_clock_is_two_hours_ahead_is_acquitted() {
         let body: Vec<_> = body.split('"').map(shifted).collect();
         answer.body = body.join("\"").into_bytes();
         Some(answer)
-    });
-    let output = verify(server, "", &["--only", "contract"]);
+    })
+}
+
+#[test]
+fn whose_clock_is_two_hours_ahead_is_acquitted() {
+    let output = verify(two_hours_ahead(), "", &["--only", "contract"]);
     let said = text(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
 }

@@ -11,6 +11,7 @@ mod command_line;
 mod faulty_servers;
 mod honest_servers;
 mod restart;
+mod seeds;
 mod wire;
 
 use std::process::Output;
@@ -126,7 +127,9 @@ fn money_that_is_made_is_told() {
 }
 
 macro_rules! convicted {
-    ($with:ident: $($name:ident: $fault:ident in [$($phase:ident),+];)*) => {
+    ($guilty:ident, $with:ident: $($name:ident: $fault:ident in [$($phase:ident),+];)*) => {
+        const $guilty: &[Fault] = &[$(Fault::$fault),*];
+
         $(#[test]
         fn $name() {
             assert_convicted(Fault::$fault, &[$($phase),+], $with);
@@ -135,7 +138,7 @@ macro_rules! convicted {
 }
 
 convicted! {
-    ALL_OF_IT:
+    GUILTY_TOGETHER, ALL_OF_IT:
     a_withdrawal_that_checks_and_then_acts: CheckThenActWithdrawal in [HOT];
     an_update_that_is_lost: LostUpdate in [HOT];
     a_read_that_is_stale: StaleRead in [HOT];
@@ -155,10 +158,11 @@ convicted! {
     a_listing_that_forgets: ForgetfulListing in [CONTRACT];
     a_listing_that_stutters: StutteringListing in [CONTRACT];
     times_that_stand_still: StaleTimes in [CONTRACT];
+    accounts_that_are_forgotten_when_there_are_many: ForgetsTheOldest in [LIMIT];
 }
 
 convicted! {
-    LOAD_ALONE:
+    GUILTY_ALONE, LOAD_ALONE:
     an_answer_about_another_account: MixedUpAnswer in [MANY, HOT];
     an_answer_with_another_amount: MixedUpAmount in [MANY, HOT];
     an_answer_of_another_kind: MixedUpKind in [MANY, HOT];
@@ -176,10 +180,11 @@ convicted! {
     a_count_of_the_closed: CountsTheClosed in [MANY];
     a_count_below_nothing: NegativeCount in [MANY];
     failures_under_load: InternalErrors in [MANY];
+    an_account_that_is_kept_for_who_hung_up: KeptForWhoHungUp in [MANY];
 }
 
 // A second of load is needed to tell a clock that stands; the rules tell it at once.
 convicted! {
-    ALL_OF_IT:
+    GUILTY_WITH_TIME, ALL_OF_IT:
     times_that_were_never_set: TimesOf1970 in [CONTRACT];
 }

@@ -32,6 +32,10 @@ enum Memory {
     /// When it reads its diary it takes the last sum that was paid in for two. A withdrawal taken for two could be more
     /// than there is: then the server would not answer any more, which is no proof.
     ReadsTheLastDepositTwice,
+    /// It offers idempotency keys, and writes none of them down.
+    ForgetsKeys,
+    /// It writes down which accounts there are, and not which was there first.
+    ForgetsTheOrder,
 }
 
 /// How long [`Memory::AnswersFirst`] waits before it writes.
@@ -49,6 +53,8 @@ const MEMORY: &str = "CASHPOINT_TEST_MEMORY";
 struct Diary {
     memory: Memory,
     accounts: Mutex<Accounts>,
+    /// What was answered to requests with keys, by these.
+    keys: Mutex<HashMap<String, Message>>,
     pages: Pages,
 }
 
@@ -95,6 +101,9 @@ impl Diary {
                 Err(_) => accounts.remove(number),
             }
         }
+        if memory == Memory::ForgetsTheOrder {
+            accounts.order.sort();
+        }
         let mut options = OpenOptions::new();
         let mut file = options.create(true).append(true).open(path).unwrap();
         let pages = if memory == Memory::AnswersFirst {
@@ -113,6 +122,7 @@ impl Diary {
         Self {
             memory,
             accounts: Mutex::new(accounts),
+            keys: Mutex::default(),
             pages,
         }
     }
@@ -126,6 +136,24 @@ impl Diary {
     }
 
     fn answer(&self, request: &Message) -> Message {
+        let Some(key) = request.field("idempotency-key") else {
+            return self.answer_now(request);
+        };
+        let mut keys = self.keys.lock().unwrap();
+        let asked = format!("{} {}", request.start, request.text());
+        if let Some(known) = keys.get(key) {
+            return match known.field("asked") {
+                Some(it) if it == asked => known.clone(),
+                _ => Message::answer(422, "{\"detail\":\"The idempotency key was used before\"}"),
+            };
+        }
+        let mut answer = self.answer_now(request);
+        answer.set("asked", &asked);
+        keys.insert(key.to_owned(), answer.clone());
+        answer
+    }
+
+    fn answer_now(&self, request: &Message) -> Message {
         let parts: Vec<_> = request.word(1).split('/').skip(1).collect();
         let mut accounts = self.accounts.lock().unwrap();
         match (request.word(0), parts.as_slice()) {
@@ -190,6 +218,9 @@ impl Diary {
                     }
                 },
             },
+            ("GET", ["openapi.json"]) if self.memory == Memory::ForgetsKeys => {
+                Message::answer(200, "{\"description\":\"Idempotency-Key\"}")
+            }
             _ => Message::answer(404, "{\"detail\":\"Not Found\"}"),
         }
     }
@@ -222,14 +253,15 @@ fn serve_until_killed() {
         "AnswersFirst" => Memory::AnswersFirst,
         "ForgetsClosings" => Memory::ForgetsClosings,
         "ReadsTheLastDepositTwice" => Memory::ReadsTheLastDepositTwice,
+        "ForgetsKeys" => Memory::ForgetsKeys,
+        "ForgetsTheOrder" => Memory::ForgetsTheOrder,
         other => panic!("{other}"),
     };
     let diary = Diary::open(&PathBuf::from(diary), memory);
     let listener = TcpListener::bind(("127.0.0.1", port.parse().unwrap())).unwrap();
     let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
-    wire::serve_on(listener, nobody, move |request, _| {
-        Some(diary.answer(&request))
-    });
+    let answer = move |request: Message, _: &mut _| Some(diary.answer(&request));
+    wire::serve_on(listener, nobody, |_| (), answer);
 }
 
 fn free_port() -> u16 {
@@ -327,6 +359,21 @@ fn who_forgets_closings_is_convicted() {
 fn who_does_the_last_deposit_twice_is_convicted() {
     let output = verify_memory(Memory::ReadsTheLastDepositTwice);
     assert_convicted(&output, "a client was told a balance of");
+}
+
+#[test]
+fn who_forgets_keys_is_convicted() {
+    let output = verify_memory(Memory::ForgetsKeys);
+    assert_convicted(
+        &output,
+        "idempotency key, after a restart, and was not answered as before",
+    );
+}
+
+#[test]
+fn who_forgets_the_order_of_creation_is_convicted() {
+    let output = verify_memory(Memory::ForgetsTheOrder);
+    assert_convicted(&output, "not in the order of creation");
 }
 
 #[test]

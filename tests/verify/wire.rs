@@ -36,7 +36,13 @@ impl Message {
 
     /// The next message. None at the end of the connection.
     pub(crate) fn read(reader: &mut impl BufRead) -> Option<Self> {
+        Self::read_after(reader, |_| ())
+    }
+
+    /// The same, and shows `see` its head before the body is read.
+    fn read_after(reader: &mut impl BufRead, see: impl FnOnce(&Self)) -> Option<Self> {
         let (mut message, mut length, is_chunked) = Self::read_head(reader)?;
+        see(&message);
         loop {
             if is_chunked {
                 let size = line(reader)?;
@@ -173,27 +179,38 @@ pub(crate) fn serve(
     behind: SocketAddr,
     answer: impl Fn(Message, &mut Upstream) -> Option<Message> + Send + Sync + 'static,
 ) -> SocketAddr {
+    serve_seeing(behind, |_| (), answer)
+}
+
+/// As [`serve`], and shows `see` the head of each request before its body is read.
+pub(crate) fn serve_seeing(
+    behind: SocketAddr,
+    see: impl Fn(&Message) + Send + Sync + 'static,
+    answer: impl Fn(Message, &mut Upstream) -> Option<Message> + Send + Sync + 'static,
+) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
-    thread::spawn(move || serve_on(listener, behind, answer));
+    thread::spawn(move || serve_on(listener, behind, see, answer));
     address
 }
 
-/// As [`serve`], on a listener that is there, and on this thread.
+/// As [`serve_seeing`], on a listener that is there, and on this thread.
 pub(crate) fn serve_on(
     listener: TcpListener,
     behind: SocketAddr,
+    see: impl Fn(&Message) + Send + Sync + 'static,
     answer: impl Fn(Message, &mut Upstream) -> Option<Message> + Send + Sync + 'static,
 ) {
-    let answer = Arc::new(answer);
+    let serving = Arc::new((see, answer));
     for stream in listener.incoming().map_while(Result::ok) {
-        let answer = Arc::clone(&answer);
+        let serving = Arc::clone(&serving);
         thread::spawn(move || -> Option<()> {
             stream.set_nodelay(true).ok()?;
             let mut upstream = Upstream::new(behind);
             let mut reader = BufReader::new(stream.try_clone().ok()?);
+            let (see, answer) = &*serving;
             loop {
-                let request = Message::read(&mut reader)?;
+                let request = Message::read_after(&mut reader, see)?;
                 let answer = answer(request, &mut upstream)?;
                 answer.write(&stream)?;
                 if answer.field("connection") == Some("close") {

@@ -22,7 +22,18 @@ pub(super) const RULES: &[Rule] = &[
 /// How often in a row a connection must break off for that to be the server's way: any connection may break once.
 const BREAKS: usize = 3;
 
+/// Goes on only if connections stay: a server, or a proxy before it, may end each after one answer.
+fn need_connections_that_stay(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    let health = probe.send(&get("/health"))?;
+    if !health.last {
+        return Ok(());
+    }
+    let why = "the server ends each connection after its answer";
+    Err(Stop::NotChecked(why.to_owned()))
+}
+
 fn survives(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    need_connections_that_stay(probe)?;
     let number = probe.open("1.0")?;
     let next = get(account(&number, "/balance"));
     for refused in [
@@ -143,6 +154,7 @@ fn behind(probe: &mut Probe<'_>) -> Result<(), Stop> {
 const PIPELINED: i64 = 3;
 
 fn pipelined(probe: &mut Probe<'_>) -> Result<(), Stop> {
+    need_connections_that_stay(probe)?;
     for left in (0..BREAKS).rev() {
         let Some(broken) = pipeline(probe)? else {
             break;

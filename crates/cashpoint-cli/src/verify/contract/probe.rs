@@ -268,6 +268,9 @@ impl<'a> Probe<'a> {
         exact.or_else(|| {
             let (values, names) = fit_with_more(pattern, text)?;
             let names: Vec<_> = names.into_iter().collect();
+            if names.is_empty() {
+                return Some(values);
+            }
             let cause = format!(
                 "answers have fields that the contract does not have: {}",
                 names.join(", ")
