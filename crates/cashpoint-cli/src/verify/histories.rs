@@ -157,10 +157,13 @@ fn load_and_judge<'a>(
             heard
         });
         let mut oddities = Oddities::default();
-        for portion in portions(setup) {
+        for mut portion in portions(setup) {
             let is_late = setup.time_max.is_some_and(|it| began.elapsed() >= it);
             if is_late || stop.load(Relaxed) || convicted.load(Relaxed) || load.is_silent() {
                 break;
+            }
+            if !oddities.wrong.is_empty() {
+                portion.operations = portion.operations.min(FEW_OPERATIONS_MAX);
             }
             let slice = progress.watch(&load.done, || load.run(workers, portion, stop));
             // Nobody listens any more only if the judge has panicked, and that comes out below.

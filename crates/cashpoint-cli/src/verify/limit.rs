@@ -21,7 +21,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::histories::Setup;
 use super::history::{Action, Outcome};
 use super::report::{Finding, PhaseReport};
-use super::subject::{Created, Room, Session, Subject, is_answered};
+use super::subject::{Created, Oddities, Room, Session, Subject, is_answered};
 use crate::client::Broken;
 use crate::present::progress::Progress;
 use crate::present::quantity::grouped;
@@ -70,20 +70,7 @@ pub(super) fn run(
     });
     if race.late.load(Relaxed) {
         progress.finish();
-        let opened = race.open.load(SeqCst).unsigned_abs();
-        report = PhaseReport::skipped(
-            NAME,
-            format!(
-                "only {} accounts of {} could be opened within {} s: a lower limit is in reach, or --operations gives \
-                 it as long as it takes",
-                grouped(opened),
-                grouped(room.unsigned_abs()),
-                setup.time_max.unwrap_or_default().as_secs()
-            ),
-        );
-        every(&mut racers, |racer| racer.leave(&race));
-        take_oddities(&mut racers, &mut report);
-        return Ok(report);
+        return Ok(out_of_reach(&race, &mut racers, setup));
     }
     if race.is_full() {
         ask_for_nonsense(&mut racers, &mut report);
@@ -124,11 +111,28 @@ pub(super) fn run(
     Ok(report)
 }
 
+/// It took too long to fill up: what was opened is closed again.
+fn out_of_reach(race: &Race, racers: &mut [Racer<'_>], setup: Setup<'_>) -> PhaseReport {
+    let why = format!(
+        "only {} accounts of {} could be opened within {} s: a lower limit is in reach, or --operations gives it as long as \
+         it takes",
+        grouped(race.open.load(SeqCst).unsigned_abs()),
+        grouped(race.room.unsigned_abs()),
+        setup.time_max.unwrap_or_default().as_secs()
+    );
+    let mut report = PhaseReport::skipped(NAME, why);
+    every(racers, |racer| racer.leave(race));
+    take_oddities(racers, &mut report);
+    report
+}
+
 fn take_oddities(racers: &mut [Racer<'_>], report: &mut PhaseReport) {
+    let mut oddities = Oddities::default();
     for racer in racers {
-        report.oddities(racer.session.take_oddities());
+        oddities.add(racer.session.take_oddities());
         report.loose += racer.loose + racer.open.len() as u64;
     }
+    report.oddities(oddities);
 }
 
 /// Once there is no room, each account that was opened is there, one by one and in a listing.

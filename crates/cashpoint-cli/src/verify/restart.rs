@@ -23,7 +23,7 @@ use super::histories::{Heard, Setup, open, tell_totals};
 use super::load::{Inventory, Load, Portion, Worker};
 use super::report::{Finding, PhaseReport};
 use super::shown::shown;
-use super::subject::Subject;
+use super::subject::{Oddities, Subject};
 use crate::client::Broken;
 use crate::present::progress::Progress;
 
@@ -291,10 +291,12 @@ pub(super) fn run(
     }
     heard.tell(&mut report, began.elapsed());
     tell_totals(&mut report, &totals);
+    let mut oddities = Oddities::default();
     for worker in &mut workers {
-        report.oddities(worker.take_oddities());
+        oddities.add(worker.take_oddities());
         report.loose += worker.loose();
     }
+    report.oddities(oddities);
     Ok(report)
 }
 
