@@ -49,14 +49,14 @@ fn the_engine_is_acquitted() {
     assert_eq!(
         names,
         [
-            "many accounts",
-            "one hot account",
+            "account limit",
             "large sums",
-            "account limit"
+            "many accounts",
+            "one hot account"
         ]
     );
     let number = |value: &Value| value.as_i64().unwrap();
-    for phase in &phases[..2] {
+    for phase in &phases[2..] {
         assert!(
             number(&phase["recorded"]["operations"]) >= 100_000,
             "{phase}"
@@ -91,7 +91,7 @@ fn what_convicts_is_drawn_and_written_down() {
 
     let report: Value = serde_json::from_str(&std::fs::read_to_string(&json).unwrap()).unwrap();
     assert_eq!(report["verdict"], "convicted");
-    let hot = &report["phases"][1];
+    let hot = &report["phases"][2];
     let history = &hot["findings"][0]["history"];
     let account = history["number"].as_str().unwrap();
     let records = history["records"].as_array().unwrap();

@@ -63,8 +63,8 @@ struct EngineArgs {
 /// accounts that it opens on a server it closes again. Nobody else should use the server meanwhile. Of a server that offers
 /// idempotency keys it uses 200,000 at most, which the server may keep for a day.
 ///
-/// Phases: contract (each rule of the REST contract), histories (under load), limit (creations race for the
-/// last place; where that is within reach), restart (with --restart-cmd or --pid).
+/// Phases: contract (each rule of the REST contract), limit (creations race for the last place; where that is within reach),
+/// histories (under load), restart (with --restart-cmd or --pid).
 #[derive(Debug, Args)]
 #[command(after_help = HTTP_EXAMPLES)]
 #[command(group = ArgGroup::new("restarts").args(["restart_cmd", "pid"]).multiple(true))]
@@ -127,8 +127,8 @@ Examples:
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PhaseName {
     Contract,
-    Histories,
     Limit,
+    Histories,
     Restart,
 }
 

@@ -44,14 +44,15 @@ pub(super) fn diagnose(start: &Followed, records: &[Call], wrong: &Call) -> Opti
             moves && is_explained(start, &more, wrong)
         })
     };
-    let of_twice = |(index, _): &(usize, &Call)| Diagnosis::DoneTwice(*index);
-    match lost.len() {
-        1 => Some(Diagnosis::Lost(lost)),
-        2..=LOST_MAX => twice()
-            .map(of_twice)
-            .or_else(|| Some(Diagnosis::Lost(lost))),
-        _ => twice().map(of_twice),
+    if lost.len() == 1 {
+        return Some(Diagnosis::Lost(lost));
     }
+    if let Some((index, _)) = twice() {
+        return Some(Diagnosis::DoneTwice(*index));
+    }
+    (2..=LOST_MAX)
+        .contains(&lost.len())
+        .then_some(Diagnosis::Lost(lost))
 }
 
 /// Operations without which the rest is explained: one, if there is one such, the latest; else a set none of which can be put

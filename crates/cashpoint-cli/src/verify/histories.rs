@@ -23,7 +23,7 @@ use super::load::{Inventory, Load, Portion, Slice, Worker};
 use super::processor_time;
 use super::recorder::Recorder;
 use super::report::{Finding, PhaseReport, Recorded};
-use super::subject::{Oddities, Subject};
+use super::subject::{Listed, Oddities, Subject};
 use super::sums::Sums;
 use super::times::Fall;
 use super::told;
@@ -69,11 +69,12 @@ pub(super) fn run(
 ) -> Result<PhaseReport, Broken> {
     let mut report = PhaseReport::new(name);
     let before = Census::take(subject);
-    let Some((load, mut workers)) = open(subject, setup, &mut report) else {
+    let listed = before.as_ref().and_then(|it| it.listed.as_ref());
+    let Some((load, mut workers)) = open(subject, setup, listed, &mut report) else {
         return Ok(report);
     };
     let census = |opened, loose, when, report: &mut PhaseReport| {
-        if let (Some(before), Some(now)) = (before, Census::take(subject)) {
+        if let (Some(before), Some(now)) = (&before, Census::take(subject)) {
             now.hold(before, opened, loose, when, report);
         }
     };
@@ -226,15 +227,22 @@ fn portions(setup: Setup<'_>) -> impl Iterator<Item = Portion> {
     })
 }
 
-/// Gathers the workers and opens the accounts. Where that fails the report says why.
+/// Gathers the workers and opens the accounts, beside those that were `listed` before. Where that fails the report says why.
 pub(super) fn open<'a>(
     subject: &'a dyn Subject,
     setup: Setup<'_>,
+    listed: Option<&Listed>,
     report: &mut PhaseReport,
 ) -> Option<(Load, Vec<Worker<'a>>)> {
     let mut workers = Worker::crew(subject, setup.workers, setup.seed);
     let first = workers.first_mut()?;
-    match Load::open(subject, setup.accounts, setup.sums, setup.loose, first) {
+    let Setup {
+        accounts,
+        sums,
+        loose,
+        ..
+    } = setup;
+    match Load::open(subject, accounts, sums, loose, listed, first) {
         Ok(load) => Some((load, workers)),
         Err(broken) => {
             report.undecided(broken.0);

@@ -14,37 +14,18 @@ use super::contract::{BUSY, largest_told, offers_keys};
 use super::history::{Action, Outcome};
 use super::keyed::{Keyed, Verbatim};
 use super::pace::{Pace, retry_after};
+use super::server::Server;
 use super::shown::shown;
 use super::subject::{
     Answered, Created, LARGEST_CENTS, Listed, Oddities, Room, Session, Stage, Subject,
 };
 use super::told::{self, Listing};
-use crate::client::{Address, Broken, Connection, Lost, Manner, Response};
+use crate::client::{Broken, Connection, Lost, Manner, Response};
 
 /// How long a worker waits before it connects again to a server that is not there.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(5);
 
-/// A server.
-#[derive(Debug)]
-pub(super) struct HttpSubject {
-    pub(super) address: Address,
-    pub(super) timeout: Duration,
-    pub(super) pace: Pace,
-    /// How long an answer usually takes.
-    pub(super) usual: Duration,
-}
-
-impl HttpSubject {
-    /// One that takes no time to answer, as far as is known.
-    pub(super) fn new(address: Address, timeout: Duration, pace: Pace) -> Self {
-        Self {
-            address,
-            timeout,
-            pace,
-            usual: Duration::ZERO,
-        }
-    }
-
+impl Server {
     /// Fails if nobody is there.
     pub(super) fn reach(&self) -> Result<(), Broken> {
         let mut connection = Connection::new(&self.address, self.timeout);
@@ -86,7 +67,7 @@ impl HttpSubject {
     }
 }
 
-impl Subject for HttpSubject {
+impl Subject for Server {
     fn session(&self) -> Box<dyn Session + '_> {
         Box::new(HttpSession {
             connection: Connection::new(&self.address, self.timeout),

@@ -25,7 +25,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::history::{Action, Call, Outcome};
 use super::known::Known;
 use super::repeats::Repeats;
-use super::subject::{Answered, Created, Oddities, Session, Subject, is_answered};
+use super::subject::{Answered, Created, Listed, Oddities, Session, Subject, is_answered};
 use super::sums::Sums;
 use crate::client::Broken;
 
@@ -389,18 +389,19 @@ impl<'a> Worker<'a> {
 }
 
 impl Load {
-    /// Opens so many accounts, while `loose` creations of earlier parts of the run may yet take effect.
+    /// Opens so many accounts, beside those that were `listed` before, while `loose` creations of earlier parts of the run may yet
+    /// take effect.
     pub(super) fn open(
         subject: &dyn Subject,
         accounts: usize,
         sums: Sums,
         loose: u64,
+        listed: Option<&Listed>,
         worker: &mut Worker<'_>,
     ) -> Result<Self, Broken> {
-        let first = worker.session.list();
         let mut load = Self {
             seats: Vec::with_capacity(accounts),
-            known: Mutex::new(Known::new(first.as_ref())),
+            known: Mutex::new(Known::new(listed)),
             loose,
             sums,
             close_one_in: match accounts {

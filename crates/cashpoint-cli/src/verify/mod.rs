@@ -58,6 +58,7 @@ mod report;
 mod restart;
 mod rules;
 mod runner;
+mod server;
 mod shown;
 mod specification;
 mod subject;

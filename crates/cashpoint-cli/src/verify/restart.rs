@@ -238,7 +238,8 @@ pub(super) fn run(
 ) -> Result<PhaseReport, Broken> {
     let mut report = PhaseReport::new(NAME);
     let first = Census::take(subject);
-    let Some((load, mut workers)) = open(subject, setup, &mut report) else {
+    let listed = first.as_ref().and_then(|it| it.listed.as_ref());
+    let Some((load, mut workers)) = open(subject, setup, listed, &mut report) else {
         return Ok(report);
     };
     let mut heard = Heard::new(NAME, setup.recorder);
@@ -271,7 +272,7 @@ pub(super) fn run(
         heard.judge.forget_unknown(&inventory.read, *time);
         tell_restart(&mut report, &inventory, heard.evidence.len() - before);
         let loose = setup.loose + workers.iter().map(Worker::loose).sum::<u64>();
-        count(subject, first, &inventory, loose, &mut report);
+        count(subject, first.as_ref(), &inventory, loose, &mut report);
         progress.advance(1);
     }
     progress.finish();
@@ -303,7 +304,7 @@ pub(super) fn run(
 /// Whether there are as many accounts after a restart as could be read, beside those that were there before the run.
 fn count(
     subject: &dyn Subject,
-    first: Option<Census>,
+    first: Option<&Census>,
     inventory: &Inventory,
     loose: u64,
     report: &mut PhaseReport,

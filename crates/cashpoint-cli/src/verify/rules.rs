@@ -6,15 +6,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::causes::Causes;
 use super::checks;
 use super::contract::{self, Deviation, Unanswered, Verdict};
-use super::http::HttpSubject;
 use super::report::{Finding, PhaseReport};
+use super::server::Server;
 use crate::present::progress::Progress;
 
 /// After so many rules in a row without an answer it is taken that nobody is there.
 const SILENCE: usize = 10;
 
 /// Holds every rule of the contract against the server.
-pub(super) fn run(server: &HttpSubject, stop: &AtomicBool) -> PhaseReport {
+pub(super) fn run(server: &Server, stop: &AtomicBool) -> PhaseReport {
     let mut phase = PhaseReport::new("contract");
     let rules = contract::rules();
     let progress = Progress::new("contract", rules.len() as u64);

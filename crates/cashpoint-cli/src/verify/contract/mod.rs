@@ -44,7 +44,7 @@ mod values;
 
 use serde::Serialize;
 
-use super::http::HttpSubject;
+use super::server::Server;
 pub(super) use customer::largest_told;
 pub(super) use keys::offers_keys;
 use probe::Probe;
@@ -188,7 +188,7 @@ pub(super) fn rules() -> Vec<&'static Rule> {
 }
 
 /// Holds a rule against the server.
-pub(super) fn hold(rule: &Rule, server: &HttpSubject) -> RuleReport {
+pub(super) fn hold(rule: &Rule, server: &Server) -> RuleReport {
     let mut probe = Probe::new(server);
     let mut stopped = (rule.check)(&mut probe);
     if probe.deviates()

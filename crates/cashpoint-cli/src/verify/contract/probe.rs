@@ -10,8 +10,8 @@ use super::{
     DEVIATIONS_MAX, Deviation, RETRIES, RULE_REQUESTS_MAX, RULE_TIMEOUTS, Unanswered, json,
 };
 use crate::client::{Address, Connection, Lost};
-use crate::verify::http::HttpSubject;
 use crate::verify::pace::{self, Pace};
+use crate::verify::server::Server;
 use crate::verify::shown::shown;
 
 /// A server, and what one rule knows about it.
@@ -28,8 +28,8 @@ pub(super) struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    pub(super) fn new(server: &'a HttpSubject) -> Self {
-        let HttpSubject {
+    pub(super) fn new(server: &'a Server) -> Self {
+        let Server {
             address,
             timeout,
             pace,

@@ -13,8 +13,8 @@ use cashpoint_server::{AllowedOrigins, Config};
 
 use super::{RuleReport, Verdict, hold, json, rules};
 use crate::client::{Address, Connection};
-use crate::verify::http::HttpSubject;
 use crate::verify::pace::Pace;
+use crate::verify::server::Server;
 
 mod faulty_servers;
 #[path = "../../../../../tests/verify/wire.rs"]
@@ -59,7 +59,7 @@ fn address(socket: SocketAddr) -> Address {
 fn hold_all(socket: SocketAddr, timeout: Duration) -> Vec<RuleReport> {
     let address = address(socket);
     let rules = rules().into_iter();
-    let server = HttpSubject::new(address, timeout, Pace::new(None));
+    let server = Server::new(address, timeout, Pace::new(None));
     rules.map(|rule| hold(rule, &server)).collect()
 }
 
@@ -265,7 +265,7 @@ fn an_answer_that_is_too_long_to_be_read_convicts_of_nothing() {
     let listing = "the listing counts what it shows, and tells the limit as /health does";
     let rules = rules();
     let rule = rules.iter().find(|rule| rule.name == listing).unwrap();
-    let server = HttpSubject::new(address(server), TIMEOUT, Pace::new(None));
+    let server = Server::new(address(server), TIMEOUT, Pace::new(None));
     let report = hold(rule, &server);
     assert!(
         matches!(report.verdict, Verdict::Unanswered(_)),

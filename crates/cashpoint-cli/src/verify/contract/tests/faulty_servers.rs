@@ -8,8 +8,7 @@ use cashpoint_server::Config;
 
 use super::wire::{self, Message};
 use super::{
-    HttpSubject, Pace, Verdict, address, default_server, durable_server, hold, json, own_server,
-    rules,
+    Pace, Server, Verdict, address, default_server, durable_server, hold, json, own_server, rules,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -581,7 +580,7 @@ fn each_rule_is_broken_by_somebody_who_is_found_out() {
         let rule = rules.iter().find(|rule| rule.name == faulty.breaks);
         let rule = rule.unwrap_or_else(|| panic!("there is no rule {}", faulty.breaks));
         let server = address(start(behind, *faulty));
-        let server = HttpSubject::new(server, TIMEOUT, Pace::new(None));
+        let server = Server::new(server, TIMEOUT, Pace::new(None));
         let report = hold(rule, &server);
         if matches!(report.verdict, Verdict::Deviates(_)) {
             broken.insert(faulty.breaks);
