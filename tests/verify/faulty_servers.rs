@@ -30,6 +30,8 @@ pub(crate) enum Fault {
     BreaksOff,
     /// No fault: answers 503 to one request of fifty before it does what was asked, and to one after.
     Overloaded,
+    /// No fault: answers 503 to every second request, once there are [`BUSY`] accounts, and does none of them.
+    OftenOverloaded,
     /// No fault: does one thing of a hundred so late that nobody waits for the answer any more.
     Late,
     /// No fault: is gone after a while.
@@ -137,6 +139,8 @@ const LATER: Duration = Duration::from_millis(5);
 const LONG_AGO: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 /// How many accounts are open under load, and never while rules are asked one by one.
 const LOADED: usize = 50;
+/// With how many accounts one that is often overloaded is.
+const BUSY: usize = 25;
 /// Of how many keys a forgetful twin knows.
 const FEW_KEYS: usize = 256;
 /// How long a request waits for an account that is kept for somebody else.
@@ -314,10 +318,15 @@ impl Bank {
         let asked = self.asked.fetch_add(1, SeqCst);
         let busy = || Message::answer(503, "{\"detail\":\"busy\"}");
         let is_loaded = self.accounts.read().unwrap().len() > LOADED;
+        let is_busy = self.accounts.read().unwrap().len() >= BUSY;
         match (self.fault, asked % 100) {
             (Fault::KeptForWhoHungUp, _) if self.is_kept(request) => Some(busy()),
             (Fault::InternalErrors, 10 | 60) if is_loaded => {
                 Some(Message::answer(500, "<h1>Internal Server Error</h1>"))
+            }
+            // As good as random, so that no client is always refused.
+            (Fault::OftenOverloaded, _) if is_busy && (asked * 2_654_435_761 >> 7) % 2 > 0 => {
+                Some(busy())
             }
             (Fault::BreaksOff, 10 | 60) => None,
             (Fault::Overloaded, 10 | 60) => Some(busy()),

@@ -91,6 +91,11 @@ fn who_is_overloaded_is_not_convicted() {
 }
 
 #[test]
+fn who_is_often_overloaded_is_not_convicted() {
+    assert_ne!(verify_unreliable(Fault::OftenOverloaded), Some(1));
+}
+
+#[test]
 fn who_does_things_too_late_is_not_convicted() {
     assert_ne!(verify_unreliable(Fault::Late), Some(1));
 }

@@ -82,7 +82,7 @@ struct Http {
     timeout: Duration,
 
     /// Send at most so many requests a second, in all [default: as many as the server answers].
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = rate)]
     rate: Option<NonZeroU32>,
 
     /// Print what is checked and what is not, and verify nothing.
@@ -286,6 +286,11 @@ impl Common {
 
 fn accounts(text: &str) -> Result<usize, String> {
     settings::count(text, 10_000_000)
+}
+
+fn rate(text: &str) -> Result<NonZeroU32, String> {
+    text.parse()
+        .map_err(|_| format!("must be a whole number from 1 to {}", u32::MAX))
 }
 
 fn workers(text: &str) -> Result<usize, String> {

@@ -38,6 +38,9 @@ const REFUSALS: usize = 3;
 /// After so many creations or closings without an answer it takes it that nobody is there.
 const SILENCE: usize = 10;
 
+/// How often it is tried to close what may still be open.
+const ROUNDS: usize = 8;
+
 pub(super) const NAME: &str = "account limit";
 
 pub(super) fn run(
@@ -130,7 +133,8 @@ fn take_oddities(racers: &mut [Racer<'_>], report: &mut PhaseReport) {
     let mut oddities = Oddities::default();
     for racer in racers {
         oddities.add(racer.session.take_oddities());
-        report.loose += racer.loose + racer.open.len() as u64;
+        let left = racer.open.len() + racer.perhaps_open.len();
+        report.loose += racer.loose + left as u64;
     }
     report.oddities(oddities);
 }
@@ -248,7 +252,9 @@ struct Racer<'a> {
     open: Vec<AccountNumber>,
     /// Those that were not there any more when they were read.
     missing: Vec<AccountNumber>,
-    /// How many of its creations and closings were not answered.
+    /// Those whose closing was not answered.
+    perhaps_open: Vec<AccountNumber>,
+    /// How many of its creations were not answered.
     loose: u64,
 }
 
@@ -259,6 +265,7 @@ impl<'a> Racer<'a> {
             random: Xoshiro256PlusPlus::seed_from_u64(seed),
             open: Vec::new(),
             missing: Vec::new(),
+            perhaps_open: Vec::new(),
             loose: 0,
         }
     }
@@ -319,11 +326,27 @@ impl<'a> Racer<'a> {
         }
     }
 
+    /// Closes what is open, and what may be, several times over unless nobody answers.
     fn leave(&mut self, race: &Race) {
         let mut unanswered = 0;
         while !self.open.is_empty() && unanswered < SILENCE {
             unanswered = if self.close(race) { 0 } else { unanswered + 1 };
         }
+        for _ in 0..ROUNDS {
+            for number in std::mem::take(&mut self.perhaps_open) {
+                let is_closed = unanswered < SILENCE && self.is_closed_now(number);
+                unanswered = if is_closed { 0 } else { unanswered + 1 };
+                if !is_closed {
+                    self.perhaps_open.push(number);
+                }
+            }
+        }
+    }
+
+    /// Closes an account. Whether that was answered.
+    fn is_closed_now(&mut self, number: AccountNumber) -> bool {
+        let answered = self.session.call(number, Action::Close);
+        is_answered(answered.map(|it| it.outcome))
     }
 
     fn create(&mut self, race: &Race) -> Created {
@@ -352,12 +375,10 @@ impl<'a> Racer<'a> {
         race.open.fetch_sub(1, SeqCst);
         race.done.fetch_add(1, Relaxed);
         // Once more where that may not have been done.
-        let mut close = || {
-            let answered = self.session.call(number, Action::Close);
-            is_answered(answered.map(|it| it.outcome))
-        };
-        let is_closed = close() || close();
-        self.loose += u64::from(!is_closed);
+        let is_closed = self.is_closed_now(number) || self.is_closed_now(number);
+        if !is_closed {
+            self.perhaps_open.push(number);
+        }
         is_closed
     }
 }
