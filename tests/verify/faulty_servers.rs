@@ -325,7 +325,9 @@ impl Bank {
                 Some(Message::answer(500, "<h1>Internal Server Error</h1>"))
             }
             // As good as random, so that no client is always refused.
-            (Fault::OftenOverloaded, _) if is_busy && (asked * 2_654_435_761 >> 7) % 2 > 0 => {
+            (Fault::OftenOverloaded, _)
+                if is_busy && ((asked * 2_654_435_761) >> 7).is_multiple_of(2) =>
+            {
                 Some(busy())
             }
             (Fault::BreaksOff, 10 | 60) => None,

@@ -169,6 +169,7 @@ fn load_and_judge<'a>(
             let slice = progress.watch(&load.done, || load.run(workers, portion, stop));
             // Nobody listens any more only if the judge has panicked, and that comes out below.
             let _ = slices.send(slice);
+            load.tell_strangers(workers);
             for worker in workers.iter_mut() {
                 oddities.add(worker.take_oddities());
             }

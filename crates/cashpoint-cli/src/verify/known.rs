@@ -83,7 +83,7 @@ impl Known {
         }
     }
 
-    /// At the end, when every creation was answered but for so many: whether accounts were listed that nobody has opened.
+    /// When every creation was answered but for so many: whether accounts were listed so far that nobody has opened.
     pub(super) fn tell_strangers(&mut self, unanswered: u64, oddities: &mut Oddities) {
         if self.before.is_none() {
             return;

@@ -582,11 +582,16 @@ impl Load {
         }
         worker.list(self, true);
         worker.close_again();
+        self.tell_strangers(workers);
+        left
+    }
+
+    /// When nothing is under way: whether accounts were listed that nobody has opened.
+    pub(super) fn tell_strangers(&self, workers: &mut [Worker<'_>]) {
         let unanswered = workers.iter().map(Worker::loose).sum::<u64>() + self.loose;
         if let Some(worker) = workers.first_mut() {
             lock(&self.known).tell_strangers(unanswered, &mut worker.oddities);
         }
-        left
     }
 
     /// Sends again what was answered last before a restart.
