@@ -44,17 +44,7 @@ const SHOWN_MAX: usize = 100;
 pub(super) fn gather(before: &Followed, records: &[Call], last: usize) -> Option<Evidence> {
     let wrong = *records.get(last)?;
 
-    // The latest event before the wrong operation was called at which only one state was possible.
-    let call = (wrong.called, Event::Call, last);
-    let mut certain: Option<(State, (u64, Event, usize))> = None;
-    follow(&mut before.clone(), records, |followed, _, event| {
-        if event <= call
-            && let Some((state, _)) = followed.checker.certain()
-        {
-            certain = Some((state, event));
-        }
-    });
-    let Some((state, event)) = certain else {
+    let Some((state, event)) = begin(before, records, last) else {
         return Some(without_proof(before, records, wrong));
     };
 
@@ -78,6 +68,43 @@ pub(super) fn gather(before: &Followed, records: &[Call], last: usize) -> Option
         },
         records: records_shown,
     })
+}
+
+/// Where to begin: at the latest event before the wrong operation was called at which only one state was possible, and
+/// everything that was under way had yet to take effect. What had, and was not answered yet, may be what clashes with the
+/// wrong one: without it the proof is sound, and explains nothing. Only if that is too long ago it is left out.
+fn begin(before: &Followed, records: &[Call], last: usize) -> Option<(State, (u64, Event, usize))> {
+    let wrong = records.get(last)?;
+    let call = (wrong.called, Event::Call, last);
+    let (mut latest, mut clean) = (None, None);
+    let mut under_way: Vec<usize> = Vec::new();
+    follow(&mut before.clone(), records, |followed, slots, event| {
+        if event <= call
+            && let Some((state, is_open)) = followed.checker.certain()
+        {
+            latest = Some((state, event));
+            let slot_of = |index: &usize| slots.get(*index).copied().flatten();
+            if under_way.iter().filter_map(slot_of).all(&is_open) {
+                clean = latest;
+            }
+        }
+        match event {
+            // What is never answered would be under way for ever.
+            (_, Event::Call, index) if is_answered(records, index) => under_way.push(index),
+            (_, Event::Call, _) => {}
+            (_, Event::Answer, index) => under_way.retain(|it| *it != index),
+        }
+    });
+    let is_short = |(_, (time, ..)): &(State, (u64, Event, usize))| {
+        let since = records.iter().filter(|it| it.called >= *time);
+        since.filter(|it| it.called <= wrong.answered).count() <= SHOWN_MAX
+    };
+    clean.filter(is_short).or(latest)
+}
+
+fn is_answered(records: &[Call], index: usize) -> bool {
+    let record = records.get(index);
+    record.is_some_and(|it| it.outcome != Outcome::Unknown)
 }
 
 /// What was open at an event and had not taken effect, where only one state was possible.
@@ -296,6 +323,29 @@ mod tests {
             "{}",
             evidence.explanation()
         );
+    }
+
+    /// The deposit of 10 has taken effect, or else nobody could have found 250, when the one that is wrong is called; it is what
+    /// was overwritten.
+    #[test]
+    fn what_took_effect_and_was_not_answered_belongs_to_the_evidence() {
+        let balance = Outcome::Balance;
+        let mut records = vec![
+            record(0, Action::Withdraw(10), balance(240), 10, 20),
+            record(0, Action::Deposit(10), balance(250), 21, 60),
+            record(1, Action::Deposit(2), balance(252), 22, 30),
+            record(1, Action::Withdraw(1), balance(251), 31, 40),
+            record(1, Action::Withdraw(2), balance(238), 41, 50),
+        ];
+        let mut judge = Judge::default();
+        judge.opened(7, AccountNumber::random(), 250);
+        let found = judge.hear(&mut records);
+        let [evidence] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        assert_eq!(evidence.start, Some(State::Open(240)));
+        let sums: Vec<_> = evidence.records.iter().map(|it| it.outcome).collect();
+        assert_eq!(sums, [250, 252, 251, 238].map(balance));
     }
 
     #[test]
