@@ -27,27 +27,27 @@ pub(super) fn keys(json: &str) -> Option<Vec<String>> {
 }
 
 /// A JSON text without those members of its objects whose keys are not `known`, and the keys of these; `None` if all are
-/// known. Looks into lists and objects only if it goes `deep`.
+/// known. Looks into so many levels of lists and objects: what is nested deeper stays as it is.
 pub(super) fn without_unknown(
     json: &str,
-    deep: bool,
+    levels: usize,
     known: &dyn Fn(&str) -> bool,
 ) -> Option<(String, BTreeSet<String>)> {
     let mut unknown = BTreeSet::new();
-    let text = stripped(json, deep, known, &mut unknown)?;
+    let text = stripped(json, levels, known, &mut unknown)?;
     (!unknown.is_empty()).then_some((text, unknown))
 }
 
 fn stripped(
     json: &str,
-    deep: bool,
+    levels: usize,
     known: &dyn Fn(&str) -> bool,
     unknown: &mut BTreeSet<String>,
 ) -> Option<String> {
-    let mut inner = |value: &str| match deep {
-        true => stripped(value, deep, known, unknown),
-        false => Some(value.to_owned()),
+    let Some(levels) = levels.checked_sub(1) else {
+        return Some(json.to_owned());
     };
+    let mut inner = |value: &str| stripped(value, levels, known, unknown);
     match json.as_bytes().first()? {
         b'{' => {
             let Members(members) = serde_json::from_str(json).ok()?;
@@ -126,17 +126,31 @@ mod tests {
     fn members_that_nobody_knows_are_left_out() {
         let json = r#"{"x":1,"a":1.50,"l":[{"b":2,"x":[]}]}"#;
         let known = |key: &str| ["a", "b", "l"].contains(&key);
-        let left_out = |deep| without_unknown(json, deep, &known).unwrap();
+        let left_out = |levels| without_unknown(json, levels, &known).unwrap();
         let x = BTreeSet::from(["x".to_owned()]);
         assert_eq!(
-            left_out(true),
+            left_out(3),
             (r#"{"a":1.50,"l":[{"b":2}]}"#.to_owned(), x.clone())
         );
         assert_eq!(
-            left_out(false),
+            left_out(1),
             (r#"{"a":1.50,"l":[{"b":2,"x":[]}]}"#.to_owned(), x)
         );
-        assert_eq!(without_unknown(json, false, &|_| true), None);
-        assert_eq!(without_unknown("<html>", true, &|_| false), None);
+        assert_eq!(without_unknown(json, 1, &|_| true), None);
+        assert_eq!(without_unknown("<html>", 3, &|_| false), None);
+    }
+
+    /// How deep an answer is nested is up to the server.
+    #[test]
+    fn what_is_nested_deep_is_looked_into_as_far_as_asked_for() {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let deep = format!("{}1{}", open.repeat(20_000), close.repeat(20_000));
+            let json = format!("{{\"x\":1,\"a\":{deep}}}");
+            let found = without_unknown(&json, 8, &|key| key == "a");
+            assert_eq!(
+                found.map(|(text, _)| text),
+                Some(format!("{{\"a\":{deep}}}"))
+            );
+        }
     }
 }

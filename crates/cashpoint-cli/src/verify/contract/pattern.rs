@@ -21,24 +21,27 @@ pub(super) fn fit(pattern: &str, text: &str) -> Option<Vec<String>> {
     rest.is_empty().then_some(values)
 }
 
+/// How many levels of lists and objects the answers of the contract have: a refusal is an object with a list of objects with an
+/// object. One more may be what a client sent.
+const LEVELS: usize = 5;
+
 /// As [`fit`], for a text that has further fields: what it has in the places of the placeholders, and the names of those fields
 /// that the pattern does not allow.
 pub(super) fn fit_with_more(pattern: &str, text: &str) -> Option<(Vec<String>, BTreeSet<String>)> {
     let is_known = |key: &str| pattern.contains(&format!("\"{key}\":"));
     // What is in the place of a list or of further keys is not for this pattern.
-    let deep = !pattern.contains("<list>") && !pattern.contains("<more>");
-    let (without, names) = json::without_unknown(text, deep, &is_known)?;
-    let values = fit(pattern, &without)?;
-    // Where further keys may stand, it is all one where they do.
     let may_have_more = pattern.contains("<more>");
-    Some((
-        values,
-        if may_have_more {
-            BTreeSet::new()
-        } else {
-            names
-        },
-    ))
+    let levels = match may_have_more || pattern.contains("<list>") {
+        true => 1,
+        false => LEVELS,
+    };
+    let (without, mut names) = json::without_unknown(text, levels, &is_known)?;
+    let values = fit(pattern, &without)?;
+    if may_have_more {
+        // It is all one where they stand.
+        names.clear();
+    }
+    Some((values, names))
 }
 
 /// How long the value of this kind is that `text` begins with.
