@@ -13,6 +13,19 @@ step() {
     commands[$1]="${*:3}"
 }
 
+# Installs Debian packages.
+install() {
+    local sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    $sudo apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -qq -y --no-install-recommends "$@" >/dev/null
+}
+
+# Installs Debian packages unless a command is there.
+install_unless_there() {
+    command -v "$1" >/dev/null || install "${@:2}"
+}
+
 run_step() {
     began=$SECONDS
     printf '\n=== %s: %s\n' "$1" "${titles[$1]}"

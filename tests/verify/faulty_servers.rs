@@ -281,7 +281,7 @@ enum Refused {
 impl Bank {
     /// Keeps an account for who asks for something with a body, until that is there.
     fn keep(&self, head: &Message) {
-        if self.fault == Fault::KeptForWhoHungUp && head.has_length && head.word(0) == "POST" {
+        if self.fault == Fault::KeptForWhoHungUp && asks_with_a_body(head) {
             let mut kept = self.kept.lock().unwrap();
             *kept.entry(account_of(head)).or_default() += 1;
         }
@@ -290,8 +290,7 @@ impl Bank {
     /// Whether an account is kept for somebody else for longer than a request takes.
     fn is_kept(&self, request: &Message) -> bool {
         let account = account_of(request);
-        let own = u32::from(request.has_length && request.word(0) == "POST");
-        if own > 0 {
+        if asks_with_a_body(request) {
             let mut kept = self.kept.lock().unwrap();
             *kept.entry(account.clone()).or_insert(1) -= 1;
         }
@@ -775,6 +774,10 @@ fn of_nobody(request: &Message, number: &str, upstream: &mut Upstream) -> Option
     let mut request = request.clone();
     request.start = request.start.replacen(number, "nobody", 1);
     upstream.ask(&request)
+}
+
+fn asks_with_a_body(head: &Message) -> bool {
+    head.has_length && head.word(0) == "POST"
 }
 
 /// The account that a request is about.

@@ -135,8 +135,8 @@ enum PhaseName {
 /// What the engine and a server are verified with alike.
 #[derive(Debug, Args)]
 struct Common {
-    /// How many operations, in all: half of them on many accounts, half on one [default: 1000000, or as many as there is
-    /// time for in 20 s for each half].
+    /// How many operations, in all: half of them on many accounts, half on one [default: 1000000, or fewer if a half takes
+    /// longer than 20 s].
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     operations: Option<u64>,
 

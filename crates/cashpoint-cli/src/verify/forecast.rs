@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::contract;
 use super::server::Server;
-use crate::client::Connection;
 
 /// How often it is asked to find out.
 const ASKED: usize = 5;
@@ -30,33 +29,31 @@ pub(super) struct Forecast {
 }
 
 impl Forecast {
-    /// Asks the server. One that does not answer is taken for a quick one: that it does not is told elsewhere.
+    /// Asks the server, at its pace. One that does not answer is taken for a quick one: the phases tell that it does not.
     pub(super) fn ask(server: &Server) -> Self {
-        let mut connection = Connection::new(&server.address, server.timeout);
+        let mut connection = server.connect();
         let mut times = Vec::with_capacity(ASKED);
         for _ in 0..ASKED {
             let began = Instant::now();
-            // What is refused takes as long as what is done, on all ways but the last.
+            // A refusal takes about as long as a deposit, and changes nothing.
             let path = "/accounts/0/deposit";
             let body = Some("{\"amount\":1}");
-            match connection.exchange("POST", path, body) {
+            match server.exchange(&mut connection, "POST", path, body) {
                 Ok(_) => times.push(began.elapsed()),
-                // Who waits for that waits long enough elsewhere.
                 Err(_) => break,
             }
         }
         times.sort_unstable();
         let answer = times.get(times.len() / 2).copied().unwrap_or_default();
-        let answer = answer.max(server.pace.interval().unwrap_or_default());
         Self { answer }
     }
 
-    /// Whether it is worth telling.
+    /// Whether an answer takes so long that the user is told how long the run takes.
     pub(super) fn is_slow(self) -> bool {
         self.answer >= LONG
     }
 
-    /// How many accounts there are under load, where so many are there by default.
+    /// How many accounts to put under load, where there are `usually` so many.
     pub(super) fn accounts(self, usually: usize) -> usize {
         let fit = OPENING_MAX.as_micros() / self.answer.as_micros().max(1);
         usually.min(usize::try_from(fit).unwrap_or(usually).max(FEW_ACCOUNTS))
@@ -93,5 +90,15 @@ mod tests {
         assert_eq!(forecast(10_000).accounts(100), FEW_ACCOUNTS);
         assert_eq!(forecast(10_000).accounts(2), 2);
         assert!(!forecast(1).is_slow() && forecast(300).is_slow());
+    }
+
+    /// A whole run against a server that took 300 ms for each answer took 458 s.
+    #[test]
+    fn the_time_that_is_told_is_about_the_time_that_it_takes() {
+        let forecast = Forecast {
+            answer: Duration::from_millis(300),
+        };
+        let told = forecast.time(true, 4, forecast.accounts(100)).as_secs();
+        assert!((400..500).contains(&told), "{told} s");
     }
 }

@@ -97,7 +97,7 @@ pub(super) fn run(
         && let Some(time) = setup.time_max.filter(|it| elapsed >= *it)
     {
         report.fact(format!(
-            "ended after {} s, before all {} operations: --operations gives it as long as they take",
+            "ended after {} s, before all {} operations were done: give --operations to have them all done",
             time.as_secs(),
             grouped(setup.operations)
         ));

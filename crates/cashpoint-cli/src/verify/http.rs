@@ -28,8 +28,8 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(5);
 impl Server {
     /// Fails if nobody is there.
     pub(super) fn reach(&self) -> Result<(), Broken> {
-        let mut connection = Connection::new(&self.address, self.timeout);
-        match connection.exchange("GET", "/health", None) {
+        let mut connection = self.connect();
+        match self.exchange(&mut connection, "GET", "/health", None) {
             Err(lost @ Lost::NotSent(_)) => {
                 let url = &self.address.url;
                 Err(Broken(format!("{url} cannot be reached: {lost}")))
@@ -41,14 +41,14 @@ impl Server {
     /// Fails if it is no server of the contract at all: of three requests that each of them answers with a JSON object,
     /// it answers none so. One that has no time now may be one.
     pub(super) fn speak(&self) -> Result<(), Broken> {
-        let mut connection = Connection::new(&self.address, self.timeout);
+        let mut connection = self.connect();
         let mut said = Vec::new();
         for (method, path, body) in [
             ("GET", "/health", None),
             ("GET", "/accounts", None),
             ("POST", "/accounts/0/deposit", Some("{}")),
         ] {
-            let Ok(answer) = connection.exchange(method, path, body) else {
+            let Ok(answer) = self.exchange(&mut connection, method, path, body) else {
                 return Ok(());
             };
             let is_object = serde_json::from_slice::<Map<String, Value>>(&answer.body()).is_ok();
@@ -70,7 +70,7 @@ impl Server {
 impl Subject for Server {
     fn session(&self) -> Box<dyn Session + '_> {
         Box::new(HttpSession {
-            connection: Connection::new(&self.address, self.timeout),
+            connection: self.connect(),
             pace: &self.pace,
             has_turn: false,
             oddities: Oddities::default(),
@@ -85,9 +85,9 @@ impl Subject for Server {
             max_accounts: i64,
         }
         let url = &self.address.url;
-        let mut connection = Connection::new(&self.address, self.timeout);
-        let reply = connection
-            .exchange("GET", "/health", None)
+        let mut connection = self.connect();
+        let reply = self
+            .exchange(&mut connection, "GET", "/health", None)
             .map_err(|lost| Broken(format!("{url}/health: {lost}")))?;
         let health: Health = serde_json::from_slice(&reply.body()).map_err(|_| {
             Broken(format!(
@@ -104,8 +104,8 @@ impl Subject for Server {
 
     /// Whether its OpenAPI document offers them.
     fn keeps_keys(&self) -> bool {
-        let mut connection = Connection::new(&self.address, self.timeout);
-        let document = connection.exchange("GET", "/openapi.json", None);
+        let mut connection = self.connect();
+        let document = self.exchange(&mut connection, "GET", "/openapi.json", None);
         document.is_ok_and(|it| offers_keys(&String::from_utf8_lossy(&it.body())))
     }
 
@@ -115,9 +115,14 @@ impl Subject for Server {
 
     /// That of the contract, unless the refusal of an account with so much tells of another.
     fn largest(&self) -> i64 {
-        let mut connection = Connection::new(&self.address, self.timeout);
+        let mut connection = self.connect();
         // Never opened, also not by who takes any sum: the number of accounts must stay what it is.
-        let asked = connection.exchange("POST", "/accounts/0/deposit", Some(BEYOND_ALL));
+        let asked = self.exchange(
+            &mut connection,
+            "POST",
+            "/accounts/0/deposit",
+            Some(BEYOND_ALL),
+        );
         let told = asked.ok().and_then(|refusal| largest_told(&refusal.body()));
         told.map_or(LARGEST_CENTS, |largest| largest.get().min(LARGEST_CENTS))
     }
@@ -207,11 +212,12 @@ impl HttpSession<'_> {
         let body = asked.body.as_deref().map(str::as_bytes);
         let connection = &mut self.connection;
         let reply = connection.exchange_as(manner, asked.method, &asked.path, &fields, body)?;
-        let pause = BUSY
-            .contains(&reply.status)
-            .then(|| retry_after(reply.header("retry-after").as_deref()));
+        let pause = match BUSY.contains(&reply.status) {
+            true => retry_after(reply.header("retry-after").as_deref()),
+            false => None,
+        };
         let reply = verbatim(reply);
-        if let Some(pause) = pause.flatten() {
+        if let Some(pause) = pause {
             std::thread::sleep(pause);
         }
         Ok(reply)

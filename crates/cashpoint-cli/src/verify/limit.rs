@@ -117,8 +117,7 @@ pub(super) fn run(
 /// It took too long to fill up: what was opened is closed again.
 fn out_of_reach(race: &Race, racers: &mut [Racer<'_>], setup: Setup<'_>) -> PhaseReport {
     let why = format!(
-        "only {} accounts of {} could be opened within {} s: a lower limit is in reach, or --operations gives it as long as \
-         it takes",
+        "only {} accounts of {} could be opened within {} s: lower MAX_ACCOUNTS, or give --operations, which sets no time",
         grouped(race.open.load(SeqCst).unsigned_abs()),
         grouped(race.room.unsigned_abs()),
         setup.time_max.unwrap_or_default().as_secs()
@@ -142,34 +141,36 @@ fn take_oddities(racers: &mut [Racer<'_>], report: &mut PhaseReport) {
 /// Once there is no room, each account that was opened is there, one by one and in a listing.
 fn look_back(racers: &mut [Racer<'_>], stop: &AtomicBool, report: &mut PhaseReport) {
     every(racers, |racer| racer.read_all(stop));
-    let missing: Vec<_> = racers.iter().flat_map(|it| &it.missing).collect();
-    if let Some(number) = missing.first() {
-        report.finding(Finding {
-            count: missing.len() as u64,
-            ..Finding::new(format!(
-                "once there is no room, an account that was opened is not there with its balance: {number}"
-            ))
-        });
-    }
+    let missing = racers.iter().flat_map(|it| &it.missing);
+    tell_lost(missing, "there with its balance", report);
     let listed = racers.first_mut().and_then(|it| it.session.list());
     let Some(listed) = listed else {
         return;
     };
     let shown: HashSet<_> = listed.rows.iter().map(|(number, _)| *number).collect();
     let opened = racers.iter().flat_map(|it| &it.open);
-    let unlisted: Vec<_> = opened.filter(|it| !shown.contains(it)).collect();
-    if let Some(number) = unlisted.first() {
-        report.finding(Finding {
-            count: unlisted.len() as u64,
-            ..Finding::new(format!(
-                "once there is no room, an account that was opened is not in the listing: {number}"
-            ))
-        });
-    }
+    let unlisted = opened.filter(|it| !shown.contains(it));
+    tell_lost(unlisted, "in the listing", report);
     report.fact(format!(
         "once there was no room, {} accounts were listed, and those that were opened read one by one",
         grouped(listed.rows.len() as u64)
     ));
+}
+
+/// Convicts if there are any accounts that were opened and are not `where_expected`.
+fn tell_lost<'a>(
+    mut lost: impl Iterator<Item = &'a AccountNumber>,
+    where_expected: &str,
+    report: &mut PhaseReport,
+) {
+    if let Some(number) = lost.next() {
+        report.finding(Finding {
+            count: 1 + lost.count() as u64,
+            ..Finding::new(format!(
+                "once there is no room, an account that was opened is not {where_expected}: {number}"
+            ))
+        });
+    }
 }
 
 /// What is invalid is refused as such, also once there is no room.

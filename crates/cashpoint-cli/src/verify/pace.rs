@@ -25,11 +25,6 @@ impl Pace {
         }
     }
 
-    /// The time from one request to the next, if it is given.
-    pub(super) fn interval(&self) -> Option<Duration> {
-        self.interval
-    }
-
     /// Returns when a request may be sent.
     pub(super) fn wait(&self) {
         let Some(interval) = self.interval else {

@@ -74,8 +74,8 @@ pub(super) fn run(server: &Server, stop: &AtomicBool) -> PhaseReport {
     phase.fact(checks::not_covered());
     if deviates_as_original > 0 {
         phase.fact(format!(
-            "{deviates_as_original} of the others are where the contract asks for more than the service that it \
-             was recorded from"
+            "{deviates_as_original} of the broken ones are where the contract asks for more than the service that it was \
+             recorded from"
         ));
     }
     phase

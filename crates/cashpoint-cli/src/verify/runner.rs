@@ -185,21 +185,18 @@ fn verify_server(
     Ok(report)
 }
 
-/// What whoever waits for a slow server is told.
+/// What the user of a slow server is told at the beginning.
 fn announcement(forecast: Forecast, takes: &str, accounts: usize, plan: &Plan) -> String {
     if plan.operations.is_some() {
-        return format!(
-            "an answer takes {takes}: without --operations there would be as many as there is time for"
-        );
+        return format!("an answer takes {takes}; without --operations the run would be shorter");
     }
-    let mut parts = 0;
-    for (phase, several) in [(Phase::Histories, 3), (Phase::Limit, 1)] {
-        parts += if plan.includes(phase) { several } else { 0 };
-    }
+    let parts = [(Phase::Histories, 3), (Phase::Limit, 1)].into_iter();
+    let parts = parts.filter(|(phase, _)| plan.includes(*phase));
+    let parts = parts.map(|(_, parts)| parts).sum();
     let time = forecast.time(plan.includes(Phase::Contract), parts, accounts);
     let minutes = time.as_secs().div_ceil(60);
     format!(
-        "an answer takes {takes}, so all of it takes up to {minutes} min, with as many operations as there is time for"
+        "an answer takes {takes}, so the run takes up to {minutes} min and does fewer operations than usual"
     )
 }
 
@@ -233,16 +230,18 @@ fn run_under_load(
     stop: &AtomicBool,
 ) {
     // What takes little time comes first. Once somebody is convicted under load, the rest need not last long.
-    let mut convicted = false;
+    let before = report.phases.len();
+    let is_convicted = |report: &VerifyReport| {
+        let mut parts = report.phases.iter().skip(before);
+        parts.any(|part| part.verdict == Verdict::Convicted)
+    };
     if plan.includes(Phase::Limit) {
         let setup = Setup {
             workers: plan.workers,
             ..setup(plan, scale, report.loose())
         };
         let run = || limit::run(subject, setup, stop);
-        let part = phase(limit::NAME, stop, run);
-        convicted |= part.verdict == Verdict::Convicted;
-        report.add(part);
+        report.add(phase(limit::NAME, stop, run));
     }
     if plan.includes(Phase::Histories) {
         for (name, accounts, is_large) in [
@@ -258,13 +257,11 @@ fn run_under_load(
                     .min(plan.operations())
                     .max(plan.operations() / LARGE_PART);
             }
-            if is_large || convicted {
+            if is_large || is_convicted(report) {
                 setup.time_max = setup.time_max.map(|_| SHORT_PART_MAX);
             }
             let run = || histories::run(name, subject, setup, stop);
-            let part = phase(name, stop, run);
-            convicted |= part.verdict == Verdict::Convicted;
-            report.add(part);
+            report.add(phase(name, stop, run));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::pace::Pace;
-use crate::client::Address;
+use crate::client::{Address, Connection, Lost, Response};
 
 /// A server, and how it is asked.
 #[derive(Debug)]
@@ -25,5 +25,22 @@ impl Server {
             pace,
             usual: Duration::ZERO,
         }
+    }
+
+    /// A connection of its own.
+    pub(super) fn connect(&self) -> Connection<'_> {
+        Connection::new(&self.address, self.timeout)
+    }
+
+    /// Asks for one thing on a connection, when it is time to.
+    pub(super) fn exchange<'c>(
+        &self,
+        connection: &'c mut Connection<'_>,
+        method: &str,
+        path: &str,
+        json: Option<&str>,
+    ) -> Result<Response<'c>, Lost> {
+        self.pace.wait();
+        connection.exchange(method, path, json)
     }
 }

@@ -89,8 +89,8 @@ fn break_after(
 }
 
 fn chunks(probe: &mut Probe<'_>) -> Result<(), Stop> {
-    let host = probe.address.authority.clone();
-    let prefix = probe.address.prefix.clone();
+    let host = probe.address().authority.clone();
+    let prefix = probe.address().prefix.clone();
     let body = "{\"initial_balance\":12.34}";
     for size in [body.len(), 7, 1] {
         let head = format!(
@@ -132,7 +132,7 @@ fn behind(probe: &mut Probe<'_>) -> Result<(), Stop> {
         for left in (0..BREAKS).rev() {
             let number = probe.open("1.0")?;
             let deposit = post(account(&number, "/deposit"), "{\"amount\":0.77}");
-            let mut bytes = deposit.to_bytes(probe.address);
+            let mut bytes = deposit.to_bytes(probe.address());
             bytes.extend_from_slice(rest.as_bytes());
             let what = format!("{}, and {rest:?} behind it", deposit.line());
             let (answers, _) = probe.converse(&what, &bytes, 1)?;
@@ -179,7 +179,7 @@ fn pipeline(probe: &mut Probe<'_>) -> Result<Option<Deviation>, Stop> {
     let mut expected = Vec::new();
     for cents in 1..=PIPELINED {
         for (request, status) in &round {
-            bytes.extend(request.to_bytes(probe.address));
+            bytes.extend(request.to_bytes(probe.address()));
             let balance = Cents::new(cents).unwrap_or_default();
             expected.push((request.line(), *status, balance));
         }
@@ -227,7 +227,7 @@ fn malformed(probe: &mut Probe<'_>) -> Result<(), Stop> {
     let long = "x".repeat(4_000);
     let Address {
         prefix, authority, ..
-    } = probe.address;
+    } = probe.address();
     let with_body = |body: &[u8]| {
         let head = format!(
             "POST {prefix}/accounts/{number}/deposit HTTP/1.1\r\nHost: {authority}\r\n\

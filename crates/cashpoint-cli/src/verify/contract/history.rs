@@ -74,8 +74,12 @@ fn turn(
             }
         }
     }
-    let contract = format!("an end, within {PAGES_MAX} pages of accounts that there are");
-    Err(probe.deviate(format!("GET {path}?limit={size}"), contract, "ever more"))
+    let contract = format!("a last page, within the first {PAGES_MAX}");
+    Err(probe.deviate(
+        format!("GET {path}?limit={size}, and so on"),
+        contract,
+        "has_more on each",
+    ))
 }
 
 fn pages(probe: &mut Probe<'_>) -> Result<(), Stop> {

@@ -74,7 +74,7 @@ fn self_contained(probe: &mut Probe<'_>) -> Result<(), Stop> {
             } else {
                 // A server behind a proxy may know its prefix, or not.
                 let resource = resource
-                    .strip_prefix(&*probe.address.prefix)
+                    .strip_prefix(&*probe.address().prefix)
                     .unwrap_or(&resource);
                 let path = format!("/{}", resource.trim_start_matches(['.', '/']));
                 let loaded = probe.send(&get(path))?;

@@ -31,7 +31,7 @@ fn check_redirect(probe: &mut Probe<'_>, request: &Request, to: &str) -> Result<
         None => &*location,
     };
     // A server behind a proxy may know its prefix, or not.
-    let path = path.strip_prefix(&*probe.address.prefix).unwrap_or(path);
+    let path = path.strip_prefix(&*probe.address().prefix).unwrap_or(path);
     if answer.status != 307 || path != to {
         let answered = format!("{} with Location: {location}", answer.status);
         probe.deviate(

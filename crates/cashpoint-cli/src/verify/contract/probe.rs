@@ -1,7 +1,7 @@
 //! What a rule asks with: it sends, compares, notes deviations, and remembers which accounts to close.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::pattern::{fit, fit_with_more};
 use super::request::{BUSY, Exchange, Request, account, delete};
@@ -10,16 +10,13 @@ use super::{
     DEVIATIONS_MAX, Deviation, RETRIES, RULE_REQUESTS_MAX, RULE_TIMEOUTS, Unanswered, json,
 };
 use crate::client::{Address, Connection, Lost};
-use crate::verify::pace::{self, Pace};
+use crate::verify::pace::retry_after;
 use crate::verify::server::Server;
 use crate::verify::shown::shown;
 
 /// A server, and what one rule knows about it.
 pub(super) struct Probe<'a> {
-    pub(super) address: &'a Address,
-    timeout: Duration,
-    pace: &'a Pace,
-    usual: Duration,
+    server: &'a Server,
     /// No request begins later.
     deadline: Instant,
     /// Accounts that are to be closed.
@@ -29,21 +26,16 @@ pub(super) struct Probe<'a> {
 
 impl<'a> Probe<'a> {
     pub(super) fn new(server: &'a Server) -> Self {
-        let Server {
-            address,
-            timeout,
-            pace,
-            usual,
-        } = server;
         Self {
-            address,
-            timeout: *timeout,
-            pace,
-            usual: *usual,
-            deadline: Instant::now() + (*timeout * RULE_TIMEOUTS).max(*usual * RULE_REQUESTS_MAX),
+            server,
+            deadline: deadline(server, RULE_TIMEOUTS),
             opened: Vec::new(),
             deviations: Vec::new(),
         }
+    }
+
+    pub(super) fn address(&self) -> &'a Address {
+        &self.server.address
     }
 
     pub(super) fn into_deviations(self) -> Vec<Deviation> {
@@ -61,7 +53,7 @@ impl<'a> Probe<'a> {
 
     /// A connection of its own.
     pub(super) fn connect(&self) -> Connection<'a> {
-        Connection::new(self.address, self.timeout)
+        self.server.connect()
     }
 
     /// Sends a request on a connection of its own, and waits for its answer.
@@ -87,13 +79,12 @@ impl<'a> Probe<'a> {
         let body = body.as_ref().map(String::as_bytes);
         let mut tries = 0;
         let answer = loop {
-            self.pace.wait();
+            self.server.pace.wait();
             let answer = match connection.exchange_with(method, path, fields, body) {
                 Ok(reply) => Exchange::new(request.line(), &reply),
                 Err(lost) => return Ok(Err(lost)),
             };
-            let retry_after = answer.header("retry-after");
-            match pace::retry_after(retry_after.as_deref()) {
+            match retry_after(answer.header("retry-after").as_deref()) {
                 Some(pause) if tries < RETRIES && was_not_done(method, answer.status) => {
                     thread::sleep(pause);
                     tries += 1;
@@ -120,7 +111,7 @@ impl<'a> Probe<'a> {
         count: usize,
     ) -> Result<(Vec<Exchange>, Result<(), Lost>), Stop> {
         self.keep_time(what.to_owned())?;
-        self.pace.wait();
+        (0..count).for_each(|_| self.server.pace.wait());
         let mut answers = Vec::new();
         let end = self.connect().converse(bytes, count, |reply| {
             answers.push(Exchange::new(what.to_owned(), reply));
@@ -165,7 +156,7 @@ impl<'a> Probe<'a> {
 
     /// Closes what was opened. Which accounts were not closed.
     pub(super) fn close_accounts(&mut self) -> Vec<String> {
-        self.deadline = Instant::now() + self.timeout.max(self.usual * RULE_REQUESTS_MAX);
+        self.deadline = deadline(self.server, 1);
         let mut connection = self.connect();
         let mut left_open = Vec::new();
         for number in std::mem::take(&mut self.opened) {
@@ -300,6 +291,11 @@ impl<'a> Probe<'a> {
         let answer = self.send(request)?;
         Ok(self.fits(&answer, status, pattern))
     }
+}
+
+/// When a rule begins no more requests: after so many times the timeout of one, or later where answers take long.
+fn deadline(server: &Server, timeouts: u32) -> Instant {
+    Instant::now() + (server.timeout * timeouts).max(server.usual * RULE_REQUESTS_MAX)
 }
 
 /// The type of all answers but pages.

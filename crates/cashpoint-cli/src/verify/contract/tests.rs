@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +13,7 @@ use cashpoint::durable::{DurableConfig, DurableLedger};
 use cashpoint::service::Service;
 use cashpoint_server::{AllowedOrigins, Config};
 
-use super::{RuleReport, Verdict, hold, json, rules};
+use super::{REQUESTS, RuleReport, Verdict, hold, json, rules};
 use crate::client::{Address, Connection};
 use crate::verify::pace::Pace;
 use crate::verify::server::Server;
@@ -124,6 +126,19 @@ fn our_own_server_deviates_from_no_rule() {
     let expected = [OUT_OF_REACH].into_iter().chain(OF_THE_PAST);
     assert_eq!(not_checked, BTreeSet::from_iter(expected));
     assert_eq!(accounts_open(server), "0", "what was opened is closed");
+}
+
+/// From the number the time is told that a slow server takes.
+#[test]
+fn the_rules_need_about_as_many_requests_as_is_told() {
+    static ASKED: AtomicU64 = AtomicU64::new(0);
+    let server = wire::serve(durable_server(), |request, upstream| {
+        ASKED.fetch_add(1, SeqCst);
+        upstream.ask(&request)
+    });
+    hold_all(server, TIMEOUT);
+    let asked = ASKED.load(SeqCst);
+    assert!(REQUESTS.abs_diff(asked) < REQUESTS / 4, "{asked}");
 }
 
 #[test]
