@@ -205,6 +205,9 @@ impl<'a> Worker<'a> {
             if is_closed {
                 failures = 0;
             } else {
+                if failures < SILENCE_AT_END {
+                    self.tell_out_of_reach(number);
+                }
                 failures += 1;
                 self.perhaps_open.push(number);
             }
@@ -546,6 +549,9 @@ impl Load {
                 _ => None,
             };
             if !is_answered(outcome) {
+                if failures < SILENCE_AT_END {
+                    worker.tell_out_of_reach(tenant.number);
+                }
                 failures += 1;
                 inventory.unread += 1;
                 continue;

@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use cashpoint::AccountNumber;
 use rand::RngExt as _;
 
 use super::{Load, Seat, Tenant, Worker, doom, lock};
@@ -131,19 +132,31 @@ impl Worker<'_> {
                 "a client hung up"
             }
         };
-        if self.is_out_of_reach(load, tenant) {
+        let answered = self.perform(load, tenant, Action::Balance);
+        if !is_answered(answered) && self.is_out_of_reach(tenant.number) {
             let kind = format!("an account that does not answer any more after {what}");
             self.oddities
                 .wrong(&kind, || format!("account {}, {action:?}", tenant.number));
         }
     }
 
+    /// Tells of an account that does not answer, if everything else does. A server may get to know late that a client
+    /// has hung up, so an account is asked again when nothing else is under way.
+    pub(super) fn tell_out_of_reach(&mut self, number: AccountNumber) {
+        if self.is_out_of_reach(number) {
+            self.oddities
+                .wrong("an account that does not answer any more", || {
+                    format!("account {number}")
+                });
+        }
+    }
+
     /// Whether an account does not answer while everything else does. A server that has no time for many requests now and then
     /// has none for a few in a row.
-    fn is_out_of_reach(&mut self, load: &Load, tenant: Tenant) -> bool {
+    fn is_out_of_reach(&mut self, number: AccountNumber) -> bool {
         (0..ROUNDS).all(|_| {
-            let answered = self.perform(load, tenant, Action::Balance);
-            !is_answered(answered) && self.session.list().is_some()
+            let answered = self.session.call(number, Action::Balance);
+            !is_answered(answered.map(|it| it.outcome)) && self.session.list().is_some()
         })
     }
 
