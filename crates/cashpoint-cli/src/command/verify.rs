@@ -136,7 +136,7 @@ enum PhaseName {
 #[derive(Debug, Args)]
 struct Common {
     /// How many operations, in all: half of them on many accounts, half on one [default: 1000000, or fewer if a half takes
-    /// longer than 20 s].
+    /// longer than 15 s].
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     operations: Option<u64>,
 

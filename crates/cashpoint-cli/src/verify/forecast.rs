@@ -17,7 +17,7 @@ const OPENING_MAX: Duration = Duration::from_secs(3);
 const FEW_ACCOUNTS: usize = 4;
 
 /// How long each part under load may take, unless the number of operations is given.
-pub(super) const PART_MAX: Duration = Duration::from_secs(20);
+pub(super) const PART_MAX: Duration = Duration::from_secs(15);
 
 /// The same where a short time will do.
 pub(super) const SHORT_PART_MAX: Duration = Duration::from_secs(5);

@@ -13,8 +13,16 @@ use crate::present::progress::Progress;
 /// After so many rules in a row without an answer it is taken that nobody is there.
 const SILENCE: usize = 10;
 
+/// What came of holding the rules against a server.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) phase: PhaseReport,
+    /// Whether a rule is broken that the service keeps from which the contract was recorded.
+    pub(super) is_convicted: bool,
+}
+
 /// Holds every rule of the contract against the server.
-pub(super) fn run(server: &Server, stop: &AtomicBool) -> PhaseReport {
+pub(super) fn run(server: &Server, stop: &AtomicBool) -> Held {
     let mut phase = PhaseReport::new("contract");
     let rules = contract::rules();
     let progress = Progress::new("contract", rules.len() as u64);
@@ -45,7 +53,7 @@ pub(super) fn run(server: &Server, stop: &AtomicBool) -> PhaseReport {
             )),
             Verdict::Deviates(deviations) => {
                 broken += 1;
-                deviates_as_original += u64::from(held.better);
+                deviates_as_original += usize::from(held.better);
                 if let Some(deviations) = causes.sift(held.name, deviations) {
                     phase.finding(deviation(held.name, held.better, deviations));
                 }
@@ -78,7 +86,10 @@ pub(super) fn run(server: &Server, stop: &AtomicBool) -> PhaseReport {
              recorded from"
         ));
     }
-    phase
+    Held {
+        phase,
+        is_convicted: broken > deviates_as_original,
+    }
 }
 
 fn deviation(rule: &str, better: bool, deviations: Vec<Deviation>) -> Finding {

@@ -107,7 +107,7 @@ pub(crate) fn verify_engine(plan: &Plan, stop: &AtomicBool) -> VerifyReport {
     let mut report = VerifyReport::new(subject, plan.settings("threads"));
     let engine = EngineSubject::new(plan.limit());
     let scale = Scale::of(&engine, plan.accounts());
-    run_under_load(&mut report, &engine, plan, scale, stop);
+    run_under_load(&mut report, &engine, plan, scale, false, stop);
     report
 }
 
@@ -165,11 +165,14 @@ fn verify_server(
         tell(announcement(forecast, &takes, accounts, plan));
         report.settings.push(("an answer takes".to_owned(), takes));
     }
+    let mut is_convicted = false;
     if plan.includes(Phase::Contract) {
-        report.add(rules::run(&server, stop));
+        let held = rules::run(&server, stop);
+        is_convicted = held.is_convicted;
+        report.add(held.phase);
     }
     let scale = Scale::of(&server, accounts);
-    run_under_load(&mut report, &server, plan, scale, stop);
+    run_under_load(&mut report, &server, plan, scale, is_convicted, stop);
     match &mut keeper {
         Some(keeper) if plan.includes(Phase::Restart) => {
             let setup = setup(plan, scale, report.loose());
@@ -221,19 +224,20 @@ impl Scale {
     }
 }
 
-/// The phases that are the same for the engine and a server.
+/// The phases that are the same for the engine and a server, which is already convicted or not.
 fn run_under_load(
     report: &mut VerifyReport,
     subject: &dyn Subject,
     plan: &Plan,
     scale: Scale,
+    is_convicted: bool,
     stop: &AtomicBool,
 ) {
-    // What takes little time comes first. Once somebody is convicted under load, the rest need not last long.
+    // What takes little time comes first. Once somebody is convicted, the rest need not last long.
     let before = report.phases.len();
     let is_convicted = |report: &VerifyReport| {
         let mut parts = report.phases.iter().skip(before);
-        parts.any(|part| part.verdict == Verdict::Convicted)
+        is_convicted || parts.any(|part| part.verdict == Verdict::Convicted)
     };
     if plan.includes(Phase::Limit) {
         let setup = Setup {
