@@ -17,7 +17,7 @@ const SILENCE: usize = 10;
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) phase: PhaseReport,
-    /// Whether a rule is broken that the service keeps from which the contract was recorded.
+    /// Whether a rule is broken that the original service keeps.
     pub(super) is_convicted: bool,
 }
 
